@@ -1,0 +1,105 @@
+"""Every error orthogan raises on purpose.
+
+OrthoganError
+|-- ConfigError(ValueError)        unknown field, wrong type, impossible combination   exit 2
+|-- UnknownNameError(LookupError)  the name, the nearest match, the list               exit 2
+|-- ShapeError(ValueError)         expected, actual, which axis                        exit 2
+|-- DataError(OSError)             missing, damaged or unusable data; the path         exit 3
+|-- BundleError(ValueError)        not ours, newer format, wrong checksum              exit 3
+|-- DivergedError(ArithmeticError) image count, what was not finite, last checkpoint   exit 4
+|-- MemoryRetriesError(MemoryError) out of memory after retries with smaller batches   exit 5
+|-- ResumeError(ValueError)        config, data or code differ; the difference         exit 6
+|-- StorageError(OSError)          a run folder that cannot be written                 exit 3
+`-- MissingExtraError(ImportError) pip install 'orthogan[extra]'                       exit 2
+
+A message states the rule, the two values that clash, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class OrthoganError(Exception):
+    """Root of every deliberate error; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class ConfigError(OrthoganError, ValueError):
+    """A setting is unknown, has the wrong type, or cannot be combined with another."""
+
+    exit_code = 2
+
+
+class UnknownNameError(OrthoganError, LookupError):
+    """A name is not registered; the message holds the nearest match and the list."""
+
+    exit_code = 2
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"Unknown {kind} '{name}'.{did_you_mean(name, known)}")
+
+
+class ShapeError(OrthoganError, ValueError):
+    """A tensor or image has the wrong shape; the message names the axis."""
+
+    exit_code = 2
+
+
+class DataError(OrthoganError, OSError):
+    """Data is missing, damaged or unusable; the message names the path."""
+
+    exit_code = 3
+
+
+class BundleError(OrthoganError, ValueError):
+    """A model folder is not ours, is newer than this version, or fails its checksum."""
+
+    exit_code = 3
+
+
+class StorageError(OrthoganError, OSError):
+    """A run folder cannot be created or written, or the disk is full."""
+
+    exit_code = 3
+
+
+class DivergedError(OrthoganError, ArithmeticError):
+    """Training produced non-finite values; the last healthy checkpoint is kept."""
+
+    exit_code = 4
+
+
+class MemoryRetriesError(OrthoganError, MemoryError):
+    """Memory ran out even after retrying with smaller batches."""
+
+    exit_code = 5
+
+
+class ResumeError(OrthoganError, ValueError):
+    """A run folder was made by another configuration, data set or version."""
+
+    exit_code = 6
+
+
+class MissingExtraError(OrthoganError, ImportError):
+    """An optional dependency is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"This needs {package}: pip install 'orthogan[{extra}]'.")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence naming the nearest match and every known name, with a leading space.
+
+    >>> did_you_mean("tranformer-gan", ["attention-gan", "transformer-gan"])
+    " Did you mean 'transformer-gan'? Known: attention-gan, transformer-gan."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{hint} Known: {', '.join(names)}."

@@ -1,3 +1,60 @@
-"""orthogan: attention GANs that do not collapse, and the geometry that explains why."""
+"""orthogan: attention GANs that do not collapse, and the geometry that explains why.
+
+Names are loaded when first used, so that `import orthogan` is quick and needs no PyTorch.
+
+>>> import orthogan as og
+>>> og.Attention(8, heads=2).heads
+2
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from orthogan.api import Model, Run, evaluate, load, resolve, sample, train
+    from orthogan.attention import Attention
+    from orthogan.evaluation import Evaluation, Score
+    from orthogan.recipes import RECIPES
+
+_HOMES = {
+    "Attention": "orthogan.attention",
+    "Evaluation": "orthogan.evaluation",
+    "Model": "orthogan.api",
+    "RECIPES": "orthogan.recipes",
+    "Run": "orthogan.api",
+    "Score": "orthogan.evaluation",
+    "evaluate": "orthogan.api",
+    "load": "orthogan.api",
+    "resolve": "orthogan.api",
+    "sample": "orthogan.api",
+    "train": "orthogan.api",
+}
+
+__all__ = [
+    "RECIPES",
+    "Attention",
+    "Evaluation",
+    "Model",
+    "Run",
+    "Score",
+    "__version__",
+    "evaluate",
+    "load",
+    "resolve",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'orthogan' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,6 @@ OrthoganError
 |-- DataError(OSError)             missing, damaged or unusable data; the path         exit 3
 |-- BundleError(ValueError)        not ours, newer format, wrong checksum              exit 3
 |-- DivergedError(ArithmeticError) image count, what was not finite, last checkpoint   exit 4
-|-- MemoryRetriesError(MemoryError) out of memory after retries with smaller batches   exit 5
 |-- ResumeError(ValueError)        config, data or code differ; the difference         exit 6
 |-- StorageError(OSError)          a run folder that cannot be written                 exit 3
 `-- MissingExtraError(ImportError) pip install 'orthogan[extra]'                       exit 2
@@ -70,12 +69,6 @@ class DivergedError(OrthoganError, ArithmeticError):
     """Training produced non-finite values; the last healthy checkpoint is kept."""
 
     exit_code = 4
-
-
-class MemoryRetriesError(OrthoganError, MemoryError):
-    """Memory ran out even after retrying with smaller batches."""
-
-    exit_code = 5
 
 
 class ResumeError(OrthoganError, ValueError):

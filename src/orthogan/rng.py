@@ -8,7 +8,8 @@ before it: resuming a run, or sampling one image of a batch, repeats the same bi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -63,3 +64,18 @@ def latents(seeds: Iterable[int], size: int) -> Tensor:
 def permutation(num_items: int, seed: int, name: str, epoch: int) -> Tensor:
     """The order of `num_items` items in one epoch (int64 indices)."""
     return torch.from_numpy(stream(seed, name, epoch).permutation(num_items))
+
+
+@contextmanager
+def initialisation(seed: int, name: str, attempt: int = 0) -> Iterator[None]:
+    """Inside, PyTorch's own initialisers draw from the stream; outside nothing changes.
+
+    >>> with initialisation(0, "demo"):
+    ...     first = torch.rand(1)
+    >>> with initialisation(0, "demo"):
+    ...     bool(torch.rand(1) == first)
+    True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(stream(seed, name, attempt).integers(MAX_SEED)))
+        yield

@@ -1,0 +1,354 @@
+"""The Python face: what each command does, under the same names."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orthogan import bundle
+from orthogan.config import read_config_file
+from orthogan.data import ImageSet
+from orthogan.data import load as load_images
+from orthogan.errors import BundleError, ConfigError, OrthoganError, UnknownNameError
+from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
+from orthogan.files import read_json
+from orthogan.grid import grid
+from orthogan.networks import GENERATORS, Generator, network_config
+from orthogan.networks.sampling import sample_pixels
+from orthogan.recipes import RECIPES
+from orthogan.shapes import Pixels
+from orthogan.training.config import BudgetConfig, DataConfig, TrainingConfig
+from orthogan.training.progress import ProgressDisplay
+from orthogan.training.run_folder import RunFolder, describe_machine
+from orthogan.training.session import Session
+from orthogan.training.trainer import Trainer
+
+# Settings that change nothing about the trained weights.
+MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s"})
+# Sources that come with real images the generator never sees.
+_WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run that has stopped: where it is, how it went, why it stopped."""
+
+    path: Path
+    status: str
+    reason: str
+    next_command: str
+    images_seen: int
+    seconds: float
+    scores: dict[str, float]
+
+    def sample(
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+    ) -> Pixels:
+        """Images of the run's generator, one a seed."""
+        return load(self.path).sample(seeds, classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `json.dumps` takes it."""
+        return vars(self) | {"path": str(self.path)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained generator."""
+
+    generator: Generator
+    config: dict[str, Any]
+    data: dict[str, Any]
+    card: dict[str, Any]
+    path: Path
+
+    def sample(
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+    ) -> Pixels:
+        """One image a seed, the same whichever other seeds are asked for.
+
+        Raises:
+            ConfigError: a negative seed, an unknown class, or classes the model does not have.
+        """
+        return sample_pixels(self.generator, list(seeds), classes)
+
+    def _repr_png_(self) -> bytes:
+        """A grid of 64 images, for notebooks."""
+        picture = io.BytesIO()
+        grid(self.sample()).save(picture, format="PNG")
+        return picture.getvalue()
+
+
+def resolve(
+    source: str | Path = "mnist",
+    *,
+    model: str = "attention-gan",
+    minutes: float | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+) -> TrainingConfig:
+    """The configuration that `train` with the same arguments would run.
+
+    A recipe is the base; the file `config`, the other arguments and `settings` are laid over
+    it in that order.
+
+    Raises:
+        ConfigError: a setting is unknown, does not fit, or clashes with another.
+        UnknownNameError: no such recipe.
+        DataError: the images cannot be loaded.
+    """
+    asked = _asked(source, model, minutes, images, seed, settings, config, size)
+    return _fitted(asked, _load_images(asked))
+
+
+def train(
+    source: str | Path = "mnist",
+    *,
+    model: str = "attention-gan",
+    minutes: float | None = None,
+    images: int | None = None,
+    run: Path | str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+    show_progress: bool = True,
+) -> Run:
+    """Train a GAN, or go on with a run that was stopped; the same arguments resume it.
+
+    Args:
+        source: `mnist`, `stacked-mnist`, a folder, zip, npz, npy or IDX file, or `hf:NAME`.
+        model: Recipe, one of `orthogan.recipes.RECIPES`.
+        minutes: Time budget; 5 if neither this nor `images` is given.
+        images: Budget in images shown; such runs repeat bit for bit.
+        run: Run folder; `runs/<data>-<model>-<seed>` by default.
+        seed: Seed of every draw.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        threads: CPU threads; a resumed run takes as many as it had.
+        settings: Changes such as `"generator.width=48"`.
+        config: File of settings.
+        size: Side of the images in pixels.
+        show_progress: Show progress on stderr.
+
+    Raises:
+        ConfigError: a setting is unknown, does not fit, or clashes with another.
+        UnknownNameError: no such recipe.
+        DataError: the images cannot be loaded.
+        ResumeError: the run folder holds another run.
+        DivergedError: training broke down; the last healthy checkpoint is kept.
+        StorageError: the run folder cannot be written.
+    """
+    asked = _asked(source, model, minutes, images, seed, settings, config, size)
+    path = Path(run) if run is not None else _default_run(asked, model)
+    place = _device(device)
+    torch.set_num_threads(threads or _recorded_threads(path) or torch.get_num_threads())
+    pictures = _load_images(asked)
+    fitted = _fitted(asked, pictures)
+    provenance = describe_machine(
+        device=str(place), data_fingerprint=pictures.fingerprint(), command=_command()
+    )
+    with RunFolder.open(path, fitted.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
+        display = ProgressDisplay(path.name, show_progress)
+        for sentence in (*pictures.notes, *folder.changes):
+            display.note(sentence)
+        if folder.status == "done":
+            return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
+        session = Session(Trainer(fitted, pictures, place), folder, display, _live_score(pictures))
+        return _stopped(folder, *session.train())
+
+
+def load(source: str | Path) -> Model:
+    """A trained model: a shipped one by name, a run folder, or a bundle folder.
+
+    Raises:
+        BundleError: damaged, newer than this version, or not a bundle.
+        UnknownNameError: nothing of that name.
+    """
+    stored = bundle.load_bundle(bundle.resolve(source))
+    generator = network_config(GENERATORS, stored.generator_config).build()
+    try:
+        generator.load_state_dict(stored.tensors)
+    except RuntimeError:
+        raise BundleError(
+            f"{stored.path}: the weights do not fit the network that config.json describes."
+        ) from None
+    return Model(
+        generator=generator.eval(),
+        config=stored.generator_config,
+        data=stored.data,
+        card=stored.card,
+        path=stored.path,
+    )
+
+
+def sample(
+    source: str | Path, *, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+) -> Pixels:
+    """Images of a trained model, one a seed."""
+    return load(source).sample(seeds, classes)
+
+
+def evaluate(
+    source: str | Path | Run | Model,
+    data: str | Path | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    num_images: int = 10_000,
+    seed: int = 0,
+) -> Evaluation:
+    """Scores of a model's images, or of images from a file, against real ones.
+
+    Args:
+        source: A run, model, bundle, shipped name; or a folder or file of images.
+        data: The real images; what the model was trained on by default.
+        metrics: Names; the usual ones for the data by default.
+        num_images: How many images to generate; of a file, at most so many are taken.
+        seed: First seed of the images, and the seed of every random choice.
+
+    Raises:
+        ConfigError: too few images, or a metric has no meaning for this data.
+        DataError: images cannot be loaded.
+        BundleError: the model cannot be loaded.
+        UnknownNameError: no such model, file or metric.
+    """
+    if num_images < 1:
+        raise ConfigError(f"At least 1 image is needed, got {num_images}.")
+    model = _model_or_none(source)
+    if model is not None:
+        fake = model.sample(range(seed, seed + num_images))
+        real = data if data is not None else model.data["source"]
+        size, colours = model.data["size"], model.data["colours"]
+    else:
+        given = load_images(str(source))
+        fake = given.images[:num_images]
+        real = "mnist" if data is None else data
+        size, colours = given.size, given.colours
+    train_set = load_images(str(real), size=size, colour="rgb" if colours == 3 else "grey")
+    held_out = load_images(str(real), split="test") if real in _WITH_TEST_SPLIT else None
+    return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+
+
+def _model_or_none(source: str | Path | Run | Model) -> Model | None:
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, Run):
+        return load(source.path)
+    try:
+        return load(source)
+    except OrthoganError:
+        path = Path(source)
+        if not path.exists() or (path / "run.json").exists() or (path / "config.json").exists():
+            raise
+        return None
+
+
+def _asked(
+    source: str | Path,
+    model: str,
+    minutes: float | None,
+    images: int | None,
+    seed: int,
+    settings: Sequence[str],
+    config: Path | str | None,
+    size: int | None,
+) -> TrainingConfig:
+    if minutes is not None and images is not None:
+        raise ConfigError("A time budget and an image budget exclude one another; give one.")
+    base = RECIPES[model]()
+    if config is not None:
+        base = base.merge(read_config_file(Path(config)))
+    budget = base.budget
+    if images is not None:
+        budget = BudgetConfig(images=images)
+    elif minutes is not None:
+        budget = BudgetConfig(seconds=60 * minutes)
+    source_config = DataConfig(**(base.data.to_dict() | {"source": str(source)}))
+    if size is not None:
+        source_config = source_config.evolve(size=size)
+    changed = base.evolve(seed=seed, budget=budget.to_dict(), data=source_config.to_dict())
+    return changed.evolve(*settings)
+
+
+def _fitted(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
+    """The configuration with its networks made for these images, and no `auto` left."""
+    classes = len(images.class_names) if config.conditional else 0
+    if config.conditional and classes < 2:
+        raise ConfigError(
+            f"conditional=true needs images of at least 2 classes; {images.name} has {classes}."
+        )
+    facts = {"size": images.size, "colours": images.colours, "classes": classes}
+    return config.evolve(
+        generator=config.generator.evolve(**facts).to_dict(),
+        discriminator=config.discriminator.evolve(**facts).to_dict(),
+    )
+
+
+def _load_images(config: TrainingConfig) -> ImageSet:
+    wanted = config.data
+    return load_images(wanted.source, size=wanted.size, colour=wanted.colour)
+
+
+def _live_score(images: ImageSet) -> LiveScore | None:
+    try:
+        return LiveScore(images)
+    except ConfigError:
+        return None
+
+
+def _device(name: str) -> torch.device:
+    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        return found
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name not in present:
+        raise UnknownNameError("device", name, ["auto", *present])
+    if not present[name]:
+        raise ConfigError(f"This machine has no {name} device; use --device auto.")
+    return torch.device(name)
+
+
+def _recorded_threads(path: Path) -> int | None:
+    try:
+        return int(read_json(path / "run.json")["provenance"]["threads"])
+    except (OrthoganError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _default_run(config: TrainingConfig, model: str) -> Path:
+    name = Path(config.data.source).stem or "images"
+    return Path("runs") / f"{name.replace(':', '-')}-{model}-{config.seed}"
+
+
+def _command() -> list[str]:
+    name = Path(sys.argv[0]).name
+    return [name, *sys.argv[1:]] if name == "orthogan" else []
+
+
+def _stopped(folder: RunFolder, status: str, reason: str) -> Run:
+    facts = folder.facts
+    repeat = "repeat the same command to go on."
+    next_command = f"orthogan sample {folder.path}" if status == "done" else repeat
+    return Run(
+        path=folder.path,
+        status=status,
+        reason=reason,
+        next_command=next_command,
+        images_seen=folder.images_seen,
+        seconds=float(facts.get("seconds", 0.0)),
+        scores=dict(facts.get("scores", {})),
+    )

@@ -1,0 +1,1 @@
+"""Files that ship inside the package; read them through `importlib.resources`."""

@@ -1,0 +1,94 @@
+"""Position codes for a grid of tokens, one row a token in (row, col) order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from orthogan.errors import ConfigError
+from orthogan.registry import Registry
+from orthogan.shapes import Tokens
+
+_POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("position code")
+
+# Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
+SINUSOID_BASE = 10000.0
+
+
+def sinusoid(positions: Tensor, width: int) -> Tensor:
+    r"""Sinusoidal codes $(\sin \omega_k s, \cos \omega_k s)$ of each position `s`.
+
+    Source: Vaswani et al. 2017, section 3.5.
+
+    >>> sinusoid(torch.arange(2.0), 2)
+    tensor([[0.0000, 1.0000],
+            [0.8415, 0.5403]])
+    """
+    if width % 2:
+        raise ConfigError(f"A sinusoidal code needs an even width, got {width}.")
+    frequency = SINUSOID_BASE ** -(torch.arange(0, width, 2) / width)
+    angle = positions[:, None] * frequency
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+
+
+@_POSITIONS.register("sinusoidal")
+def sinusoidal(rows: int, cols: int, width: int) -> Tensor:
+    """Half of the width encodes the row, the other half the column."""
+    if width % 4:
+        raise ConfigError(f"A 2-D sinusoidal code needs a width divisible by 4, got {width}.")
+    row_code = sinusoid(torch.arange(float(rows)), width // 2)
+    col_code = sinusoid(torch.arange(float(cols)), width // 2)
+    return torch.cat([row_code.repeat_interleave(cols, dim=0), col_code.repeat(rows, 1)], dim=1)
+
+
+@_POSITIONS.register("learned")
+def learned(rows: int, cols: int, width: int) -> Tensor:
+    """Small random codes, trained with the network."""
+    # Standard deviation of ViT (Dosovitskiy et al. 2021): small beside the token contents.
+    return nn.Parameter(0.02 * torch.randn(rows * cols, width))
+
+
+@_POSITIONS.register("none")
+def none(rows: int, cols: int, width: int) -> Tensor:
+    """No code: attention alone is then blind to the order of the tokens."""
+    return torch.zeros(rows * cols, width)
+
+
+class PositionCode(nn.Module):
+    """Adds one code a token; the codes are `codes`, `T D`.
+
+    Args:
+        name: One of `position_names()`.
+        rows: Rows of the token grid.
+        cols: Columns of the token grid.
+        width: Width of the tokens.
+
+    Raises:
+        UnknownNameError: no such code.
+        ConfigError: the code cannot have this width.
+    """
+
+    codes: Tensor
+
+    def __init__(self, name: str, rows: int, cols: int, width: int) -> None:
+        super().__init__()
+        codes = _POSITIONS[name](rows, cols, width)
+        if isinstance(codes, nn.Parameter):
+            self.codes = codes
+        else:
+            self.register_buffer("codes", codes, persistent=False)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        """The tokens, each moved by its code."""
+        return tokens + self.codes
+
+
+def position_names() -> list[str]:
+    """Every registered position code, in alphabetical order.
+
+    >>> position_names()
+    ['learned', 'none', 'sinusoidal']
+    """
+    return list(_POSITIONS)

@@ -1,0 +1,58 @@
+"""The README of a bundle: what the model is, how it was made, and its measured numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OWN_PLACE = {"title", "summary", "command", "scores"}
+
+
+def render_card(config: Mapping[str, Any]) -> str:
+    """Markdown for the README beside the configuration of a bundle.
+
+    >>> print(render_card({"sha256": "0" * 64, "orthogan": "0.1.0", "generator": {}, "data": {},
+    ...     "card": {"title": "Digits", "scores": {"fd": {"value": 1.5, "floor": 0.07}}}}))
+    # Digits
+    <BLANKLINE>
+    | score | value | interval | floor | images |
+    |---|---|---|---|---|
+    | `fd` | 1.5 | - | 0.07 | - |
+    ...
+    """
+    card = config["card"]
+    parts = [f"# {card.get('title', 'An orthogan generator')}"]
+    parts += [card["summary"]] if card.get("summary") else []
+    if card.get("scores"):
+        parts.append(_score_table(card["scores"]))
+    if card.get("command"):
+        parts.append(f"Made by:\n\n```\n{card['command']}\n```")
+    parts.append(_fact_list(config))
+    return "\n\n".join(parts) + "\n"
+
+
+def _score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ["| score | value | interval | floor | images |", "|---|---|---|---|---|"]
+    for name, score in scores.items():
+        low, high = score.get("low"), score.get("high")
+        interval = "-" if low is None or high is None else f"{_number(low)} to {_number(high)}"
+        cells = [_number(score.get(key)) for key in ("value", "floor", "n")]
+        lines.append(f"| `{name}` | {cells[0]} | {interval} | {cells[1]} | {cells[2]} |")
+    return "\n".join(lines)
+
+
+def _fact_list(config: Mapping[str, Any]) -> str:
+    facts = {"generator": config["generator"].get("kind"), **config["data"]}
+    facts |= {name: value for name, value in config["card"].items() if name not in _OWN_PLACE}
+    facts |= {"orthogan": config["orthogan"], "sha256 of the weights": config["sha256"]}
+    return "\n".join(f"- {name}: {_plain(value)}" for name, value in facts.items() if value)
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,59 @@
+"""`orthogan evaluate`: scores with their intervals and floors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from orthogan.cli.amounts import LARGEST_SEED
+from orthogan.cli.output import number, say, show, show_json, show_table
+
+
+def evaluate(
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="Run folder, bundle, or a folder or .npz of images."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Real images to compare with. [default: the training data]"
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Names, separated by commas. [default: all that fit]"),
+    ] = None,
+    num_images: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images to generate.")
+    ] = 10_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> None:
+    """Measure how close generated images are to real ones."""
+    from orthogan import api
+
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    result = api.evaluate(source, data, metrics=names, num_images=num_images, seed=seed)
+    tree = result.to_dict()
+    if as_json:
+        show_json(tree)
+        return
+    show_table(
+        ["score", "value", "95 % interval", "floor", "images"],
+        [_row(name, score) for name, score in tree["scores"].items()],
+    )
+    show(tree["verdict"])
+    for note in tree.get("notes", []):
+        say(note)
+
+
+def _row(name: str, score: dict[str, Any]) -> list[str]:
+    low, high = score.get("low"), score.get("high")
+    interval = "-" if low is None or high is None else f"{number(low)} to {number(high)}"
+    value, floor, num_images = (number(score.get(key)) for key in ("value", "floor", "n"))
+    return [name, value, interval, floor, num_images]

@@ -1,0 +1,50 @@
+"""`orthogan runs`: the runs in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orthogan.cli.output import say, show_json, show_table
+
+DEFAULT = Path("runs")
+
+
+def runs(
+    *,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folders.")] = DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> None:
+    """List the runs, the latest first."""
+    from orthogan.training.run_folder import list_runs
+
+    found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder)
+    rows = [
+        {
+            "run": str(run.path),
+            "status": run.status,
+            "images_seen": run.images_seen,
+            "seconds": run.facts.get("seconds"),
+            "scores": run.facts.get("scores") or {},
+            "updated": run.updated,
+            "reason": run.reason,
+        }
+        for run in found
+    ]
+    if as_json:
+        show_json(rows)
+    elif rows:
+        show_table(
+            ["run", "status", "images", "seconds", "score", "updated"], list(map(_row, rows))
+        )
+    else:
+        say(f"There are no runs in {folder}; 'orthogan train' makes one.")
+
+
+def _row(run: dict[str, Any]) -> list[str]:
+    seconds = "-" if run["seconds"] is None else f"{run['seconds']:.0f}"
+    score = next((f"{name} {value:.4g}" for name, value in run["scores"].items()), "-")
+    updated = run["updated"][:16].replace("T", " ")
+    return [run["run"], run["status"], f"{run['images_seen']:,}", seconds, score, updated]

@@ -1,0 +1,64 @@
+"""`orthogan sample`: images from a trained model, one a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orthogan.cli.amounts import parse_numbers
+from orthogan.cli.output import show, show_json
+from orthogan.errors import ConfigError
+
+MOST_IN_A_GRID = 10_000  # 100 x 100; a larger picture cannot be looked at
+
+
+def sample(
+    *,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Run folder, bundle, or mnist-demo.")
+    ],
+    seeds: Annotated[
+        str, typer.Option(metavar="LIST", help="Seeds such as 0-63 or 3,7,10-12.")
+    ] = "0-63",
+    classes: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Classes such as 3 or 0-9, repeated in turn.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="A .png grid, a .npz, or a folder. [default: samples-NAME.png]"
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> None:
+    """Draw images from a trained model; a seed gives the same image each time."""
+    numbers = parse_numbers(seeds)
+    labels = None if classes is None else parse_numbers(classes, "classes")
+    target = out or Path(f"samples-{_name_of(source)}.png")
+    suffix = "" if target.is_dir() else target.suffix.lower()
+    if suffix not in {"", ".png", ".npz"}:
+        raise ConfigError(f"--out is a .png, a .npz or a folder, got '{target}'.")
+    if suffix == ".png" and len(numbers) > MOST_IN_A_GRID:
+        raise ConfigError(
+            f"A grid holds at most {MOST_IN_A_GRID} images, got {len(numbers)}; "
+            "give --out a folder or a .npz."
+        )
+    from orthogan import api
+    from orthogan.cli.sample_files import write_samples
+
+    if labels is not None:
+        labels = [labels[index % len(labels)] for index in range(len(numbers))]
+    pixels = api.sample(source, seeds=numbers, classes=labels)
+    write_samples(pixels, numbers, target, suffix)
+    if as_json:
+        shape = {"size": pixels.shape[-1], "colours": pixels.shape[1]}
+        show_json({"out": str(target), "num_images": len(numbers), "seeds": seeds, **shape})
+    else:
+        show(str(target))
+
+
+def _name_of(source: str) -> str:
+    path = Path(source).resolve()
+    return path.parent.name if path.name == "bundle" else path.name or "model"

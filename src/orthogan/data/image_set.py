@@ -1,0 +1,105 @@
+"""A set of images in memory, and the border between its bytes and the floats of a network."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from orthogan.errors import ShapeError
+from orthogan.shapes import Images, Labels, Pixels
+
+
+def to_floats(pixels: Pixels) -> Images:
+    """Bytes 0..255 as float32 in [-1, 1].
+
+    >>> to_floats(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    tensor([[[[-1.,  1.]]]])
+    """
+    return pixels.float().div_(127.5).sub_(1.0)
+
+
+def to_pixels(images: Images) -> Pixels:
+    """Floats in [-1, 1] as bytes: rounded to the nearest, clipped outside.
+
+    >>> to_pixels(torch.tensor([[[[-1.0, 0.0, 3.0]]]]))
+    tensor([[[[  0, 128, 255]]]], dtype=torch.uint8)
+    """
+    return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Square images of one size as one uint8 tensor, with labels where the source has them.
+
+    Attributes:
+        images: The pixels, one (grey) or three (RGB) colours.
+        labels: The class of each image, or None.
+        class_names: One name per class; empty without labels.
+        name: What the source is called.
+        notes: What was resized, converted or skipped, and why, in plain words.
+        split: "train" or "test".
+
+    Raises:
+        ShapeError: the images are not square grey or RGB, or the labels do not match them.
+    """
+
+    images: Pixels
+    labels: Labels | None = None
+    class_names: tuple[str, ...] = ()
+    name: str = "images"
+    notes: tuple[str, ...] = field(default=())
+    split: str = "train"
+
+    def __post_init__(self) -> None:
+        _, colours, height, width = self.images.shape
+        if colours not in (1, 3) or height != width:
+            raise ShapeError(
+                f"{self.name}: images are square with 1 or 3 colours, "
+                f"got {colours} colours and {height} x {width} pixels."
+            )
+        if self.labels is not None and len(self.labels) != len(self.images):
+            raise ShapeError(
+                f"{self.name}: one label per image is needed, "
+                f"got {len(self.labels)} labels for {len(self.images)} images."
+            )
+
+    def __len__(self) -> int:
+        return self.num_images
+
+    @property
+    def num_images(self) -> int:
+        """How many images there are."""
+        return int(self.images.shape[0])
+
+    @property
+    def colours(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return int(self.images.shape[1])
+
+    @property
+    def size(self) -> int:
+        """Side of the square, in pixels."""
+        return int(self.images.shape[-1])
+
+    def floats(self, index: Tensor) -> Images:
+        """The images at `index` as float32 in [-1, 1]."""
+        return to_floats(self.images[index])
+
+    def to(self, device: torch.device | str) -> ImageSet:
+        """The same set with its tensors on `device`."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return replace(self, images=self.images.to(device), labels=labels)
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any pixel, label or the shape.
+
+        Source: BLAKE2b, RFC 7693.
+        """
+        digest = hashlib.blake2b(repr(tuple(self.images.shape)).encode(), digest_size=8)
+        digest.update(self.images.cpu().contiguous().numpy().data)
+        if self.labels is not None:
+            digest.update(self.labels.cpu().contiguous().numpy().data)
+        return digest.hexdigest()

@@ -1,0 +1,75 @@
+"""The two sides every metric compares, with what several metrics share computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from orthogan.evaluation.frechet import Moments, moments
+from orthogan.evaluation.manifold import Overlap, overlap
+from orthogan.evaluation.modes import class_counts
+from orthogan.rng import permutation
+from orthogan.shapes import Features, Labels, Pixels
+
+MAX_OVERLAP_IMAGES = 10_000  # published counts; the work grows with the square
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures and how the extractor describes them."""
+
+    pixels: Pixels
+    features: Features
+    classes: Labels
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def take(self, index: Tensor) -> Sample:
+        """The pictures at `index`."""
+        return Sample(self.pixels[index], self.features[index], self.classes[index])
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Mean and covariance of the features."""
+        return moments(self.features)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate (generated, or real ones in their place) against a reference (real).
+
+    Attributes:
+        candidate: What is judged.
+        reference: What it should look like.
+        unseen: Real images that are not in `unseen_reference`.
+        unseen_reference: What the unseen images are compared with, to calibrate.
+        num_classes: Classes the extractor tells apart.
+        seed: Of every random choice inside metrics.
+    """
+
+    candidate: Sample
+    reference: Sample
+    unseen: Sample
+    unseen_reference: Sample
+    num_classes: int
+    seed: int
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """Membership in the neighbourhoods of the other side, equally many images on both."""
+        n = min(len(self.candidate), len(self.reference), MAX_OVERLAP_IMAGES)
+        chosen = permutation(len(self.reference), self.seed, "overlap-reference", 0)[:n]
+        return overlap(self.candidate.features[:n], self.reference.features[chosen])
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Images of the candidate in each class."""
+        return class_counts(self.candidate.classes, self.num_classes)
+
+    @cached_property
+    def reference_counts(self) -> Tensor:
+        """Images of the reference in each class."""
+        return class_counts(self.reference.classes, self.num_classes)

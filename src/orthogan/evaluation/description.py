@@ -1,0 +1,114 @@
+"""How an extractor describes a set of pictures, kept on disk so that it is computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from orthogan.data import ImageSet
+from orthogan.errors import StorageError
+from orthogan.evaluation.extractor import Extractor, describe_planes
+from orthogan.files import write_atomic
+from orthogan.shapes import Features, Labels, Pixels
+
+NUM_STACKED_PLANES = 3
+NUM_STACKED_CLASSES = 1000  # ten digits in each of three planes
+DIGEST_BYTES = 16
+KEPT_IN_MEMORY = 4  # train and test of two data sets
+_MEMORY: dict[str, Description] = {}
+
+
+@dataclass(frozen=True)
+class Description:
+    """Features and most likely class of every picture of a set."""
+
+    features: Features
+    classes: Labels
+
+
+def is_stacked(images: ImageSet) -> bool:
+    """Whether each colour plane is a digit of its own, as in Stacked-MNIST."""
+    planes, classes = images.colours, len(images.class_names)
+    return planes == NUM_STACKED_PLANES and classes == NUM_STACKED_CLASSES
+
+
+def count_classes(images: ImageSet, extractor: Extractor) -> int:
+    """How many classes the extractor tells apart in such a set."""
+    return NUM_STACKED_CLASSES if is_stacked(images) else extractor.num_classes
+
+
+def describe_pixels(pixels: Pixels, extractor: Extractor, stacked: bool) -> Description:
+    """Features and classes of pictures; of stacked ones plane by plane.
+
+    The class of a stacked picture is 100 r + 10 g + b, as in its labels.
+    """
+    if not stacked:
+        features, probabilities = extractor.describe(pixels)
+        return Description(features, probabilities.argmax(1))
+    features, planes = describe_planes(extractor, pixels)
+    return Description(features, (planes * torch.tensor([100, 10, 1])).sum(1))
+
+
+def describe_set(images: ImageSet, extractor: Extractor) -> Description:
+    """The description of a whole set, from memory or the cache folder where possible.
+
+    A damaged cache file is computed again; a folder that cannot be written costs a warning.
+    """
+    stacked = is_stacked(images)
+    key = f"{images.fingerprint()}-{extractor.name}{'-stacked' if stacked else ''}"
+    if key not in _MEMORY:
+        path = cache_folder() / f"{key}.features"
+        description = _read(path, len(images))
+        if description is None:
+            description = describe_pixels(images.images.cpu(), extractor, stacked)
+            _write(path, description)
+        while len(_MEMORY) >= KEPT_IN_MEMORY:
+            _MEMORY.pop(next(iter(_MEMORY)))
+        _MEMORY[key] = description
+    return _MEMORY[key]
+
+
+def cache_folder() -> Path:
+    """`$ORTHOGAN_CACHE`, or `~/.cache/orthogan`."""
+    return Path(os.environ.get("ORTHOGAN_CACHE") or Path.home() / ".cache" / "orthogan")
+
+
+def _read(path: Path, num_images: int) -> Description | None:
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = stored[:DIGEST_BYTES], stored[DIGEST_BYTES:]
+    if _digest(content) != digest:
+        return None
+    try:
+        tensors = safetensors.torch.load(content)
+        description = Description(tensors["features"], tensors["classes"].long())
+    except (SafetensorError, KeyError):
+        return None
+    return description if len(description.features) == num_images else None
+
+
+def _write(path: Path, description: Description) -> None:
+    tensors = {"features": description.features, "classes": description.classes.short()}
+    content = safetensors.torch.save(tensors)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, _digest(content) + content)
+    except (OSError, StorageError) as error:
+        warnings.warn(
+            f"The features cannot be kept for next time: {error} "
+            "Set ORTHOGAN_CACHE to a folder that can be written.",
+            stacklevel=3,
+        )
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()

@@ -1,0 +1,173 @@
+"""`evaluate_images`: every metric of a set of generated images against real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from orthogan.data import ImageSet
+from orthogan.errors import ConfigError, ShapeError
+from orthogan.evaluation.comparison import Comparison, Sample
+from orthogan.evaluation.description import (
+    count_classes,
+    describe_pixels,
+    describe_set,
+    is_stacked,
+)
+from orthogan.evaluation.extractor import EXTRACTORS, SIDE, Extractor
+from orthogan.evaluation.metrics import METRICS
+from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.evaluation.scores import Evaluation, Score
+from orthogan.evaluation.verdict import verdict
+from orthogan.rng import permutation
+from orthogan.shapes import Pixels
+
+SPARE_SHARE = 2  # without a test split, at most every second real image is held out
+DEFAULT_EXTRACTOR = "digits-cls"
+
+
+def evaluate_images(
+    fake: Pixels,
+    real: ImageSet,
+    *,
+    held_out: ImageSet | None = None,
+    metrics: Sequence[str] | None = None,
+    seed: int = 0,
+    extractor: str = DEFAULT_EXTRACTOR,
+) -> Evaluation:
+    """Scores with floors and intervals, class shares and a verdict.
+
+    Floors are the same metrics with real images in the place of the generated ones.
+
+    Args:
+        fake: Generated images, in no particular order.
+        real: What the generator was trained on.
+        held_out: Real images it never saw; without them a random part of `real` is held out
+            to find the floors.
+        metrics: Names such as "fd" or "fd[digits-cls@1a2b3c]"; the usual ones by default.
+        seed: Of every random choice: subsets and resampling.
+        extractor: Registered name of the network that describes the images.
+
+    Raises:
+        UnknownNameError: no such metric or extractor.
+        ConfigError: a metric has no meaning for this data, or there are too few images.
+        ShapeError: fake, real and held-out images differ in size or colours.
+    """
+    _check_shapes(fake, real, held_out)
+    net = EXTRACTORS[extractor]()
+    names = choose_metrics(metrics, net.name, is_stacked(real))
+    ours, floor = _comparisons(fake, real, held_out, net, seed)
+    scores = {}
+    for name in names:
+        shown = f"{name}[{net.name}]" if METRICS[name].names_extractor else name
+        scores[shown] = _score(name, ours, floor)
+    shares = real_shares = None
+    if not is_stacked(real):
+        shares, real_shares = _shares(ours.counts), _shares(ours.reference_counts)
+    sentence = verdict(scores, shares, real_shares)
+    notes = tuple(_notes(real, ours, floor, held_out is None))
+    return Evaluation(scores, sentence, net.name, shares, notes)
+
+
+def choose_metrics(names: Sequence[str] | None, extractor: str, stacked: bool) -> list[str]:
+    """Registered names without their extractor; the usual ones for the kind of data if None.
+
+    Raises:
+        UnknownNameError: no such metric.
+        ConfigError: the metric is for stacked digits only, or names another extractor.
+    """
+    if names is None:
+        return [n for n in METRICS if (METRICS[n].on_stacks if stacked else METRICS[n].on_digits)]
+    chosen = []
+    for asked in names:
+        name, bracket, rest = asked.partition("[")
+        if METRICS[name].only_stacks and not stacked:
+            raise ConfigError(f"'{name}' needs stacked digits (1000 classes in three planes).")
+        if bracket and rest != f"{extractor}]":
+            raise ConfigError(
+                f"'{asked}' names another extractor than the one in use, {extractor}; "
+                f"ask for '{name}'."
+            )
+        chosen.append(name)
+    return list(dict.fromkeys(chosen))
+
+
+def _comparisons(
+    fake: Tensor, real: ImageSet, held_out: ImageSet | None, net: Extractor, seed: int
+) -> tuple[Comparison, Comparison]:
+    """The generated images, and real ones in their place."""
+    described = describe_pixels(fake, net, is_stacked(real))
+    candidate = Sample(fake, described.features, described.classes)
+    reference = rest = _sample(real, net)
+    if held_out is None:
+        count = min(len(fake), len(real) // SPARE_SHARE)
+        order = permutation(len(real), seed, "held-out", 0)
+        unseen, rest = reference.take(order[:count]), reference.take(order[count:])
+    else:
+        unseen = _sample(held_out, net)
+        order = permutation(len(unseen), seed, "held-out", 0)
+        unseen = unseen.take(order[: len(fake)])
+    kinds = count_classes(real, net)
+    return (
+        Comparison(candidate, reference, unseen, rest, kinds, seed),
+        Comparison(unseen, rest, unseen, rest, kinds, seed),
+    )
+
+
+def _sample(images: ImageSet, net: Extractor) -> Sample:
+    described = describe_set(images, net)
+    return Sample(images.images.cpu(), described.features, described.classes)
+
+
+def _score(name: str, ours: Comparison, floor: Comparison) -> Score:
+    compute = METRICS[name].compute
+    found = compute(ours)
+    best = compute(floor).value if found.floor is None else found.floor
+    return Score(found.value, found.interval.low, found.interval.high, best, found.n)
+
+
+def _shares(counts: Tensor) -> tuple[float, ...]:
+    return tuple((counts.double() / counts.sum()).tolist())
+
+
+def _notes(real: ImageSet, ours: Comparison, floor: Comparison, split: bool) -> list[str]:
+    notes = []
+    n = len(ours.candidate)
+    if split:
+        notes.append(
+            f"No held-out images: floors compare {len(floor.candidate)} real images "
+            f"with the other {len(floor.reference)}."
+        )
+    if len(floor.candidate) < n:
+        notes.append(
+            f"Floors use {len(floor.candidate)} real images, the scores {n}; "
+            "distances grow as images get fewer."
+        )
+    if is_stacked(real):
+        if n < PROTOCOL_SAMPLES:
+            notes.append(f"Published mode counts use {PROTOCOL_SAMPLES} images, this {n}.")
+    elif real.size != SIDE or real.colours != 1:
+        notes.append(f"The extractor saw the images as grey {SIDE} x {SIDE}.")
+    if real.name not in ("mnist", "stacked-mnist"):
+        notes.append(
+            "The extractor knows handwritten digits only: compare scores with each "
+            "other and with their floors, not with other data."
+        )
+    return notes
+
+
+def _check_shapes(fake: Tensor, real: ImageSet, held_out: ImageSet | None) -> None:
+    wanted = tuple(real.images.shape[1:])
+    others = [("generated", fake)]
+    if held_out is not None:
+        others.append(("held-out", held_out.images))
+    for kind, pixels in others:
+        if tuple(pixels.shape[1:]) != wanted:
+            raise ShapeError(
+                f"The {kind} images are {tuple(pixels.shape[1:])} (colours, rows, columns), the "
+                f"real ones {wanted}; they must agree."
+            )
+    if fake.dtype != torch.uint8:
+        raise ShapeError(f"Images are compared as bytes (uint8), got {fake.dtype}.")

@@ -1,0 +1,200 @@
+"""Writing to disk so that a kill, a full disk or a power cut never loses what was there.
+
+Everything is written beside its destination, flushed to the disk and renamed over it: a reader
+sees the old bytes or the new ones, never half of either.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orthogan.errors import OrthoganError, StorageError
+
+MAX_JSON_BYTES = 64 * 2**20  # far above any file of ours; a larger one is not ours
+
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]{8}\.(?P<kind>new|old)")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replaces the file at `path` by `data`, entirely or not at all, and flushes it to disk.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written; the old file is intact.
+    """
+    temporary = _sibling(path, "new")
+    with storage_errors(path):
+        try:
+            _write_synced(temporary, data)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces the file at `path` by indented JSON, as `write_atomic` does.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        StorageError: the file is missing, unreadable, too large, or not JSON.
+    """
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise StorageError(f"{path}: larger than {MAX_JSON_BYTES >> 20} MiB, so not ours.")
+        return json.loads(path.read_bytes())
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read: {_reason(error)}.") from None
+    except (ValueError, RecursionError):
+        raise StorageError(f"{path}: is not valid JSON, so it is damaged or not ours.") from None
+
+
+@contextmanager
+def committed_folder(path: Path) -> Iterator[Path]:
+    """A new folder to write into, which becomes `path` when the block ends without an error.
+
+    A folder already at `path` is replaced. If the block fails, `path` is as it was before.
+
+    Raises:
+        StorageError: the disk is full or the place cannot be written.
+    """
+    temporary = _sibling(path, "new")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clean_leftovers(path.parent)
+        try:
+            temporary.mkdir()
+            yield temporary
+            _sync_tree(temporary)
+            _swap(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def clean_leftovers(folder: Path, *, exclusive: bool = False) -> None:
+    """Removes what killed processes left half-written in `folder`; undoes a half-made swap.
+
+    Args:
+        folder: Where to look, not below.
+        exclusive: The caller holds a lock, so nobody else can be writing here now. Without it
+            whatever a living process may own stays.
+    """
+    for entry in sorted(folder.iterdir()):
+        match = _LEFTOVER.fullmatch(entry.name)
+        if match is None or (not exclusive and _is_alive(int(match["pid"]))):
+            continue
+        destination = folder / match["name"]
+        if match["kind"] == "old" and not destination.exists():
+            entry.replace(destination)
+        elif entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file name is one of the temporary names used here."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turns what the operating system refuses into one sentence that names `path`.
+
+    Raises:
+        StorageError: the block raised an `OSError` that is not ours.
+    """
+    try:
+        yield
+    except OrthoganError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {_reason(error)}.") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes a folder's list of names to disk, so that a rename survives a power cut."""
+    if os.name == "nt":  # Windows cannot open a folder, and journals renames itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with (Path(parent) / name).open("rb+") as file:
+                os.fsync(file.fileno())
+        sync_folder(Path(parent))
+
+
+def _swap(new: Path, path: Path) -> None:
+    # A folder cannot be renamed over a full one: the old one steps aside, and clean_leftovers
+    # brings it back if the process dies between the two renames.
+    if not path.exists():
+        new.replace(path)
+        sync_folder(path.parent)
+        return
+    old = _sibling(path, "old")
+    path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sibling(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.{kind}")
+
+
+def _is_alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it belongs to somebody else, so it exists
+        return True
+    return True
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "the disk is full; free some space and run the same command again"
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "permission denied; choose another folder"
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,35 @@
+"""Generators and discriminators, one file a family."""
+
+from orthogan.networks.attention_gan import AttentionDiscriminatorConfig, AttentionGeneratorConfig
+from orthogan.networks.conv_gan import ConvDiscriminatorConfig, ConvGeneratorConfig
+from orthogan.networks.network import (
+    DISCRIMINATORS,
+    GENERATORS,
+    Discriminator,
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+    NetworkConfig,
+    network_config,
+)
+from orthogan.networks.transformer_gan import (
+    TransformerDiscriminatorConfig,
+    TransformerGeneratorConfig,
+)
+
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "AttentionDiscriminatorConfig",
+    "AttentionGeneratorConfig",
+    "ConvDiscriminatorConfig",
+    "ConvGeneratorConfig",
+    "Discriminator",
+    "DiscriminatorConfig",
+    "Generator",
+    "GeneratorConfig",
+    "NetworkConfig",
+    "TransformerDiscriminatorConfig",
+    "TransformerGeneratorConfig",
+    "network_config",
+]

@@ -1,0 +1,112 @@
+"""The attention GAN: noise, dense layers, tokens, self-attention, image; and its judge."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from orthogan.attention import PositionCode
+from orthogan.networks.blocks import LEAK, Block, leaky_relu
+from orthogan.networks.network import (
+    DISCRIMINATORS,
+    GENERATORS,
+    Discriminator,
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+)
+from orthogan.networks.patches import ImageHead, PatchStem
+from orthogan.shapes import Images, Latents
+
+
+@GENERATORS.register("attention")
+class AttentionGeneratorConfig(GeneratorConfig):
+    """Settings of the attention generator."""
+
+    kind: Literal["attention"] = "attention"
+    hidden: int = Field(256, ge=1, description="width of the dense layers")
+    width: int = Field(32, ge=1, description="width of the feature embeddings")
+    blocks: int = Field(2, ge=0, description="number of self-attention blocks")
+    heads: int = Field(2, ge=1, description="attention heads a block")
+    score: str = Field("cosine", description="attention score")
+    positions: str = Field("learned", description="position code added to the embeddings")
+    channels: int = Field(32, ge=1, description="channels of the image head")
+
+    def build(self) -> AttentionGenerator:
+        """The generator, freshly initialised."""
+        return AttentionGenerator(self)
+
+
+class AttentionGenerator(Generator):
+    """Dense layers turn noise into feature embeddings that attend to each other."""
+
+    def __init__(self, config: AttentionGeneratorConfig) -> None:
+        super().__init__(config)
+        grid, width = ImageHead.grid(config.size), config.width
+        self.dense = nn.Sequential(
+            nn.Linear(config.latent_size, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, grid * grid * width),
+            nn.Unflatten(1, (grid * grid, width)),
+        )
+        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.blocks = nn.Sequential(
+            *(
+                Block(width, config.heads, nn.functional.relu, config.score)
+                for _ in range(config.blocks)
+            )
+        )
+        self.norm = nn.RMSNorm(width)
+        self.head = ImageHead(width, config.channels, config.colours)
+
+    def synthesise(self, noise: Latents) -> Images:
+        """Images from latents of unit mean square."""
+        images: Tensor = self.head(self.norm(self.blocks(self.positions(self.dense(noise)))))
+        return images
+
+
+@DISCRIMINATORS.register("attention")
+class AttentionDiscriminatorConfig(DiscriminatorConfig):
+    """Settings of the attention discriminator."""
+
+    kind: Literal["attention"] = "attention"
+    channels: int = Field(32, ge=1, description="channels of the first convolution of the stem")
+    width: int = Field(96, ge=1, description="width of the patch embeddings")
+    blocks: int = Field(1, ge=0, description="number of self-attention blocks")
+    heads: int = Field(4, ge=1, description="attention heads a block")
+    score: str = Field("softmax", description="attention score")
+    positions: str = Field("learned", description="position code added to the embeddings")
+    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
+
+    def build(self) -> AttentionDiscriminator:
+        """The discriminator, freshly initialised."""
+        return AttentionDiscriminator(self)
+
+
+class AttentionDiscriminator(Discriminator):
+    """Overlapping patches attend to each other; dense layers read all of them."""
+
+    def __init__(self, config: AttentionDiscriminatorConfig) -> None:
+        super().__init__(config, config.hidden)
+        grid, width = PatchStem.grid(config.size), config.width
+        self.stem = PatchStem(config.colours, config.channels, width)
+        self.positions = PositionCode(config.positions, grid, grid, width)
+        # No norm: it hides the logit's scale from the penalty and doubles the elementwise work.
+        self.blocks = nn.Sequential(
+            *(
+                Block(width, config.heads, leaky_relu, config.score, normalise=False)
+                for _ in range(config.blocks)
+            )
+        )
+        self.dense = nn.Sequential(
+            nn.Flatten(), nn.Linear(grid * grid * width, config.hidden), nn.LeakyReLU(LEAK)
+        )
+
+    def read(self, images: Images) -> Tensor:
+        """The features `B F` of each image."""
+        features: Tensor = self.dense(self.blocks(self.positions(self.stem(images))))
+        return features

@@ -1,0 +1,109 @@
+"""The convolutional pair: no attention anywhere; shows what attention buys."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from orthogan.networks.blocks import LEAK
+from orthogan.networks.network import (
+    DISCRIMINATORS,
+    GENERATORS,
+    Discriminator,
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+)
+from orthogan.networks.patches import ImageHead
+from orthogan.shapes import Images, Latents
+
+
+@GENERATORS.register("conv")
+class ConvGeneratorConfig(GeneratorConfig):
+    """Settings of the convolutional generator."""
+
+    kind: Literal["conv"] = "conv"
+    hidden: int = Field(256, ge=1, description="width of the dense layers")
+    width: int = Field(32, ge=1, description="channels of the coarse grid")
+    blocks: int = Field(2, ge=0, description="number of residual blocks")
+    channels: int = Field(32, ge=1, description="channels of the image head")
+
+    def build(self) -> ConvGenerator:
+        """The generator, freshly initialised."""
+        return ConvGenerator(self)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions added to their input."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """A grid `B D H W` of the same shape."""
+        refined: Tensor = grid + self.second(self.first(grid.relu()).relu())
+        return refined
+
+
+class ConvGenerator(Generator):
+    """Dense layers make a coarse grid; convolutions refine and enlarge it."""
+
+    def __init__(self, config: ConvGeneratorConfig) -> None:
+        super().__init__(config)
+        grid, width = ImageHead.grid(config.size), config.width
+        self.dense = nn.Sequential(
+            nn.Linear(config.latent_size, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, width * grid * grid),
+            nn.Unflatten(1, (width, grid, grid)),
+        )
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks)))
+        self.head = ImageHead(width, config.channels, config.colours)
+
+    def synthesise(self, noise: Latents) -> Images:
+        """Images from latents of unit mean square."""
+        images: Tensor = self.head(self.blocks(self.dense(noise)).flatten(2).transpose(1, 2))
+        return images
+
+
+@DISCRIMINATORS.register("conv")
+class ConvDiscriminatorConfig(DiscriminatorConfig):
+    """Settings of the convolutional discriminator."""
+
+    kind: Literal["conv"] = "conv"
+    channels: int = Field(32, ge=1, description="channels of the first convolution")
+    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
+
+    def build(self) -> ConvDiscriminator:
+        """The discriminator, freshly initialised."""
+        return ConvDiscriminator(self)
+
+
+class ConvDiscriminator(Discriminator):
+    """Three convolutions, then dense layers that read the whole grid."""
+
+    def __init__(self, config: ConvDiscriminatorConfig) -> None:
+        super().__init__(config, config.hidden)
+        channels, grid = config.channels, config.size // 4
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.colours, channels, 4, stride=2, padding=1),
+            nn.LeakyReLU(LEAK),
+            nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+            nn.LeakyReLU(LEAK),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+            nn.LeakyReLU(LEAK),
+            nn.Flatten(),
+            nn.Linear(2 * channels * grid * grid, config.hidden),
+            nn.LeakyReLU(LEAK),
+        )
+
+    def read(self, images: Images) -> Tensor:
+        """The features `B F` of each image."""
+        features: Tensor = self.layers(images)
+        return features

@@ -1,0 +1,128 @@
+"""The transformer GAN: transformers on both sides, the noise entering every block as a style."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from orthogan.attention import PositionCode
+from orthogan.networks.blocks import Block, ModulatedBlock, leaky_relu
+from orthogan.networks.network import (
+    DISCRIMINATORS,
+    GENERATORS,
+    Discriminator,
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+)
+from orthogan.networks.patches import ImageHead, PatchStem
+from orthogan.shapes import Images, Latents
+
+
+@GENERATORS.register("transformer")
+class TransformerGeneratorConfig(GeneratorConfig):
+    """Settings of the transformer generator."""
+
+    kind: Literal["transformer"] = "transformer"
+    style_size: int = Field(256, ge=1, description="width of the mapped noise")
+    width: int = Field(48, ge=1, description="width of the tokens")
+    blocks: int = Field(3, ge=1, description="number of transformer blocks")
+    heads: int = Field(2, ge=1, description="attention heads a block")
+    score: str = Field("cosine", description="attention score")
+    positions: str = Field("learned", description="position code the tokens start from")
+    expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
+    channels: int = Field(32, ge=1, description="channels of the image head")
+
+    def build(self) -> TransformerGenerator:
+        """The generator, freshly initialised."""
+        return TransformerGenerator(self)
+
+
+class TransformerGenerator(Generator):
+    """Tokens start as a linear read of the style and are modulated by it in every block."""
+
+    def __init__(self, config: TransformerGeneratorConfig) -> None:
+        super().__init__(config)
+        grid, width = ImageHead.grid(config.size), config.width
+        self.mapping = nn.Sequential(
+            nn.Linear(config.latent_size, config.style_size),
+            nn.ReLU(),
+            nn.Linear(config.style_size, config.style_size),
+            nn.ReLU(),
+        )
+        self.tokens = nn.Sequential(
+            nn.Linear(config.style_size, grid * grid * width),
+            nn.Unflatten(1, (grid * grid, width)),
+        )
+        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.blocks = nn.ModuleList(
+            ModulatedBlock(
+                width,
+                config.heads,
+                config.style_size,
+                nn.functional.relu,
+                config.score,
+                config.expansion,
+            )
+            for _ in range(config.blocks)
+        )
+        self.norm = nn.RMSNorm(width)
+        self.head = ImageHead(width, config.channels, config.colours)
+
+    def synthesise(self, noise: Latents) -> Images:
+        """Images from latents of unit mean square."""
+        style = self.mapping(noise)
+        tokens = self.positions(self.tokens(style))
+        for block in self.blocks:
+            tokens = block(tokens, style)
+        images: Tensor = self.head(self.norm(tokens))
+        return images
+
+
+@DISCRIMINATORS.register("transformer")
+class TransformerDiscriminatorConfig(DiscriminatorConfig):
+    """Settings of the transformer discriminator."""
+
+    kind: Literal["transformer"] = "transformer"
+    channels: int = Field(32, ge=1, description="channels of the first convolution of the stem")
+    width: int = Field(96, ge=1, description="width of the tokens")
+    blocks: int = Field(2, ge=1, description="number of transformer blocks")
+    heads: int = Field(4, ge=1, description="attention heads a block")
+    score: str = Field("softmax", description="attention score")
+    positions: str = Field("learned", description="position code added to the tokens")
+    expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
+
+    def build(self) -> TransformerDiscriminator:
+        """The discriminator, freshly initialised."""
+        return TransformerDiscriminator(self)
+
+
+class TransformerDiscriminator(Discriminator):
+    """A class token attends to overlapping patches; the logit is read from it alone.
+
+    Source: Dosovitskiy et al. 2021, "An image is worth 16x16 words", section 3.1.
+    """
+
+    def __init__(self, config: TransformerDiscriminatorConfig) -> None:
+        super().__init__(config, config.width)
+        grid, width = PatchStem.grid(config.size), config.width
+        self.stem = PatchStem(config.colours, config.channels, width)
+        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.blocks = nn.Sequential(
+            *(
+                Block(width, config.heads, leaky_relu, config.score, config.expansion)
+                for _ in range(config.blocks)
+            )
+        )
+        self.norm = nn.RMSNorm(width)
+
+    def read(self, images: Images) -> Tensor:
+        """The features `B F` of each image: its class token."""
+        patches = self.positions(self.stem(images))
+        tokens = torch.cat([self.class_token.expand(len(images), -1, -1).to(patches), patches], 1)
+        features: Tensor = self.norm(self.blocks(tokens)[:, 0])
+        return features

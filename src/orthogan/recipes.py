@@ -1,0 +1,58 @@
+"""Recipes: whole training configurations by name, each a function that returns one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orthogan.networks import (
+    AttentionDiscriminatorConfig,
+    AttentionGeneratorConfig,
+    ConvDiscriminatorConfig,
+    ConvGeneratorConfig,
+    TransformerDiscriminatorConfig,
+    TransformerGeneratorConfig,
+)
+from orthogan.registry import Registry
+from orthogan.training.config import AdamConfig, PenaltyConfig, TrainingConfig
+
+RECIPES: Registry[Callable[[], TrainingConfig]] = Registry("recipe")
+
+
+@RECIPES.register("attention-gan")
+def attention_gan() -> TrainingConfig:
+    """The default: attention GAN, relativistic loss, exact R1 and R2 every step."""
+    return TrainingConfig(
+        generator=AttentionGeneratorConfig(), discriminator=AttentionDiscriminatorConfig()
+    )
+
+
+@RECIPES.register("transformer-gan")
+def transformer_gan() -> TrainingConfig:
+    """Transformers on both sides: adaLN generator, class-token discriminator."""
+    return TrainingConfig(
+        generator=TransformerGeneratorConfig(), discriminator=TransformerDiscriminatorConfig()
+    )
+
+
+@RECIPES.register("conv-gan")
+def conv_gan() -> TrainingConfig:
+    """No attention anywhere, everything else as in the default: shows what attention buys."""
+    return TrainingConfig(generator=ConvGeneratorConfig(), discriminator=ConvDiscriminatorConfig())
+
+
+@RECIPES.register("faithful")
+def faithful() -> TrainingConfig:
+    """The attention GAN as first specified: sigmoid, binary cross-entropy, no penalty."""
+    # Adam as published for DCGAN (Radford et al. 2016, section 4), the usual choice for this loss.
+    adam = AdamConfig(
+        learning_rate=2e-4, final_share=1.0, beta1=0.5, beta2_start=0.999, beta2_end=0.999
+    )
+    return TrainingConfig(
+        generator=AttentionGeneratorConfig(score="softmax"),
+        discriminator=AttentionDiscriminatorConfig(),
+        loss="non-saturating",
+        penalty=PenaltyConfig(kind="none", gamma_start=0.0, gamma_end=0.0),
+        generator_adam=adam,
+        discriminator_adam=adam,
+        escape_attempts=0,
+    )

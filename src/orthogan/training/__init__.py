@@ -1,0 +1,1 @@
+"""Training: the run folder, checkpoints, the loop and what watches over it."""

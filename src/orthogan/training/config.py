@@ -1,0 +1,118 @@
+"""Everything that decides what a training run does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, field_validator
+
+from orthogan.adversarial.losses import losses
+from orthogan.adversarial.penalties import PENALTIES
+from orthogan.config import Config
+from orthogan.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    AttentionDiscriminatorConfig,
+    AttentionGeneratorConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    network_config,
+)
+
+
+class DataConfig(Config):
+    """Which images, and in what form."""
+
+    source: str = Field("mnist", description="a name, file, folder or zip")
+    size: int | None = Field(None, ge=16, le=64, description="side in px; None: as they are")
+    colour: Literal["auto", "grey", "rgb"] = Field("auto", description="colour planes")
+
+
+class BudgetConfig(Config):
+    """How long to train; the schedules end where the budget does."""
+
+    images: int | None = Field(None, ge=1, description="images to show the discriminator")
+    seconds: float | None = Field(None, gt=0, description="wall-clock seconds, all included")
+
+
+class PenaltyConfig(Config):
+    """The gradient penalty on the discriminator, at real (R1) and fake (R2) images alike."""
+
+    kind: str = Field("exact", description="exact, finite-difference or none")
+    gamma_start: float = Field(30.0, ge=0, description="weight at the start")
+    gamma_end: float = Field(30.0, ge=0, description="weight at the end of the budget")
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        _ = PENALTIES[kind]
+        return kind
+
+
+class AdamConfig(Config):
+    """Adam (Kingma and Ba 2015) with a learning rate that decays along the budget."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="step size at the start")
+    final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
+    beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")
+    beta2_start: float = Field(0.9, ge=0, lt=1, description="decay of their squares at the start")
+    beta2_end: float = Field(0.99, ge=0, lt=1, description="the same from half of the budget on")
+
+
+class AverageConfig(Config):
+    """The exponential moving average of the generator's weights, which is what gets sampled."""
+
+    half_life_share: float = Field(0.05, gt=0, description="half-life as a share of images seen")
+    half_life_max: float = Field(500_000, gt=0, description="longest half-life, images")
+
+
+class TrainingConfig(Config):
+    """A whole training run; `run.json` holds one."""
+
+    data: DataConfig = DataConfig()
+    generator: SerializeAsAny[GeneratorConfig] = AttentionGeneratorConfig()
+    discriminator: SerializeAsAny[DiscriminatorConfig] = AttentionDiscriminatorConfig()
+    loss: str = Field("relativistic", description="adversarial loss")
+    penalty: PenaltyConfig = PenaltyConfig()
+    generator_adam: AdamConfig = AdamConfig()
+    discriminator_adam: AdamConfig = AdamConfig()
+    average: AverageConfig = AverageConfig()
+    batch_size: int = Field(64, ge=2, description="images a step")
+    conditional: bool = Field(False, description="tell both players the class of each image")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
+    )
+    escape_attempts: int = Field(
+        5, ge=0, description="restarts with a gentler start if the first image saturates"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
+    budget: BudgetConfig = BudgetConfig(seconds=300.0)
+    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
+    score_every_s: float | None = Field(
+        None, gt=0, description="seconds between scores; None: a twentieth of the budget"
+    )
+
+    @field_validator("generator", mode="before")
+    @classmethod
+    def _generator(cls, value: Any) -> GeneratorConfig:
+        config: GeneratorConfig = network_config(GENERATORS, value)
+        return config
+
+    @field_validator("discriminator", mode="before")
+    @classmethod
+    def _discriminator(cls, value: Any) -> DiscriminatorConfig:
+        config: DiscriminatorConfig = network_config(DISCRIMINATORS, value)
+        return config
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: str) -> str:
+        _ = losses[loss]
+        return loss
+
+    @field_validator("budget")
+    @classmethod
+    def _one_limit(cls, budget: BudgetConfig) -> BudgetConfig:
+        if (budget.images is None) == (budget.seconds is None):
+            raise ValueError("give either images or seconds")
+        return budget

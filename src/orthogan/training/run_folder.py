@@ -1,0 +1,195 @@
+"""The folder of one training run: what was asked, how it went, and where to resume.
+
+`run.json` (config, provenance, status), `metrics.jsonl` (append-only), `checkpoints/`,
+`samples/<images>.png`, `bundle/`. A lock keeps two processes from training into one folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from orthogan.files import clean_leftovers, storage_errors, write_json
+from orthogan.training.lock import FolderLock
+from orthogan.training.metrics_file import append_metrics, read_metrics
+from orthogan.training.run_list import RunSummary, list_runs
+from orthogan.training.run_record import (
+    FIELDS,
+    RUN_FILE,
+    describe_machine,
+    new_record,
+    now,
+    read_record,
+    refuse_foreign,
+    refuse_other_data,
+    refuse_other_settings,
+)
+
+__all__ = ["RunFolder", "RunSummary", "describe_machine", "list_runs", "read_metrics"]
+
+
+class RunFolder:
+    """A run on disk, held by one process at a time.
+
+    `changes` has a sentence for each part of the provenance that differs from the first time
+    and so may cost bit-for-bit equality.
+    """
+
+    def __init__(self, path: Path, record: dict[str, Any], lock: FolderLock, resumed: bool) -> None:
+        self.path = path
+        self.resumed = resumed
+        self.changes: tuple[str, ...] = ()
+        self._record = record
+        self._lock = lock
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        provenance: Mapping[str, Any],
+        *,
+        may_change: Collection[str] = (),
+    ) -> RunFolder:
+        """The run folder at `path`, created or re-opened, and locked until `close`.
+
+        Args:
+            path: The folder; parents are created.
+            config: Nested settings; a re-opened run must have the same.
+            provenance: What made the run, as `describe_machine` returns it. The data
+                fingerprint must be the same, the rest may differ and is told in `changes`.
+            may_change: Dotted settings that may differ without changing the result.
+
+        Raises:
+            ResumeError: another process trains here, the settings or the data differ, or the
+                folder holds something else.
+            StorageError: the folder cannot be created or written.
+        """
+        refuse_foreign(path)
+        with storage_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(path / ".lock")
+        try:
+            _clean(path)
+            asked = json.loads(json.dumps({"config": config, "provenance": provenance}))
+            if (path / RUN_FILE).exists():
+                run = cls(path, read_record(path), lock, resumed=True)
+                run._join(asked["config"], asked["provenance"], may_change)
+            else:
+                run = cls(path, new_record(**asked), lock, resumed=False)
+            run._write()
+        except BaseException:
+            lock.release()
+            raise
+        return run
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Nested settings of the run."""
+        return dict(self._record["config"])
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the run the first time: versions, threads, device, data, command."""
+        return dict(self._record["provenance"])
+
+    @property
+    def status(self) -> str:
+        """`running`, `done`, `interrupted`, `diverged`, or as `update_status` was told."""
+        return str(self._record["status"])
+
+    @property
+    def images_seen(self) -> int:
+        """Progress when the status was last updated."""
+        return int(self._record["images_seen"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `update_status` was told besides, such as `seconds` and `scores`."""
+        return {name: value for name, value in self._record.items() if name not in FIELDS}
+
+    @property
+    def metrics_path(self) -> Path:
+        """The file of `append_metrics`."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def bundle_path(self) -> Path:
+        """Where the trained model goes."""
+        return self.path / "bundle"
+
+    def sample_path(self, images_seen: int) -> Path:
+        """Where the sample grid at an image count goes; its folder exists."""
+        folder = self.path / "samples"
+        with storage_errors(folder):
+            folder.mkdir(exist_ok=True)
+        return folder / f"{images_seen:09d}.png"
+
+    def update_status(
+        self, status: str, *, reason: str = "", images_seen: int | None = None, **facts: Any
+    ) -> None:
+        """Writes down how the run is doing.
+
+        Args:
+            status: `running`, `done`, `interrupted`, `diverged`, ...
+            reason: One sentence on why it stopped.
+            images_seen: Progress; unchanged if not given.
+            facts: More to keep in `run.json`, such as `seconds` and `scores`.
+
+        Raises:
+            StorageError: `run.json` cannot be written.
+        """
+        seen = self.images_seen if images_seen is None else images_seen
+        self._record |= facts | {"status": status, "reason": reason, "images_seen": seen}
+        self._write()
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Adds one line to `metrics.jsonl`; it should hold `images_seen`.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        append_metrics(self.metrics_path, record)
+
+    def close(self) -> None:
+        """Lets other processes open the folder."""
+        self._lock.release()
+
+    def __enter__(self) -> RunFolder:  # noqa: PYI034 - beartype refuses Self on a method
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _join(
+        self, config: dict[str, Any], provenance: dict[str, Any], may_change: Collection[str]
+    ) -> None:
+        refuse_other_settings(self.path, self._record["config"], config, may_change)
+        first = self._record["provenance"]
+        refuse_other_data(self.path, first, provenance)
+        self.changes = tuple(
+            f"{name} was {first.get(name)}, now {value}"
+            for name, value in provenance.items()
+            if name != "command" and first.get(name) != value
+        )
+        if self.changes:
+            self._record.setdefault("resumed_with", []).append(provenance)
+
+    def _write(self) -> None:
+        self._record["updated"] = now()
+        write_json(self.path / RUN_FILE, self._record)
+
+
+def _clean(path: Path) -> None:
+    with storage_errors(path):
+        for folder in (path, path / "checkpoints", path / "samples"):
+            if folder.is_dir():
+                clean_leftovers(folder, exclusive=True)

@@ -1,0 +1,141 @@
+"""`run.json`: the settings of a run, what made it, and how it is doing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import orthogan
+from orthogan.config import flatten
+from orthogan.errors import ResumeError, StorageError
+from orthogan.files import is_leftover, read_json, storage_errors
+
+FORMAT = 1
+RUN_FILE = "run.json"
+FIELDS = {"format", "status", "reason", "images_seen", "updated", "config", "provenance"}
+MAX_DIFFERENCES = 5  # a sentence stays readable
+
+
+def describe_machine(
+    *, device: str, data_fingerprint: str, command: Collection[str] = ()
+) -> dict[str, Any]:
+    """What made a run: versions, thread count, device, platform, data and command.
+
+    Args:
+        device: Device the run trains on, such as `cpu`.
+        data_fingerprint: Checksum of the training data.
+        command: Words of the command line; empty for a run started from Python.
+    """
+    import torch  # late, so that `orthogan runs` reads records without it
+
+    return {
+        "orthogan": orthogan.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "data_fingerprint": data_fingerprint,
+        "command": " ".join(command),
+    }
+
+
+def refuse_foreign(path: Path) -> None:
+    """Checks that `path` is free, empty, or a run folder.
+
+    Raises:
+        ResumeError: it is a file, or a folder that holds something else.
+    """
+    if path.exists() and not path.is_dir():
+        raise ResumeError(f"{path}: is a file, not a run folder; choose another --run.")
+    if not path.exists() or (path / RUN_FILE).exists():
+        return
+    with storage_errors(path):
+        foreign = [entry.name for entry in path.iterdir() if entry.name != ".lock"]
+    foreign = [name for name in foreign if not is_leftover(name)]
+    if foreign:
+        raise ResumeError(
+            f"{path}: not a run folder (no {RUN_FILE}) and not empty (it holds {min(foreign)}); "
+            "choose another --run."
+        )
+
+
+def refuse_other_settings(
+    path: Path, old: dict[str, Any], new: dict[str, Any], may_change: Collection[str]
+) -> None:
+    """Checks that a re-opened run has the settings it was made with.
+
+    Raises:
+        ResumeError: settings other than `may_change` differ; the sentence names the first few.
+    """
+    before, after = dict(flatten(old)), dict(flatten(new))
+    names = [name for name in {**before, **after} if name not in may_change]
+    differences = [
+        f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for name in names
+        if before.get(name, "absent") != after.get(name, "absent")
+    ]
+    if not differences:
+        return
+    more = len(differences) - MAX_DIFFERENCES
+    shown = ", ".join(differences[:MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+    raise ResumeError(
+        f"{path} was made with other settings: {shown}. "
+        "Drop these options to resume it, or choose another --run."
+    )
+
+
+def refuse_other_data(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Checks that a re-opened run has the data it was made with, by fingerprint.
+
+    Raises:
+        ResumeError: the fingerprints differ.
+    """
+    before, after = old.get("data_fingerprint"), new.get("data_fingerprint")
+    if before != after:
+        raise ResumeError(
+            f"{path} was trained on other data (fingerprint {before}, now {after}). "
+            "Restore that data to resume it, or choose another --run."
+        )
+
+
+def new_record(config: dict[str, Any], provenance: dict[str, Any]) -> dict[str, Any]:
+    """The content of `run.json` for a run that starts now."""
+    return {
+        "format": FORMAT,
+        "status": "running",
+        "reason": "",
+        "images_seen": 0,
+        "created": now(),
+        "config": config,
+        "provenance": provenance,
+    }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The content of `run.json` in the run folder `path`.
+
+    Raises:
+        ResumeError: it is missing, damaged, not ours, or of another format.
+    """
+    file = path / RUN_FILE
+    try:
+        record = read_json(file)
+    except StorageError as error:
+        raise ResumeError(f"{error} Choose another --run.") from None
+    if not isinstance(record, dict) or not record.keys() >= FIELDS:
+        raise ResumeError(f"{file}: is not the record of a run; choose another --run.")
+    if record["format"] != FORMAT:
+        raise ResumeError(
+            f"{file}: format {record['format']}, this version of orthogan reads {FORMAT}; "
+            "use the version that made the run, or choose another --run."
+        )
+    return record
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 with milliseconds."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,42 @@
+"""Schedules over a known budget; progress runs from 0 to 1."""
+
+from __future__ import annotations
+
+import math
+
+from orthogan.training.config import AdamConfig, AverageConfig, PenaltyConfig
+
+
+def cosine(start: float, end: float, progress: float) -> float:
+    """Half a cosine from `start` to `end`.
+
+    >>> cosine(1.0, 0.0, 0.0), cosine(1.0, 0.0, 1.0)
+    (1.0, 0.0)
+    """
+    share = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+    return end + (start - end) * share
+
+
+def learning_rate(config: AdamConfig, progress: float) -> float:
+    """The step size at a point of the budget."""
+    return cosine(config.learning_rate, config.final_share * config.learning_rate, progress)
+
+
+def beta2(config: AdamConfig, progress: float) -> float:
+    """The decay of the squared gradients; reaches its end value halfway."""
+    return cosine(config.beta2_start, config.beta2_end, 2 * progress)
+
+
+def gamma(config: PenaltyConfig, progress: float) -> float:
+    """The weight of the gradient penalty."""
+    return cosine(config.gamma_start, config.gamma_end, progress)
+
+
+def average_decay(config: AverageConfig, images_seen: int, batch_size: int) -> float:
+    """What the average keeps of itself in one step.
+
+    The half-life grows with the images seen, so that early averages forget the start quickly
+    (Karras et al. 2020, StyleGAN2-ADA, "EMA ramp-up").
+    """
+    half_life = min(config.half_life_share * images_seen, config.half_life_max)
+    return float(0.5 ** (batch_size / half_life)) if half_life > 0 else 0.0

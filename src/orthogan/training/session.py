@@ -1,0 +1,268 @@
+"""One sitting of a training run: from where it stands to the end of its budget, or a stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from orthogan.bundle import save_bundle
+from orthogan.errors import DivergedError
+from orthogan.evaluation import LiveScore
+from orthogan.grid import grid
+from orthogan.networks.sampling import sample_pixels
+from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
+from orthogan.training.config import BudgetConfig
+from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.run_folder import RunFolder
+from orthogan.training.trainer import StepRecord, Trainer
+
+GRID_SEEDS = range(64)
+METRICS_EVERY_S = 1.0
+SHOW_EVERY_S = 0.25
+# A score costs about half a second: 20 of them are a few per cent of a short run.
+SCORES_A_RUN = 20
+MIN_SCORE_EVERY_S = 10.0
+
+
+@dataclass
+class Clock:
+    """When things are due; `elapsed_s` counts all sittings of the run."""
+
+    budget: BudgetConfig
+    before_s: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+    due: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds spent on the run so far."""
+        return self.before_s + time.perf_counter() - self.started
+
+    def progress(self, images_seen: int) -> float:
+        """Share of the budget that is used up; 1 or more means done."""
+        if self.budget.images is not None:
+            return images_seen / self.budget.images
+        return self.elapsed_s / (self.budget.seconds or 1.0)
+
+    def is_due(self, name: str, every_s: float) -> bool:
+        """True once every `every_s` seconds; the first time after that long."""
+        now = time.perf_counter()
+        if now < self.due.setdefault(name, self.started + every_s):
+            return False
+        self.due[name] = now + every_s
+        return True
+
+
+class Session:
+    """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
+
+    Args:
+        trainer: What is trained.
+        run: Where it is written down.
+        display: What a person sees.
+        score: Live score; None if the images are too few for one.
+    """
+
+    def __init__(
+        self, trainer: Trainer, run: RunFolder, display: ProgressDisplay, score: LiveScore | None
+    ) -> None:
+        self.trainer, self.run, self.display, self.score = trainer, run, display, score
+        self.config = trainer.config
+        self.clock = Clock(self.config.budget)
+        self.scores: dict[str, float] = {}
+        self._stop_signal = 0
+
+    def train(self) -> tuple[str, str]:
+        """Train until the budget ends or somebody stops it; returns (status, reason).
+
+        Raises:
+            DivergedError: a step was not finite, or every start saturated; the last healthy
+                checkpoint is kept and named.
+            StorageError: the disk is full; the earlier checkpoints are intact.
+        """
+        self._resume()
+        with self._signals_noted(), self.display:
+            try:
+                self._loop()
+            except DivergedError as error:
+                reason = self._diverged(error)
+                self.run.update_status("diverged", reason=reason, **self._facts())
+                raise DivergedError(reason) from None
+        if self._stop_signal:
+            self.checkpoint()
+            name = "preempted" if self._stop_signal == signal.SIGTERM else "interrupted"
+            reason = f"Stopped at {self.trainer.images_seen:,} images; everything is saved."
+            self.run.update_status(name, reason=reason, **self._facts())
+            return name, reason
+        return self._finish()
+
+    def _resume(self) -> None:
+        checkpoint = load_checkpoint(self.run.path)
+        if checkpoint is None:
+            self.run.update_status("running", **self._facts())
+            self.checkpoint()
+            return
+        self.trainer.restore(checkpoint.tensors, checkpoint.state)
+        self.clock.before_s = checkpoint.state["elapsed_s"]
+        self.scores = checkpoint.state["scores"]
+        if checkpoint.note:
+            self.display.note(checkpoint.note)
+        self.display.note(f"Resuming from {checkpoint.images_seen:,} images.")
+        self.run.update_status("running", **self._facts())
+
+    def _loop(self) -> None:
+        config, trainer, clock = self.config, self.trainer, self.clock
+        score_every = config.score_every_s or max(
+            MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
+        )
+        while (progress := clock.progress(trainer.images_seen)) < 1 and not self._stop_signal:
+            record = trainer.step(progress)
+            if trainer.watch.is_saturated:
+                self._escape()
+            if clock.is_due("metrics", METRICS_EVERY_S):
+                self._log({"event": "step", **record.numbers()})
+            if clock.is_due("show", SHOW_EVERY_S):
+                self.display.advance(progress, self._facts_line(record, progress))
+            if clock.is_due("score", score_every):
+                self.measure()
+            if clock.is_due("checkpoint", config.checkpoint_every_s):
+                self.checkpoint()
+
+    def _escape(self) -> None:
+        trainer = self.trainer
+        if trainer.attempt >= self.config.escape_attempts:
+            raise DivergedError(
+                "The discriminator won at the start and every image is the same, in each of "
+                f"{trainer.attempt + 1} attempts; lower the learning rates or raise "
+                "penalty.gamma_start."
+            )
+        seen = trainer.images_seen
+        trainer.escape()
+        sentence = (
+            f"Saturated start at {seen:,} images: the discriminator won and every image is the "
+            f"same. Starting again (attempt {trainer.attempt + 1}) with half the step size and "
+            "twice the penalty."
+        )
+        self._log({"event": "escape", "attempt": trainer.attempt, "abandoned_at": seen})
+        self.display.note(sentence)
+        self.checkpoint()
+
+    def measure(self, num_images: int | None = None) -> None:
+        """Score the averaged generator and write a sample grid."""
+        seen = self.trainer.images_seen
+        image = grid(sample_pixels(self.trainer.average, GRID_SEEDS))
+        image.save(self.run.sample_path(seen))
+        if self.score is None:
+            return
+        fakes = sample_pixels(self.trainer.average, range(num_images or self.score.num_fakes))
+        reading = self.score.read(fakes)
+        self.scores = {self.score.name: reading.distance, "floor": self.score.floor}
+        if len(reading.class_shares) <= 10:
+            self.scores |= {
+                "least class share": min(reading.class_shares),
+                "largest class share": max(reading.class_shares),
+            }
+        self._log({"event": "score", **self.scores})
+        self.display.note(
+            f"{duration(self.clock.elapsed_s):>12}  {seen:>9,} images  "
+            f"{self.score.name} {reading.distance:.3g} (real images: {self.score.floor:.2g})"
+        )
+
+    def checkpoint(self) -> None:
+        """Save everything that continuing needs."""
+        trainer = self.trainer
+        state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
+        save_checkpoint(self.run.path, trainer.images_seen, trainer.tensors(), state)
+        self.run.update_status("running", **self._facts())
+
+    def _finish(self) -> tuple[str, str]:
+        self.measure()
+        self.checkpoint()
+        config, images = self.config, self.trainer.images
+        save_bundle(
+            self.run.bundle_path,
+            generator_config=config.generator.to_dict(),
+            tensors=self.trainer.average.state_dict(),
+            data={
+                "source": config.data.source,
+                "size": images.size,
+                "colours": images.colours,
+                "class_names": list(images.class_names),
+                "fingerprint": self.run.provenance["data_fingerprint"],
+            },
+            card={
+                "title": self.run.path.name,
+                "summary": f"A generator trained by orthogan on {config.data.source}.",
+                "command": self.run.provenance["command"],
+                "seed": config.seed,
+                "images seen": self.trainer.images_seen,
+                "seconds": round(self.clock.elapsed_s, 1),
+                "threads": self.run.provenance["threads"],
+                "live scores": self.scores,
+            },
+        )
+        reason = (
+            f"Done: the budget is used up after {self.trainer.images_seen:,} images "
+            f"in {duration(self.clock.elapsed_s)}."
+        )
+        self.run.update_status("done", reason=reason, **self._facts())
+        return "done", reason
+
+    def _diverged(self, error: DivergedError) -> str:
+        checkpoint = load_checkpoint(self.run.path)
+        kept = checkpoint.images_seen if checkpoint else 0
+        return (
+            f"Diverged at {self.trainer.images_seen:,} images: {error} "
+            f"The checkpoint at {kept:,} images is kept in {self.run.path}."
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "images_seen": self.trainer.images_seen,
+            "seconds": self.clock.elapsed_s,
+            "scores": self.scores,
+        }
+
+    def _log(self, record: dict[str, Any]) -> None:
+        seen = {"images_seen": self.trainer.images_seen, "elapsed_s": self.clock.elapsed_s}
+        self.run.append_metrics(seen | record)
+
+    def _facts_line(self, record: StepRecord, progress: float) -> str:
+        clock, seen = self.clock, self.trainer.images_seen
+        left = clock.elapsed_s * (1 - progress) / progress if progress > 0 else 0.0
+        numbers = record.numbers()
+        facts = [
+            f"{duration(left)} left",
+            f"{seen:,} images",
+            f"{seen / clock.elapsed_s:,.0f}/s",
+            f"loss D {numbers['discriminator_loss']:.3f} G {numbers['generator_loss']:.3f}",
+            f"penalty {numbers['penalty']:.2g}",
+        ]
+        if self.score and self.score.name in self.scores:
+            facts.append(f"fd {self.scores[self.score.name]:.3g}")
+        return "  ".join(facts)
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM stop at the next step; a second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set handlers
+            return
+
+        def note(number: int, _frame: FrameType | None) -> None:
+            if self._stop_signal:
+                raise KeyboardInterrupt
+            self._stop_signal = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,223 @@
+"""Both players, their optimisers and the average: what a training run moves forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from orthogan import rng
+from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.penalties import PENALTIES, Judge
+from orthogan.data import ImageSet, Order, to_floats
+from orthogan.shapes import Images, Labels
+from orthogan.training import schedule
+from orthogan.training.average import average_of, update_average
+from orthogan.training.config import AdamConfig, TrainingConfig
+from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.watch import SaturationWatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What one step measured; tensors, so that nothing waits for the device."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    penalty: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """The measurements as plain numbers."""
+        return {name: float(value) for name, value in vars(self).items()}
+
+
+class Trainer:
+    """A training run between two checkpoints: `step` shows one batch to both players.
+
+    Every random draw is a function of the seed and `images_seen`, so a trainer restored from a
+    checkpoint continues bit for bit.
+
+    Args:
+        config: The run, its networks already fitted to the images.
+        images: The training set.
+        device: Where to train.
+    """
+
+    def __init__(self, config: TrainingConfig, images: ImageSet, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.images = images.to(device)
+        self.order = Order(images.num_images, config.seed)
+        self.precision = resolve_precision(config.precision, device)
+        self.images_seen = 0
+        self.attempt = 0
+        self._start()
+
+    def _start(self) -> None:
+        """Fresh players; each attempt is another initialisation, and a gentler one."""
+        config = self.config
+        with rng.initialisation(config.seed, "generator", self.attempt):
+            self.generator = config.generator.build().to(self.device)
+        with rng.initialisation(config.seed, "discriminator", self.attempt):
+            self.discriminator = config.discriminator.build().to(self.device)
+        self.average = average_of(self.generator)
+        self.generator_adam = _adam(self.generator, config.generator_adam)
+        self.discriminator_adam = _adam(self.discriminator, config.discriminator_adam)
+        self.watch = SaturationWatch()
+
+    def step(self, progress: float) -> StepRecord:
+        """Show one batch to both players.
+
+        Args:
+            progress: Share of the budget that is used up, for the schedules.
+
+        Raises:
+            DivergedError: a loss or gradient is not finite; the players are unchanged.
+        """
+        config, batch = self.config, self.config.batch_size
+        self._set_schedules(progress)
+        index = self.order.batch(self.images_seen, batch).to(self.device)
+        real = to_floats(self.images.images[index])
+        labels = (
+            self.images.labels[index]
+            if config.conditional and self.images.labels is not None
+            else None
+        )
+        noise = rng.stream(config.seed, "noise", self.images_seen)
+        latents = rng.normal((batch, config.generator.latent_size), noise).to(self.device)
+        with autocast(self.precision, self.device):
+            fake = self.generator(latents, labels).float()
+            judged = discriminator_step(
+                _with_labels(self.discriminator, labels),
+                self.discriminator_adam,
+                real,
+                fake,
+                losses[config.loss],
+                PENALTIES[config.penalty.kind],
+                schedule.gamma(config.penalty, progress) * self._caution,
+                noise,
+            )
+            self.discriminator.requires_grad_(False)
+            try:
+                loss = generator_step(
+                    _with_labels(self.discriminator, labels),
+                    self.generator_adam,
+                    fake,
+                    judged.real,
+                    losses[config.loss],
+                )
+            finally:
+                self.discriminator.requires_grad_(True)
+        self.images_seen += batch
+        decay = schedule.average_decay(config.average, self.images_seen, batch)
+        update_average(self.average, self.generator, decay)
+        self.watch.see(real, fake.detach(), judged)
+        return StepRecord(
+            discriminator_loss=judged.loss,
+            generator_loss=loss,
+            penalty=judged.penalty,
+            real_logit=judged.real.mean(),
+            fake_logit=judged.fake.mean(),
+        )
+
+    def escape(self) -> None:
+        """Start again from another initialisation, at half the step size and twice the penalty."""
+        self.attempt += 1
+        self.images_seen = 0
+        self._start()
+
+    @property
+    def _caution(self) -> float:
+        """How much gentler this attempt is than the first."""
+        return 2.0**self.attempt
+
+    def _set_schedules(self, progress: float) -> None:
+        players = (
+            (self.generator_adam, self.config.generator_adam),
+            (self.discriminator_adam, self.config.discriminator_adam),
+        )
+        for optimizer, config in players:
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.learning_rate(config, progress) / self._caution
+                group["betas"] = (config.beta1, schedule.beta2(config, progress))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint keeps as tensors."""
+        return {
+            f"{part}/{name}": tensor.detach().cpu().contiguous()
+            for part, module in self._modules().items()
+            for name, tensor in module.state_dict().items()
+        } | {
+            f"{part}/{index}/{name}": tensor.detach().cpu().contiguous()
+            for part, optimizer in self._optimizers().items()
+            for index, moments in optimizer.state_dict()["state"].items()
+            for name, tensor in moments.items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint keeps as numbers."""
+        return {
+            "images_seen": self.images_seen,
+            "attempt": self.attempt,
+            "watch": self.watch.state(),
+        }
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        self.images_seen, self.attempt = state["images_seen"], state["attempt"]
+        self.watch = SaturationWatch(**state["watch"])
+        for part, module in self._modules().items():
+            module.load_state_dict(_below(part, tensors))
+        for part, optimizer in self._optimizers().items():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _below(part, tensors).items():
+                index, moment = name.split("/")
+                moments.setdefault(int(index), {})[moment] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
+
+    def _optimizers(self) -> dict[str, Adam]:
+        return {
+            "generator_adam": self.generator_adam,
+            "discriminator_adam": self.discriminator_adam,
+        }
+
+
+def _adam(network: nn.Module, config: AdamConfig) -> Adam:
+    return Adam(
+        network.parameters(),
+        lr=config.learning_rate,
+        betas=(config.beta1, config.beta2_start),
+        fused=True,
+    )
+
+
+def _with_labels(discriminator: nn.Module, labels: Labels | None) -> Judge:
+    def judge(images: Images) -> Tensor:
+        if labels is None:
+            logits: Tensor = discriminator(images)
+        else:
+            logits = discriminator(images, labels.repeat(len(images) // len(labels)))
+        return logits
+
+    return judge
+
+
+def _below(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{part}/"
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from orthogan.errors import ConfigError, ShapeError
+from orthogan.evaluation.manifold import overlap
+from orthogan.evaluation.neighbours import distance_blocks, nearest_distances, squared_radii
+
+
+def cloud(n, width=6, seed=0, shift=0.0):
+    return torch.randn(n, width, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+def shares(fake, real, k=5):
+    found = overlap(fake, real, k)
+    members = (found.precise, found.recalled, found.density, found.covered)
+    return [float(values.double().mean()) for values in members]
+
+
+def test_blocks_are_the_squared_distances():
+    left, right = cloud(300), cloud(70, seed=1)
+    blocks = torch.cat([block.clone() for _, block in distance_blocks(left, right)])
+    wanted = (left[:, None] - right[None]).square().sum(2)
+    torch.testing.assert_close(blocks, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_radii_on_a_line_are_known():
+    points = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    assert squared_radii(points, 1).tolist() == [1, 1, 4, 16]
+    assert squared_radii(points, 2).tolist() == [9, 4, 9, 36]
+
+
+def test_nearest_distances_on_a_line_are_known():
+    first, last = nearest_distances(torch.tensor([[1.0]]), torch.tensor([[0.0], [1.0], [5.0]]), 3)
+    assert first.tolist() == [0]
+    assert last.tolist() == [4]
+
+
+def test_as_many_neighbours_as_points_are_refused():
+    with pytest.raises(ConfigError, match="need more than 5 images, got 5"):
+        squared_radii(cloud(5), 5)
+
+
+def test_different_widths_are_refused():
+    with pytest.raises(ShapeError, match="3 != 6"):
+        overlap(cloud(50, width=3), cloud(50))
+
+
+def test_a_set_overlaps_itself_entirely():
+    real = cloud(300)
+    precise, recalled, density, covered = shares(real, real)
+    assert (precise, recalled, covered) == (1, 1, 1)
+    assert density > 1
+
+
+def test_the_same_law_has_a_density_near_one():
+    precise, recalled, density, covered = shares(cloud(1500), cloud(1500, seed=1))
+    assert 0.8 < precise < 1
+    assert 0.8 < recalled < 1
+    assert density == pytest.approx(1, abs=0.06)
+    # Naeem et al. 2020, lemma 2: 1 - 2^-5 to first order for k = 5 and equal sizes.
+    assert covered == pytest.approx(1 - 2**-5, abs=0.015)
+
+
+def test_sets_far_apart_do_not_overlap():
+    assert shares(cloud(100), cloud(100, shift=50.0)) == [0, 0, 0, 0]
+
+
+def test_a_collapsed_set_is_precise_but_covers_nothing():
+    real = cloud(500)
+    fake = real[:1] + 1e-3 * cloud(500, seed=1)
+    precise, recalled, _, covered = shares(fake, real)
+    assert precise == 1
+    assert recalled < 0.02
+    assert covered < 0.1

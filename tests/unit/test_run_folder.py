@@ -1,0 +1,209 @@
+"""The run folder: created, resumed, refused, locked, listed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orthogan import files
+from orthogan.errors import ResumeError, StorageError
+from orthogan.training import lock
+from orthogan.training.run_folder import RunFolder, describe_machine, list_runs, read_metrics
+
+CONFIG = {"seed": 0, "loss": {"kind": "relativistic", "gamma": 1.0}, "betas": (0.0, 0.99)}
+MADE_BY = {"torch": "2.13", "threads": 2, "data_fingerprint": "abc", "command": "orthogan train"}
+
+
+def test_create_close_and_open_again(tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "mine"
+    with RunFolder.open(path, CONFIG, MADE_BY) as run:
+        assert not run.resumed
+        assert run.status == "running"
+        run.update_status("interrupted", reason="Stopped by you.", images_seen=640, seconds=1.5)
+    with RunFolder.open(path, CONFIG, MADE_BY) as run:
+        assert run.resumed
+        assert (run.status, run.images_seen, run.changes) == ("interrupted", 640, ())
+        assert run.config["betas"] == [0.0, 0.99]
+        assert run.provenance == MADE_BY
+        run.update_status("running")
+        assert run.images_seen == 640
+    record = json.loads((path / "run.json").read_text())
+    assert (record["status"], record["seconds"]) == ("running", 1.5)
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    other = CONFIG | {"seed": 1, "loss": {"kind": "hinge", "gamma": 1.0}, "new": 3}
+    with pytest.raises(ResumeError) as caught:
+        RunFolder.open(tmp_path / "run", other, MADE_BY)
+    sentence = str(caught.value)
+    for words in ("seed 0 -> 1", "loss.kind relativistic -> hinge", "new absent -> 3", "--run"):
+        assert words in sentence
+    assert "gamma" not in sentence
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+
+
+def test_only_five_differences_are_shown(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", {f"s{i}": 0 for i in range(8)}, MADE_BY).close()
+    with pytest.raises(ResumeError, match="s4 0 -> 1 and 3 more") as caught:
+        RunFolder.open(tmp_path / "run", {f"s{i}": 1 for i in range(8)}, MADE_BY)
+    assert "s5" not in str(caught.value)
+
+
+def test_settings_that_may_change(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    changed = CONFIG | {"seed": 1}
+    RunFolder.open(tmp_path / "run", changed, MADE_BY, may_change=["seed"]).close()
+
+
+def test_other_data_is_refused(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    with pytest.raises(ResumeError, match=r"other data .*abc, now xyz"):
+        RunFolder.open(tmp_path / "run", CONFIG, MADE_BY | {"data_fingerprint": "xyz"})
+
+
+def test_another_thread_count_is_told_and_recorded(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    now = MADE_BY | {"threads": 1, "command": "other words"}
+    with RunFolder.open(tmp_path / "run", CONFIG, now) as run:
+        assert run.changes == ("threads was 2, now 1",)
+        assert run.provenance == MADE_BY
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["resumed_with"] == [now]
+
+
+def test_a_foreign_folder_and_a_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    with pytest.raises(ResumeError, match=r"not a run folder.*photo\.png"):
+        RunFolder.open(tmp_path, CONFIG, MADE_BY)
+    with pytest.raises(ResumeError, match="is a file"):
+        RunFolder.open(tmp_path / "photo.png", CONFIG, MADE_BY)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_a_run_killed_before_its_record_was_written_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_bytes(b"")
+    (tmp_path / ".run.json.1-01234567.new").write_bytes(b"{")
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        assert not run.resumed
+    assert {entry.name for entry in tmp_path.iterdir()} == {".lock", "run.json"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "not valid JSON"), ("{}", "not the record of a run"), ("[]", "not the record")],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ResumeError, match=words):
+        RunFolder.open(tmp_path, CONFIG, MADE_BY)
+    (tmp_path / "run.json").unlink()
+    RunFolder.open(tmp_path, CONFIG, MADE_BY).close()  # the lock was given back
+
+
+def test_a_newer_record_is_refused(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path, CONFIG, MADE_BY).close()
+    record = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(record | {"format": 2}))
+    with pytest.raises(ResumeError, match="format 2, this version of orthogan reads 1"):
+        RunFolder.open(tmp_path, CONFIG, MADE_BY)
+
+
+def test_two_cannot_train_into_one_folder(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        with pytest.raises(ResumeError, match="another process is training") as caught:
+            RunFolder.open(tmp_path, CONFIG, MADE_BY)
+        assert caught.value.exit_code == 6
+        run.close()
+        run.close()
+        RunFolder.open(tmp_path, CONFIG, MADE_BY).close()
+
+
+def test_a_disk_without_locks_still_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(lock.errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    RunFolder.open(tmp_path, CONFIG, MADE_BY).close()
+
+
+def test_an_unwritable_place_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot be written") as caught:
+        RunFolder.open(tmp_path / "file" / "run", CONFIG, MADE_BY)
+    assert caught.value.exit_code == 3
+
+
+def test_a_full_disk_keeps_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        before = (tmp_path / "run.json").read_bytes()
+        monkeypatch.setattr(files.os, "fsync", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            run.update_status("done")
+        assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_paths(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        assert run.sample_path(640) == tmp_path / "samples" / "000000640.png"
+        assert run.sample_path(640).parent.is_dir()
+        assert run.bundle_path == tmp_path / "bundle"
+
+
+def test_metrics_merge_by_image_count_and_survive_a_torn_line(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        assert read_metrics(run.metrics_path) == []
+        run.append_metrics({"images_seen": 20, "loss": float("nan"), "parts": [float("inf")]})
+        run.append_metrics({"images_seen": 10, "loss": 1.0, "fd": 3.0})
+        with run.metrics_path.open("ab") as file:
+            file.write(b'{"images_seen": 30, "lo')
+        run.append_metrics({"images_seen": 10, "loss": 2.0})
+        run.append_metrics({"note": "without a count"})
+        assert read_metrics(run.metrics_path) == [
+            {"images_seen": 10, "loss": 2.0, "fd": 3.0},
+            {"images_seen": 20, "loss": None, "parts": [None]},
+        ]
+
+
+def test_metrics_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
+        monkeypatch.setattr(
+            "orthogan.training.run_folder.RunFolder.metrics_path", Path("/dev/full"), raising=True
+        )
+        with pytest.raises(StorageError, match="disk is full"):
+            run.append_metrics({"images_seen": 1})
+
+
+def test_list_runs(tmp_path: Path) -> None:
+    for name, status in (("a", "done"), ("b", "running"), ("c", "running")):
+        run = RunFolder.open(tmp_path / name, CONFIG, MADE_BY)
+        run.update_status(status, reason="Because.", images_seen=5, seconds=2.0)
+        if name != "c":
+            run.close()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "run.json").write_text("{")
+    found = {summary.path.name: summary for summary in list_runs(tmp_path)}
+    assert {name: summary.status for name, summary in found.items()} == {
+        "a": "done",
+        "b": "interrupted",
+        "c": "running",
+    }
+    assert found["a"].facts["seconds"] == 2.0
+    assert found["a"].config["seed"] == 0
+    run.close()
+
+
+def test_list_runs_of_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is not a folder"):
+        list_runs(tmp_path / "none")
+
+
+def test_describe_machine_names_what_changes_bits() -> None:
+    facts = describe_machine(device="cpu", data_fingerprint="abc", command=["train", "--seed", "3"])
+    assert facts["command"] == "train --seed 3"
+    assert {"orthogan", "torch", "python", "threads", "device", "platform"} <= facts.keys()
+    json.dumps(facts)

@@ -1,5 +1,123 @@
 """Shapes are types while tests run: every annotated function is checked by beartype."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 from jaxtyping import install_import_hook
 
 _HOOK = install_import_hook("orthogan", "beartype.beartype")
+
+SIZE_PX = 16  # the smallest image that the networks take
+
+# Networks so small that a step takes milliseconds.
+_GENERATOR = ("generator.latent_size=8", "generator.width=8", "generator.channels=4")
+_DISCRIMINATOR = ("discriminator.channels=4",)
+_ATTENTION = (
+    *_GENERATOR,
+    *_DISCRIMINATOR,
+    "generator.hidden=16",
+    "generator.blocks=1",
+    "discriminator.width=8",
+    "discriminator.heads=2",
+    "discriminator.hidden=16",
+)
+TINY = {
+    "attention-gan": _ATTENTION,
+    "faithful": _ATTENTION,
+    "transformer-gan": (
+        *_GENERATOR,
+        *_DISCRIMINATOR,
+        "generator.style_size=16",
+        "generator.blocks=1",
+        "discriminator.width=8",
+        "discriminator.heads=2",
+        "discriminator.blocks=1",
+    ),
+    "conv-gan": (
+        *_GENERATOR,
+        *_DISCRIMINATOR,
+        "generator.hidden=16",
+        "generator.blocks=1",
+        "discriminator.hidden=16",
+    ),
+}
+
+
+def save_blobs(path: Path, num_images: int) -> Path:
+    """A bright blob an image; the label is the quadrant it lies in."""
+    source = np.random.default_rng(5)
+    centres = source.uniform(3, SIZE_PX - 3, (num_images, 2))
+    rows, cols = np.mgrid[:SIZE_PX, :SIZE_PX]
+    squared = (rows - centres[:, 0, None, None]) ** 2 + (cols - centres[:, 1, None, None]) ** 2
+    images = (255 * np.exp(-squared / 6)).astype(np.uint8)
+    quadrants = (centres > SIZE_PX / 2) @ np.array([2, 1])
+    np.savez(path, images=images, labels=quadrants)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> Callable[..., tuple[str, ...]]:
+    """Settings that make a recipe tiny, and more of them."""
+
+    def settings(model: str = "attention-gan", *more: str) -> tuple[str, ...]:
+        return (*TINY[model], "batch_size=16", *more)
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 grey 16 x 16 images in 4 classes: too few for a live score, so runs are quick."""
+    return save_blobs(tmp_path_factory.mktemp("data") / "blobs.npz", 200)
+
+
+@pytest.fixture(scope="session")
+def scored_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """320 such images: enough for a live score."""
+    return save_blobs(tmp_path_factory.mktemp("data") / "scored.npz", 320)
+
+
+@pytest.fixture(scope="session")
+def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of features that outlives a test but not the tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Tiny tensors are quickest on one thread; training sets the count for the whole process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def train_tiny(
+    tiny_file: Path,
+    tiny_settings: Callable[..., tuple[str, ...]],
+    feature_cache: Path,
+    one_thread: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Any]:
+    """`orthogan.train` on tiny data with tiny networks; takes the run folder and any argument."""
+    from orthogan import api
+
+    monkeypatch.setenv("ORTHOGAN_CACHE", str(feature_cache))
+
+    def train(run: Path, *settings: str, **options: Any) -> Any:
+        model = options.setdefault("model", "attention-gan")
+        source = options.pop("source", tiny_file)
+        if "minutes" not in options:
+            options.setdefault("images", 320)
+        defaults = {"show_progress": False, "settings": tiny_settings(model, *settings)}
+        return api.train(source, run=run, **(defaults | options))
+
+    return train

@@ -234,8 +234,9 @@ def evaluate(
         fake = given.images[:num_images]
         real = "mnist" if data is None else data
         size, colours = given.size, given.colours
-    train_set = load_images(str(real), size=size, colour="rgb" if colours == 3 else "grey")
-    held_out = load_images(str(real), split="test") if real in _WITH_TEST_SPLIT else None
+    form: dict[str, Any] = {"size": size, "colour": "rgb" if colours == 3 else "grey"}
+    train_set = load_images(str(real), **form)
+    held_out = load_images(str(real), split="test", **form) if real in _WITH_TEST_SPLIT else None
     return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
 
 

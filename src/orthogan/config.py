@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orthogan.errors import ConfigError, did_you_mean
+
+# Not Self: beartype refuses it on the methods that it checks while tests run.
+C = TypeVar("C", bound="Config")
 
 
 class Config(BaseModel):
@@ -33,7 +37,7 @@ class Config(BaseModel):
         except ValidationError as error:
             raise ConfigError(_first_problem(type(self), error)) from None
 
-    def evolve(self, *assignments: str, **fields: Any) -> Self:
+    def evolve(self: C, *assignments: str, **fields: Any) -> C:  # noqa: PYI019 - see C
         """A copy with changed settings, given as `"a.b=c"` strings or top-level fields.
 
         Args:
@@ -51,9 +55,12 @@ class Config(BaseModel):
             _assign(tree, name.strip(), _parse_value(text), self.settings())
         return type(self)(**tree)
 
-    def merge(self, changes: Mapping[str, Any]) -> Self:
+    def merge(self: C, changes: Mapping[str, Any]) -> C:  # noqa: PYI019 - see C
         """A copy with the nested mapping `changes` laid over it, as read from a file."""
-        return self.evolve(*(f"{name}={json.dumps(value)}" for name, value in flatten(changes)))
+        tree = self.to_dict()
+        for name, value in flatten(changes):
+            _assign(tree, name, value, self.settings())
+        return type(self)(**tree)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries, lists, strings and numbers; `json.dumps` takes it."""
@@ -113,6 +120,8 @@ def _parse_value(text: str) -> Any:
             return float(value)
         except ValueError:
             return value
+    if isinstance(value, dt.date):  # no setting is a date, but a folder may be named by one
+        return text
     return value
 
 
@@ -134,5 +143,8 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> str:
     name = ".".join(str(part) for part in problem["loc"]) or owner.__qualname__
     if problem["type"] == "extra_forbidden":
         return f"Unknown setting '{name}'.{did_you_mean(name, owner.model_fields)}"
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
+        return f"In '{name}': {cause}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"Setting '{name}' = {problem['input']!r}: {message}."

@@ -54,5 +54,6 @@ def faithful() -> TrainingConfig:
         penalty=PenaltyConfig(kind="none", gamma_start=0.0, gamma_end=0.0),
         generator_adam=adam,
         discriminator_adam=adam,
+        batch_size=64,
         escape_attempts=0,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orthogan.cli.amounts import MOST_SEEDS, parse_count, parse_minutes, parse_numbers
@@ -56,6 +56,7 @@ def test_unusable_seeds(text: str) -> None:
         parse_numbers(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 20)), min_size=1, max_size=9))
 def test_ranges_hold_both_ends_in_order(ranges: list[tuple[int, int]]) -> None:
     text = ",".join(f"{first}-{first + more}" for first, more in ranges)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from orthogan import api as REAL
 from orthogan.training.run_folder import RunFolder
 
 
@@ -56,6 +58,21 @@ def test_train_has_the_defaults_of_the_python_interface(cli, api) -> None:
         "config": None,
         "size": None,
     }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--for", "5m"),
+        ("train", "--dry-run"),
+        ("sample", "x", "--classes", "3"),
+        ("evaluate", "x", "--metrics", "fd"),
+    ],
+)
+def test_what_is_passed_on_is_what_the_python_interface_takes(cli, api, words) -> None:
+    cli(*words)
+    name, args, options = api.calls[0]
+    inspect.signature(getattr(REAL, name)).bind(*args, **options)
 
 
 def test_train_for_a_number_of_images(cli, api) -> None:

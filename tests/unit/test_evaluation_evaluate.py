@@ -10,6 +10,7 @@ from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images, metric
 from orthogan.evaluation import description as descriptions
 from orthogan.evaluation.extractor import DigitsExtractor
+from orthogan.evaluation.intervals import Interval
 from orthogan.evaluation.metrics import Estimate
 from orthogan.evaluation.verdict import verdict
 
@@ -196,11 +197,11 @@ def test_a_new_metric_is_one_function_and_one_decorator(fresh, real, monkeypatch
     @metric("brightness")
     def brightness(pair):
         value = float(pair.candidate.pixels.double().mean())
-        return Estimate(value, (value, value), len(pair.candidate))
+        return Estimate(value, Interval(value, value), len(pair.candidate))
 
     found = evaluate_images(fresh, real, metrics=["brightness"])
-    assert found.scores["brightness"].value == pytest.approx(33, abs=3)
-    assert found.scores["brightness"].floor == pytest.approx(33, abs=3)
+    assert found.scores["brightness"].value == pytest.approx(34, abs=3)
+    assert found.scores["brightness"].floor == pytest.approx(34, abs=3)
 
 
 def score(value, floor, low=None):
@@ -218,7 +219,9 @@ def test_the_gravest_problem_is_named_first():
     assert verdict(scores, None, None).startswith("Memorising")
     scores["memorised"] = score(0.08, 0.01, low=0.04)
     assert verdict(scores, None, None).startswith("Usable")
-    assert verdict({**scores, "modes": score(900, 1000)}, None, None).startswith("Short of classes")
+    assert verdict({**scores, "modes": score(900.0, 1000.0)}, None, None).startswith(
+        "Short of classes"
+    )
     assert "class 1 (1.0%" in verdict(scores, (0.99, 0.01), (0.5, 0.5))
 
 

@@ -154,17 +154,19 @@ def test_paths(tmp_path: Path) -> None:
         assert run.bundle_path == tmp_path / "bundle"
 
 
-def test_metrics_merge_by_image_count_and_survive_a_torn_line(tmp_path: Path) -> None:
+def test_of_repeated_metrics_the_last_counts_and_a_torn_line_is_skipped(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
         assert read_metrics(run.metrics_path) == []
         run.append_metrics({"images_seen": 20, "loss": float("nan"), "parts": [float("inf")]})
-        run.append_metrics({"images_seen": 10, "loss": 1.0, "fd": 3.0})
+        run.append_metrics({"images_seen": 10, "event": "step", "loss": 1.0})
+        run.append_metrics({"images_seen": 10, "event": "score", "fd": 3.0})
         with run.metrics_path.open("ab") as file:
             file.write(b'{"images_seen": 30, "lo')
-        run.append_metrics({"images_seen": 10, "loss": 2.0})
+        run.append_metrics({"images_seen": 10, "event": "step", "loss": 2.0})
         run.append_metrics({"note": "without a count"})
         assert read_metrics(run.metrics_path) == [
-            {"images_seen": 10, "loss": 2.0, "fd": 3.0},
+            {"images_seen": 10, "event": "score", "fd": 3.0},
+            {"images_seen": 10, "event": "step", "loss": 2.0},
             {"images_seen": 20, "loss": None, "parts": [None]},
         ]
 

@@ -42,7 +42,7 @@ def squared_gradient_norm(
     (gradient,) = torch.autograd.grad(
         logits, images, grad_outputs=torch.ones_like(logits), create_graph=True
     )
-    return logits, gradient.float().square().sum(dim=(1, 2, 3))
+    return logits, gradient.square().sum(dim=(1, 2, 3))
 
 
 @PENALTIES.register("finite-difference")

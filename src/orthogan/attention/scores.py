@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,10 +34,14 @@ def softmax(query: Tensor, key: Tensor) -> Tensor:
 @_SCORES.register("cosine")
 def cosine(query: Tensor, key: Tensor) -> Tensor:
     r"""$\mathrm{softmax}(8 \cos(q, k))$ (Henry et al. 2020, "Query-key normalization")."""
-    asked = functional.normalize(query.float(), dim=-1).to(query.dtype)
-    offered = functional.normalize(key.float(), dim=-1).to(key.dtype)
-    logits: Tensor = COSINE_SCALE * asked @ offered.transpose(-1, -2)
+    logits: Tensor = COSINE_SCALE * _unit(query) @ _unit(key).transpose(-1, -2)
     return logits.softmax(dim=-1)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    # Lengths of bfloat16 vectors are measured in float32; float64 stays float64.
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    return functional.normalize(vectors.to(wide), dim=-1).to(vectors.dtype)
 
 
 def attention_weights(query: Tensor, key: Tensor, score: str = "softmax") -> Tensor:

@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-import orthogan
 from orthogan.bundle.card import render_card
 from orthogan.bundle.tensors import digest, pack, unpack
 from orthogan.errors import BundleError, StorageError
 from orthogan.files import committed_folder, read_json
+from orthogan.version import __version__
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
@@ -66,7 +66,7 @@ def save_bundle(
     config = {
         "kind": _MAGIC,
         "format": FORMAT,
-        "orthogan": orthogan.__version__,
+        "orthogan": __version__,
         "sha256": digest(weights),
         "generator": generator_config,
         "data": data,

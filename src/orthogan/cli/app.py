@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-import orthogan
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
 from orthogan.cli.output import show
@@ -14,6 +13,7 @@ from orthogan.cli.recipes import recipes
 from orthogan.cli.runs import runs
 from orthogan.cli.sample import sample
 from orthogan.cli.train import train
+from orthogan.version import __version__
 
 app = typer.Typer(
     name="orthogan",
@@ -24,10 +24,11 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
-        show(orthogan.__version__)
+        show(__version__)
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

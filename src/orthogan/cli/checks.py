@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-import orthogan
 from orthogan.bundle import load_bundle, resolve, shipped_names
 from orthogan.errors import OrthoganError
 from orthogan.files import write_atomic
+from orthogan.version import __version__
 
 MATMUL_SIZE = 1024  # large enough to reach the rate that training can hope for
 MATMUL_SECONDS = 0.3
@@ -59,7 +59,7 @@ def is_ready(checks: Iterable[Check]) -> bool:
 def check_versions() -> Check:
     """Versions of what a result depends on."""
     packages = ("torch", "numpy", "pillow", "safetensors")
-    own = [f"orthogan {orthogan.__version__}", f"python {platform.python_version()}"]
+    own = [f"orthogan {__version__}", f"python {platform.python_version()}"]
     others = [f"{name} {importlib.metadata.version(name)}" for name in packages]
     return Check(name="versions", found=", ".join(own + others))
 

@@ -68,10 +68,7 @@ def train(
         "model": model,
         "minutes": None if duration is None else parse_minutes(duration),
         "images": None if images is None else parse_count(images),
-        "run": run,
         "seed": seed,
-        "device": device,
-        "threads": threads,
         "settings": settings or [],
         "config": config,
         "size": size,
@@ -79,9 +76,11 @@ def train(
     from orthogan import api
 
     if dry_run:
-        (show_json if as_json else show_yaml)(api.resolve(data, **_without(asked, "run", "device", "threads")).to_dict())
+        (show_json if as_json else show_yaml)(
+            api.resolve(data, **_without(asked, "run", "device", "threads")).to_dict()
+        )
         return 0
-    result = api.train(data, **asked)
+    result = api.train(data, run=run, device=device, threads=threads, **asked)
     if as_json:
         show_json(result.to_dict())
     else:

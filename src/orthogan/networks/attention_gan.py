@@ -26,9 +26,9 @@ class AttentionGeneratorConfig(GeneratorConfig):
     """Settings of the attention generator."""
 
     kind: Literal["attention"] = "attention"
-    hidden: int = Field(256, ge=1, description="width of the dense layers")
+    hidden: int = Field(128, ge=1, description="width of the dense layers")
     width: int = Field(32, ge=1, description="width of the feature embeddings")
-    blocks: int = Field(2, ge=0, description="number of self-attention blocks")
+    blocks: int = Field(1, ge=0, description="number of self-attention blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
     positions: str = Field("learned", description="position code added to the embeddings")

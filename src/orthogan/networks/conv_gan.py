@@ -25,7 +25,7 @@ class ConvGeneratorConfig(GeneratorConfig):
     """Settings of the convolutional generator."""
 
     kind: Literal["conv"] = "conv"
-    hidden: int = Field(256, ge=1, description="width of the dense layers")
+    hidden: int = Field(128, ge=1, description="width of the dense layers")
     width: int = Field(32, ge=1, description="channels of the coarse grid")
     blocks: int = Field(2, ge=0, description="number of residual blocks")
     channels: int = Field(32, ge=1, description="channels of the image head")

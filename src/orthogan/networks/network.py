@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import Field, field_validator
 from torch import Tensor, nn
@@ -122,18 +122,18 @@ DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator")
 C = TypeVar("C", bound=NetworkConfig)
 
 
-def network_config(registry: Registry[type[C]], value: C | dict[str, Any]) -> C:
+def network_config(registry: Registry[type[C]], value: Any) -> C:
     """The configuration itself, or the one that a dictionary with a `kind` describes.
 
     Raises:
         ConfigError: there is no `kind`, or a setting does not fit.
         UnknownNameError: no network of that kind.
     """
-    if not isinstance(value, dict):
-        return value
-    if "kind" not in value:
+    if isinstance(value, NetworkConfig):
+        return cast("C", value)
+    if not isinstance(value, dict) or "kind" not in value:
         raise ConfigError(f"A {registry.kind} needs a 'kind', one of: {', '.join(registry)}.")
-    return registry[value["kind"]](**value)
+    return registry[str(value["kind"])](**value)
 
 
 def normalise(latents: Latents) -> Latents:

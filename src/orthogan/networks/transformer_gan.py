@@ -27,9 +27,9 @@ class TransformerGeneratorConfig(GeneratorConfig):
     """Settings of the transformer generator."""
 
     kind: Literal["transformer"] = "transformer"
-    style_size: int = Field(256, ge=1, description="width of the mapped noise")
-    width: int = Field(48, ge=1, description="width of the tokens")
-    blocks: int = Field(3, ge=1, description="number of transformer blocks")
+    style_size: int = Field(128, ge=1, description="width of the mapped noise")
+    width: int = Field(32, ge=1, description="width of the tokens")
+    blocks: int = Field(2, ge=1, description="number of transformer blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
     positions: str = Field("learned", description="position code the tokens start from")

@@ -77,7 +77,7 @@ class TrainingConfig(Config):
     generator_adam: AdamConfig = AdamConfig()
     discriminator_adam: AdamConfig = AdamConfig()
     average: AverageConfig = AverageConfig()
-    batch_size: int = Field(64, ge=2, description="images a step")
+    batch_size: int = Field(32, ge=2, description="images a step")
     conditional: bool = Field(False, description="tell both players the class of each image")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"

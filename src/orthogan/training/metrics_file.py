@@ -35,10 +35,10 @@ def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The records of a `metrics.jsonl` in order of `images_seen`; [] if there is no file.
 
-    A resumed run repeats what came after its checkpoint: records of one image count are merged,
-    the later line winning. Half-written lines are skipped.
+    A resumed run repeats what came after its checkpoint: of several records with one image count
+    and one `event`, the last counts. Half-written lines are skipped.
     """
-    records: dict[int, dict[str, Any]] = {}
+    records: dict[tuple[int, str], dict[str, Any]] = {}
     if not path.exists():
         return []
     for line in path.read_bytes().splitlines():
@@ -47,8 +47,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             images_seen = int(record["images_seen"])
         except (ValueError, KeyError, TypeError):
             continue
-        records[images_seen] = records.get(images_seen, {}) | record
-    return [records[images_seen] for images_seen in sorted(records)]
+        records[images_seen, str(record.get("event", ""))] = record
+    return [records[key] for key in sorted(records)]
 
 
 def _finite(value: Any) -> Any:

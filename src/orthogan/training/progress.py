@@ -27,9 +27,10 @@ class ProgressDisplay:
         self.live = show and self.console.is_terminal
         self._next_plain = 0.0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            # A run folder or a metric may have [brackets] in its name.
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%  {task.fields[facts]}"),
+            TextColumn("{task.percentage:>3.0f}%  {task.fields[facts]}", markup=False),
             console=self.console,
             disable=not self.live,
             transient=True,

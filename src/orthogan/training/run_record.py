@@ -8,10 +8,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import orthogan
 from orthogan.config import flatten
 from orthogan.errors import ResumeError, StorageError
 from orthogan.files import is_leftover, read_json, storage_errors
+from orthogan.version import __version__
 
 FORMAT = 1
 RUN_FILE = "run.json"
@@ -32,7 +32,7 @@ def describe_machine(
     import torch  # late, so that `orthogan runs` reads records without it
 
     return {
-        "orthogan": orthogan.__version__,
+        "orthogan": __version__,
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "platform": platform.platform(),

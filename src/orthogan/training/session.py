@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 from orthogan.bundle import save_bundle
 from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore
+from orthogan.files import write_atomic
 from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
@@ -87,20 +89,14 @@ class Session:
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
         self._resume()
-        with self._signals_noted(), self.display:
-            try:
+        try:
+            with self._signals_noted(), self.display:
                 self._loop()
-            except DivergedError as error:
-                reason = self._diverged(error)
-                self.run.update_status("diverged", reason=reason, **self._facts())
-                raise DivergedError(reason) from None
-        if self._stop_signal:
-            self.checkpoint()
-            name = "preempted" if self._stop_signal == signal.SIGTERM else "interrupted"
-            reason = f"Stopped at {self.trainer.images_seen:,} images; everything is saved."
-            self.run.update_status(name, reason=reason, **self._facts())
-            return name, reason
-        return self._finish()
+            return self._stopped() if self._stop_signal else self._finish()
+        except DivergedError as error:
+            reason = self._diverged(error)
+            self.run.update_status("diverged", reason=reason, **self._facts())
+            raise DivergedError(reason) from None
 
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.run.path)
@@ -156,8 +152,9 @@ class Session:
     def measure(self, num_images: int | None = None) -> None:
         """Score the averaged generator and write a sample grid."""
         seen = self.trainer.images_seen
-        image = grid(sample_pixels(self.trainer.average, GRID_SEEDS))
-        image.save(self.run.sample_path(seen))
+        picture = io.BytesIO()
+        grid(sample_pixels(self.trainer.average, GRID_SEEDS)).save(picture, format="PNG")
+        write_atomic(self.run.sample_path(seen), picture.getvalue())
         if self.score is None:
             return
         fakes = sample_pixels(self.trainer.average, range(num_images or self.score.num_fakes))
@@ -175,11 +172,28 @@ class Session:
         )
 
     def checkpoint(self) -> None:
-        """Save everything that continuing needs."""
+        """Save everything that continuing needs.
+
+        Raises:
+            DivergedError: a tensor is not finite; nothing is saved.
+            StorageError: the disk is full; the earlier checkpoints are intact.
+        """
         trainer = self.trainer
+        tensors = trainer.tensors()
+        # A step may be finite and still leave a weight that is not: the next one would tell.
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise DivergedError(f"The tensor {name} is not finite.")
         state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
-        save_checkpoint(self.run.path, trainer.images_seen, trainer.tensors(), state)
+        save_checkpoint(self.run.path, trainer.images_seen, tensors, state)
         self.run.update_status("running", **self._facts())
+
+    def _stopped(self) -> tuple[str, str]:
+        self.checkpoint()
+        name = "preempted" if self._stop_signal == signal.SIGTERM else "interrupted"
+        reason = f"Stopped at {self.trainer.images_seen:,} images; everything is saved."
+        self.run.update_status(name, reason=reason, **self._facts())
+        return name, reason
 
     def _finish(self) -> tuple[str, str]:
         self.measure()

@@ -76,7 +76,7 @@ class Trainer:
             progress: Share of the budget that is used up, for the schedules.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; the players are unchanged.
+            DivergedError: a loss or gradient is not finite; that player is unchanged.
         """
         config, batch = self.config, self.config.batch_size
         self._set_schedules(progress)

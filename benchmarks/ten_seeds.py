@@ -1,0 +1,69 @@
+"""Ten seeds of the default recipe, 60 seconds each, through the product's own `train`.
+
+    python benchmarks/ten_seeds.py
+
+For each seed: the evaluation of 10,000 images, its verdict and the share of each digit class. A
+grid of each generator is written beside the JSON, to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+from provenance import provenance
+
+import orthogan
+from orthogan.grid import grid
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--model", default="attention-gan")
+    parser.add_argument("--out", type=Path, default=RESULTS / "ten_seeds.json")
+    asked = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(asked.seeds):
+            run = orthogan.train(
+                model=asked.model,
+                minutes=asked.seconds / 60,
+                seed=seed,
+                run=Path(folder) / str(seed),
+                show_progress=False,
+            )
+            evaluation = orthogan.evaluate(run).to_dict()
+            picture = grid(run.sample(range(100)))
+            picture.save(asked.out.with_name(f"{asked.out.stem}-{seed}.png"))
+            row = {"seed": seed, "images": run.images_seen, "seconds": run.seconds} | evaluation
+            rows.append(row)
+            shares = evaluation["class_shares"]
+            print(f"seed {seed}: {evaluation['verdict']} {min(shares):.3f}..{max(shares):.3f}")
+    distances = [
+        score["value"] for row in rows for name, score in row["scores"].items() if "fd[" in name
+    ]
+    record = {
+        "provenance": provenance("python benchmarks/ten_seeds.py"),
+        "model": asked.model,
+        "seconds": asked.seconds,
+        "summary": {
+            "fd median": statistics.median(distances),
+            "fd worst": max(distances),
+            "least class share": min(min(row["class_shares"]) for row in rows),
+            "largest class share": max(max(row["class_shares"]) for row in rows),
+        },
+        "runs": rows,
+    }
+    asked.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

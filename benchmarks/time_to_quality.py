@@ -1,0 +1,220 @@
+"""Score against seconds and images for our recipes and a plain DCGAN, trained one after another.
+
+    python benchmarks/time_to_quality.py                      # everything, 300 s each
+    python benchmarks/time_to_quality.py --models dcgan attention-gan --seconds 60
+
+Seconds are training seconds: the clock stands still while a curve point is scored. Every score
+is the Frechet distance of 10,000 generated images to the 60,000 training images in the features
+of the shipped digits extractor. Our recipes are scored by their averaged generator, as sampled
+by users; the DCGAN, which has no average, by its generator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from dcgan import BATCH_SIZE, DCGAN
+from provenance import matmul_rate, provenance
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from orthogan import data
+from orthogan.api import resolve
+from orthogan.evaluation import LiveScore
+from orthogan.grid import grid
+from orthogan.networks.sampling import sample_pixels
+from orthogan.training.trainer import Trainer
+
+MODELS = ("dcgan", "attention-gan", "transformer-gan", "conv-gan", "faithful")
+MARKS_S = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
+NUM_FAKES = 10_000
+RESULTS = Path(__file__).parent / "results"
+
+
+class OurRecipe:
+    """A recipe in the product's own trainer."""
+
+    def __init__(self, name: str, seconds: float, seed: int, images: data.ImageSet) -> None:
+        self.config = resolve("mnist", model=name, minutes=seconds / 60, seed=seed)
+        self.trainer = Trainer(self.config, images, torch.device("cpu"))
+        self.batch_size = self.config.batch_size
+
+    def step(self, progress: float) -> None:
+        self.trainer.step(progress)
+        if self.trainer.watch.is_saturated and self.trainer.attempt < self.config.escape_attempts:
+            self.trainer.escape()
+
+    def sample(self, num_images: int) -> Tensor:
+        return sample_pixels(self.trainer.average, range(num_images))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "config": self.config.to_dict(),
+            "precision": self.trainer.precision,
+            "generator parameters": _num_parameters(self.trainer.generator),
+            "discriminator parameters": _num_parameters(self.trainer.discriminator),
+            "restarts": self.trainer.attempt,
+        }
+
+
+class Peer:
+    """The DCGAN on the same images."""
+
+    def __init__(self, seed: int, images: data.ImageSet) -> None:
+        self.gan, self.images = DCGAN(seed), images
+        self.order, self.seen, self.batch_size = data.Order(len(images), seed), 0, BATCH_SIZE
+
+    def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
+        self.gan.step(self.images.floats(self.order.batch(self.seen, self.batch_size)))
+        self.seen += self.batch_size
+
+    def sample(self, num_images: int) -> Tensor:
+        return data.to_pixels(self.gan.sample(num_images))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "precision": "float32",
+            "generator parameters": _num_parameters(self.gan.generator),
+            "discriminator parameters": _num_parameters(self.gan.discriminator),
+        }
+
+
+class FlopCount(TorchDispatchMode):
+    """Floating-point operations of matrix products and convolutions, second derivatives too.
+
+    (PyTorch's own counting mode tracks modules by hooks that `autograd.grad` refuses.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.total += count(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def run_curve(
+    model: OurRecipe | Peer, seconds: float, score: LiveScore, show: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train for `seconds` and score at each mark."""
+    marks = sorted({mark for mark in MARKS_S if mark < seconds} | {seconds})
+    curve, trained_s, steps = [], 0.0, 0
+    for mark in marks:
+        while trained_s < mark:
+            start = time.perf_counter()
+            model.step(trained_s / seconds)
+            trained_s += time.perf_counter() - start
+            steps += 1
+        fakes = model.sample(NUM_FAKES)
+        reading = score.read(fakes)
+        curve.append(
+            {
+                "seconds": round(trained_s, 2),
+                "images": steps * model.batch_size,
+                "fd": reading.distance,
+                "least class share": min(reading.class_shares),
+                "largest class share": max(reading.class_shares),
+            }
+        )
+        show(f"{trained_s:6.0f} s {steps * model.batch_size:9,} images  fd {reading.distance:.3f}")
+    with FlopCount() as count:
+        model.step(1.0)
+    flops = count.total
+    return model.facts() | {
+        "curve": curve,
+        "step_ms": 1000 * trained_s / steps,
+        "images_per_second": steps * model.batch_size / trained_s,
+        "step_gflop": flops / 1e9,
+        "step_gflops_per_second": flops / 1e9 / (trained_s / steps),
+    }
+
+
+def summarise(results: dict[str, Any]) -> dict[str, Any]:
+    """Ratios against the DCGAN of the same run."""
+    if "dcgan" not in results:
+        return {}
+    peer = results["dcgan"]["curve"][-1]["fd"]
+    summary: dict[str, Any] = {"dcgan final fd": peer}
+    for name, result in results.items():
+        if name == "dcgan":
+            continue
+        reached = [point["seconds"] for point in result["curve"] if point["fd"] <= peer]
+        summary[name] = {
+            "seconds to the dcgan's final fd": reached[0] if reached else None,
+            "times lower at the end": peer / result["curve"][-1]["fd"],
+        }
+    return summary
+
+
+def plot(results: dict[str, Any], floor: float, path: Path) -> None:
+    """Distance against seconds, both logarithmic."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
+    for name, result in results.items():
+        points = result["curve"]
+        axes.plot([p["seconds"] for p in points], [p["fd"] for p in points], "o-", ms=3, label=name)
+    axes.axhline(floor, color="grey", ls="--", lw=1, label="real images")
+    axes.set(xscale="log", yscale="log", xlabel="training seconds", ylabel="Frechet distance")
+    axes.set_title("MNIST, two CPU cores: distance to the training images")
+    axes.grid(visible=True, which="both", alpha=0.2)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _num_parameters(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS / "time_to_quality.json")
+    asked = parser.parse_args()
+    images = data.load("mnist")
+    score = LiveScore(images, num_fakes=NUM_FAKES)
+    rates = {str(t).removeprefix("torch."): matmul_rate(t) for t in (torch.float32, torch.bfloat16)}
+    results: dict[str, Any] = {}
+    for name in asked.models:
+        print(name, flush=True)
+        peer = name == "dcgan"
+        model = (
+            Peer(asked.seed, images) if peer else OurRecipe(name, asked.seconds, asked.seed, images)
+        )
+        result = run_curve(model, asked.seconds, score, lambda line: print(line, flush=True))
+        result["roofline_share"] = result["step_gflops_per_second"] / rates[result["precision"]]
+        results[name] = result
+        grid(model.sample(100)).save(asked.out.with_name(f"{asked.out.stem}-{name}.png"))
+        record = {
+            "provenance": provenance("python benchmarks/time_to_quality.py"),
+            "seed": asked.seed,
+            "metric": score.name,
+            "fakes": NUM_FAKES,
+            "floor": score.floor,
+            "matmul_gflops_per_second": rates,
+            "summary": summarise(results),
+            "models": results,
+        }
+        asked.out.write_text(json.dumps(record, indent=1) + "\n")
+    plot(results, score.floor, asked.out.with_suffix(".png"))
+    print(json.dumps(record["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

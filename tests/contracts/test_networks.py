@@ -1,0 +1,385 @@
+"""What every registered generator and discriminator promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from orthogan.adversarial import squared_gradient_norm
+from orthogan.attention import position_names, score_names
+from orthogan.errors import ConfigError, ShapeError, UnknownNameError
+from orthogan.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    Discriminator,
+    DiscriminatorConfig,
+    Generator,
+    GeneratorConfig,
+    NetworkConfig,
+    network_config,
+)
+from orthogan.rng import initialisation, normal, stream
+
+SIZES, COLOURS, BATCH = (16, 28, 32, 64), (1, 3), 3
+EVERY_GENERATOR = pytest.mark.parametrize("kind", list(GENERATORS))
+EVERY_DISCRIMINATOR = pytest.mark.parametrize("kind", list(DISCRIMINATORS))
+
+
+def generator(kind: str, **settings: Any) -> Generator:
+    with initialisation(0, "contract"):
+        return GENERATORS[kind](**settings).build()
+
+
+def discriminator(kind: str, **settings: Any) -> Discriminator:
+    with initialisation(0, "contract"):
+        return DISCRIMINATORS[kind](**settings).build()
+
+
+def woken(network: nn.Module) -> None:
+    """Move every parameter, so that gates which start at zero let everything through."""
+    with torch.no_grad():
+        for i, parameter in enumerate(network.parameters()):
+            parameter.add_(0.1 * normal(tuple(parameter.shape), stream(0, "wake", i)))
+
+
+def latents(size: int = 64) -> Tensor:
+    return normal((BATCH, size), stream(0, "latents"))
+
+
+def images(size: int = 16, colours: int = 1) -> Tensor:
+    return normal((BATCH, colours, size, size), stream(0, "images")).tanh()
+
+
+LABELS = torch.tensor([0, 9, 3])
+
+
+@EVERY_GENERATOR
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("colours", COLOURS)
+def test_generators_make_images_of_the_asked_shape(kind: str, size: int, colours: int) -> None:
+    network = generator(kind, size=size, colours=colours)
+    made = network(latents())
+    assert made.shape == (BATCH, colours, size, size)
+    assert made.dtype == torch.float32
+    # A fresh generator stays near the pixel range and shows each latent another image.
+    assert 0.001 < float(made.detach().abs().max()) < 10
+    assert not torch.allclose(made[0], made[1])
+
+
+@EVERY_DISCRIMINATOR
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("colours", COLOURS)
+def test_discriminators_give_one_logit_an_image(kind: str, size: int, colours: int) -> None:
+    network = discriminator(kind, size=size, colours=colours)
+    logits = network(images(size, colours))
+    assert logits.shape == (BATCH,)
+    assert float(logits.detach().abs().max()) < 10
+    assert logits[0] != logits[1]
+
+
+@EVERY_GENERATOR
+def test_generators_of_a_batch_treat_each_latent_alone(kind: str) -> None:
+    network = generator(kind, size=16)
+    woken(network)
+    torch.testing.assert_close(network(latents())[:1], network(latents()[:1]))
+
+
+@EVERY_DISCRIMINATOR
+def test_discriminators_judge_each_image_alone(kind: str) -> None:
+    network = discriminator(kind, size=16)
+    torch.testing.assert_close(network(images())[:1], network(images()[:1]))
+
+
+@EVERY_DISCRIMINATOR
+def test_probability_is_the_sigmoid_of_the_logit(kind: str) -> None:
+    network = discriminator(kind, size=16)
+    probability = network.probability(images())
+    torch.testing.assert_close(probability, torch.sigmoid(network(images())))
+    assert bool(((probability > 0) & (probability < 1)).all())
+    with_classes = discriminator(kind, size=16, classes=10)
+    torch.testing.assert_close(
+        with_classes.probability(images(), LABELS), with_classes(images(), LABELS).sigmoid()
+    )
+
+
+@EVERY_GENERATOR
+def test_classes_decide_what_a_generator_makes(kind: str) -> None:
+    network = generator(kind, size=16, classes=10)
+    woken(network)
+    same = latents()[:1].expand(BATCH, -1)
+    made = network(same, LABELS)
+    assert not torch.allclose(made[0], made[1])
+    torch.testing.assert_close(network(same, LABELS.flip(0)), made.flip(0))
+
+
+@EVERY_DISCRIMINATOR
+def test_classes_decide_what_a_discriminator_says(kind: str) -> None:
+    network = discriminator(kind, size=16, classes=10)
+    same = images()[:1].expand(BATCH, -1, -1, -1)
+    assert len({round(logit, 6) for logit in network(same, LABELS).tolist()}) == BATCH
+
+
+@EVERY_GENERATOR
+def test_generators_want_labels_if_and_only_if_they_have_classes(kind: str) -> None:
+    with pytest.raises(ConfigError, match="unconditional and takes no labels"):
+        generator(kind, size=16)(latents(), LABELS)
+    with pytest.raises(ConfigError, match="has 10 classes and needs labels"):
+        generator(kind, size=16, classes=10)(latents())
+
+
+@EVERY_DISCRIMINATOR
+def test_discriminators_want_labels_if_and_only_if_they_have_classes(kind: str) -> None:
+    with pytest.raises(ConfigError, match="unconditional and takes no labels"):
+        discriminator(kind, size=16)(images(), LABELS)
+    with pytest.raises(ConfigError, match="has 10 classes and needs labels"):
+        discriminator(kind, size=16, classes=10)(images())
+
+
+@EVERY_GENERATOR
+def test_generators_refuse_latents_of_another_length(kind: str) -> None:
+    with pytest.raises(ShapeError, match="Expected latents of length 64, got 63"):
+        generator(kind, size=16)(latents(63))
+
+
+@EVERY_DISCRIMINATOR
+@pytest.mark.parametrize("wrong", [images(28), images(16, 3), images(16)[..., :12]])
+def test_discriminators_refuse_images_of_another_shape(kind: str, wrong: Tensor) -> None:
+    with pytest.raises(ShapeError, match=r"Expected images \(1, 16, 16\), got \("):
+        discriminator(kind, size=16)(wrong)
+
+
+@EVERY_GENERATOR
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_generators_ignore_the_length_of_the_noise(kind: str, scale: float) -> None:
+    network = generator(kind, size=16)
+    made = network(latents())
+    torch.testing.assert_close(network(scale * latents()), made, rtol=0.05, atol=1e-3)
+
+
+@EVERY_GENERATOR
+def test_every_parameter_of_a_generator_gets_a_gradient(kind: str) -> None:
+    network = generator(kind, size=16, classes=10)
+    woken(network)
+    target = images()
+    (network(latents(), LABELS) - target).square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(torch.isfinite(parameter.grad).all()), name
+        assert float(parameter.grad.abs().max()) > 0, name
+
+
+@EVERY_DISCRIMINATOR
+def test_every_parameter_of_a_discriminator_gets_a_gradient(kind: str) -> None:
+    network = discriminator(kind, size=16, classes=10)
+    woken(network)
+    network(images(), LABELS).square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert float(parameter.grad.abs().max()) > 0, name
+
+
+@EVERY_DISCRIMINATOR
+def test_the_exact_penalty_reaches_every_weight_of_a_discriminator(kind: str) -> None:
+    network = discriminator(kind, size=16, classes=10)
+    woken(network)
+    _, penalty = squared_gradient_norm(
+        lambda batch: network(batch, LABELS), images(), stream(0, "unused")
+    )
+    penalty.mean().backward()
+    # An offset moves no slope in a piecewise linear network, so only weights must be reached.
+    for name, parameter in network.named_parameters():
+        if parameter.dim() > 1 and name != "positions.codes":
+            assert parameter.grad is not None, name
+            assert bool(torch.isfinite(parameter.grad).all()), name
+            assert float(parameter.grad.abs().max()) > 0, name
+
+
+class ActivationLog(TorchDispatchMode):
+    """Notes every elementwise non-linearity that runs."""
+
+    WATCHED = ("relu", "leaky_relu", "gelu", "silu", "elu", "tanh", "sigmoid", "softplus", "mish")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, float]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = func.overloadpacket.__name__.strip("_")
+        if name in self.WATCHED or name.startswith("hard"):
+            slope = float(args[1]) if name == "leaky_relu" and len(args) > 1 else 0.0
+            self.seen.append((name, slope))
+        return func(*args, **(kwargs or {}))
+
+
+@EVERY_GENERATOR
+def test_generators_use_relu_in_every_hidden_layer(kind: str) -> None:
+    network = generator(kind, size=16)
+    with ActivationLog() as log:
+        network(latents())
+    assert set(log.seen) == {("relu", 0.0)}
+    # Two dense layers, one a block at least, and one in the image head.
+    assert len(log.seen) >= 3 + network.config.blocks  # type: ignore[attr-defined]
+
+
+@EVERY_DISCRIMINATOR
+def test_discriminators_use_leaky_relu_in_every_hidden_layer(kind: str) -> None:
+    network = discriminator(kind, size=16)
+    with ActivationLog() as log:
+        network(images())
+    assert set(log.seen) == {("leaky_relu", 0.2)}
+    assert len(log.seen) >= 3 + getattr(network.config, "blocks", 0)
+
+
+@EVERY_GENERATOR
+def test_generators_run_in_bfloat16(kind: str) -> None:
+    network = generator(kind, size=16)
+    woken(network)
+    exact = network(latents())
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(latents()).float()
+        rounded.square().mean().backward()
+    torch.testing.assert_close(rounded, exact, rtol=0.1, atol=0.1 * float(exact.detach().std()))
+    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+
+
+@EVERY_DISCRIMINATOR
+def test_discriminators_run_in_bfloat16_with_the_exact_penalty(kind: str) -> None:
+    network = discriminator(kind, size=16)
+    _, exact = squared_gradient_norm(network, images(), stream(0, "unused"))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, rounded = squared_gradient_norm(network, images(), stream(0, "unused"))
+        (logits.float().mean() + rounded.mean()).backward()
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, rtol=0.1, atol=0.0)
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(torch.isfinite(parameter.grad).all()), name
+
+
+@EVERY_GENERATOR
+def test_generators_can_be_saved_and_restored(kind: str) -> None:
+    first, second = generator(kind, size=16, classes=10), generator(kind, size=16, classes=10)
+    woken(first)
+    assert not torch.equal(first(latents(), LABELS), second(latents(), LABELS))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(latents(), LABELS), second(latents(), LABELS))
+
+
+@EVERY_DISCRIMINATOR
+def test_discriminators_can_be_saved_and_restored(kind: str) -> None:
+    first, second = discriminator(kind, size=16), discriminator(kind, size=16)
+    woken(first)
+    assert not torch.equal(first(images()), second(images()))
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(images()), second(images()))
+
+
+def other_value(name: str, value: Any) -> Any:
+    """Some other legal value of a setting."""
+    choices = {"score": score_names(), "positions": position_names(), "colours": [1, 3]}
+    if name in choices:
+        return next(choice for choice in choices[name] if choice != value)
+    return {"size": 32, "classes": 2}.get(name, 2 * value)
+
+
+def options(registry: Any) -> list[tuple[str, str]]:
+    return [
+        (kind, name) for kind in registry for name in registry[kind].model_fields if name != "kind"
+    ]
+
+
+def shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in network.state_dict().items()}
+
+
+def differs(one: nn.Module, other: nn.Module, *inputs: Tensor) -> bool:
+    """Whether two networks have other weights or, with equal weights, other outputs."""
+    if shapes(one) != shapes(other):
+        return True
+    woken(one)
+    other.load_state_dict(one.state_dict())
+    answers = [network(*inputs) for network in (one, other)]
+    return answers[0].shape != answers[1].shape or not torch.allclose(*answers, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "name"), options(GENERATORS))
+def test_every_setting_of_a_generator_has_effect(kind: str, name: str) -> None:
+    base = GENERATORS[kind](size=16)
+    changed = base.evolve(**{name: other_value(name, getattr(base, name))})
+    assert not differs(base.build(), base.build(), latents())
+    assert differs(base.build(), changed.build(), latents()) or name == "size"
+    assert (name != "size") or changed.build()(latents()).shape[-1] == 32
+
+
+@pytest.mark.parametrize(("kind", "name"), options(DISCRIMINATORS))
+def test_every_setting_of_a_discriminator_has_effect(kind: str, name: str) -> None:
+    base = DISCRIMINATORS[kind](size=16)
+    changed = base.evolve(**{name: other_value(name, getattr(base, name))})
+    assert not differs(base.build(), base.build(), images())
+    if name == "size":
+        assert changed.build()(images(32)).shape == (BATCH,)
+    else:
+        assert differs(base.build(), changed.build(), images())
+
+
+@pytest.mark.parametrize("kind", [*GENERATORS, *DISCRIMINATORS])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": 12},
+        {"size": 68},
+        {"size": 30},
+        {"colours": 2},
+        {"colours": 0},
+        {"classes": -1},
+        {"hiden": 3},
+        {"channels": 0},
+        {"kind": "other"},
+    ],
+)
+def test_impossible_settings_are_refused(kind: str, settings: dict[str, Any]) -> None:
+    for registry in (GENERATORS, DISCRIMINATORS):
+        config: type[NetworkConfig] = registry[kind]
+        with pytest.raises(ConfigError, match=next(iter(settings))):
+            config(**settings)
+
+
+@pytest.mark.parametrize(("registry", "kind"), [(GENERATORS, k) for k in GENERATORS] +
+                         [(DISCRIMINATORS, k) for k in DISCRIMINATORS])
+def test_names_inside_a_network_are_checked(registry: Any, kind: str) -> None:
+    config = registry[kind]()
+    for name in {"score", "positions"} & set(config.model_fields_set | set(type(config).model_fields)):
+        with pytest.raises(UnknownNameError, match="Known: "):
+            config.evolve(**{name: "nothing"}).build()
+    if "heads" in type(config).model_fields:
+        with pytest.raises(ConfigError, match="must be a multiple of heads = 7"):
+            config.evolve(heads=7).build()
+
+
+def test_configurations_are_found_by_kind() -> None:
+    for kind in GENERATORS:
+        config = network_config(GENERATORS, {"kind": kind, "size": 16})
+        assert isinstance(config, GeneratorConfig)
+        assert (config.kind, config.size) == (kind, 16)
+        assert network_config(GENERATORS, config) is config
+        assert network_config(GENERATORS, config.to_dict()) == config
+    for kind in DISCRIMINATORS:
+        assert isinstance(network_config(DISCRIMINATORS, {"kind": kind}), DiscriminatorConfig)
+
+
+@pytest.mark.parametrize("value", [{}, {"size": 16}, 5, None, "conv"])
+def test_a_network_without_kind_is_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match="A generator needs a 'kind', one of: attention"):
+        network_config(GENERATORS, value)
+
+
+@pytest.mark.parametrize("kind", ["atention", 5, ["attention"]])
+def test_a_network_of_unknown_kind_is_refused(kind: object) -> None:
+    with pytest.raises(UnknownNameError, match="Unknown generator"):
+        network_config(GENERATORS, {"kind": kind})

@@ -1,0 +1,81 @@
+"""What the documents say is what the code does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import orthogan
+from orthogan.adversarial import losses
+from orthogan.networks import GENERATORS
+from orthogan.recipes import RECIPES
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def _python_blocks(name):
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def registries_restored(monkeypatch):
+    for registry in (losses, GENERATORS, RECIPES):
+        monkeypatch.setattr(registry, "_parts", dict(registry._parts))
+
+
+@pytest.mark.usefixtures("registries_restored")
+def test_the_loss_of_the_document_can_be_trained_with():
+    for block in _python_blocks("add-a-loss.md"):
+        exec(block, {})
+    real, fake = torch.tensor([2.0]), torch.tensor([-1.0], requires_grad=True)
+    assert losses["smoothed"].generator(real, fake).item() == pytest.approx(1.3133, abs=1e-4)
+    assert orthogan.resolve(settings=["loss=smoothed"]).loss == "smoothed"
+
+
+@pytest.mark.usefixtures("registries_restored")
+def test_the_network_of_the_document_makes_images():
+    space = {"__name__": "orthogan_example"}
+    for block in _python_blocks("add-a-network.md"):
+        exec(block.replace("from __future__", "# "), space)
+    config = orthogan.resolve(model="dense-gan")
+    assert config.generator.build()(torch.zeros(2, 64)).shape == (2, 1, 28, 28)
+
+
+def test_every_recipe_is_in_the_readme():
+    for name in RECIPES:
+        assert f"`{name}`" in README
+
+
+def test_every_command_is_in_the_readme():
+    from orthogan.cli.app import app
+
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert f"`orthogan {name}" in README
+
+
+def test_links_lead_somewhere():
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_benchmark_results_carry_their_provenance():
+    results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert results
+    for path in results:
+        provenance = json.loads(path.read_text())["provenance"]
+        assert {"command", "date", "torch", "threads", "processor"} <= provenance.keys(), path
+        script = provenance["command"].split()[1]
+        assert (ROOT / script).exists(), script
+
+
+def test_every_pinned_version_is_exact():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", pin) for pin in pins)
+    assert "torch==2.13.0" in pins

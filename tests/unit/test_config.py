@@ -1,0 +1,272 @@
+"""Configuration: strict names and types, dotted changes, files, and messages that help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from orthogan.config import Config, flatten, read_config_file
+from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.networks import ConvGeneratorConfig
+from orthogan.training.config import TrainingConfig
+
+
+class Inner(Config):
+    rate: float = 0.5
+    names: list[str] = []  # noqa: RUF012 (pydantic copies it)
+    note: str | None = "x"
+
+
+class Outer(Config):
+    inner: Inner = Inner()
+    count: int = Field(3, ge=1)
+    is_on: bool = False
+    word: str = "a"
+
+
+def test_defaults_and_settings_in_order_of_declaration() -> None:
+    assert Outer().settings() == {
+        "inner.rate": 0.5,
+        "inner.names": [],
+        "inner.note": "x",
+        "count": 3,
+        "is_on": False,
+        "word": "a",
+    }
+    assert list(Outer().settings())[0] == "inner.rate"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "name", "value"),
+    [
+        ("count=4", "count", 4),
+        ("count=1e3", "count", 1000),
+        (" count = 4", "count", 4),
+        ("is_on=true", "is_on", True),
+        ("inner.rate=1e-3", "inner.rate", 1e-3),
+        ("inner.rate=1.5e-3", "inner.rate", 1.5e-3),
+        ("inner.rate=2", "inner.rate", 2.0),
+        ("inner.names=[a, b]", "inner.names", ["a", "b"]),
+        ("inner.note=null", "inner.note", None),
+        ("word=a=b", "word", "a=b"),
+        ("word=two words", "word", "two words"),
+        ("word=[a", "word", "[a"),
+        ("word=a: b: c", "word", "a: b: c"),
+        ("word=2020-01-31", "word", "2020-01-31"),
+        ("word=seven", "word", "seven"),
+    ],
+)
+def test_evolve_reads_values_as_yaml(assignment: str, name: str, value: object) -> None:
+    changed = Outer().evolve(assignment)
+    assert changed.settings() == Outer().settings() | {name: value}
+    assert type(changed.settings()[name]) is type(value)
+
+
+def test_evolve_takes_several_changes_and_leaves_the_original() -> None:
+    base = Outer()
+    changed = base.evolve("count=4", "inner.rate=0.25", word="b")
+    assert (changed.count, changed.inner.rate, changed.word) == (4, 0.25, "b")
+    assert base == Outer()
+    assert Outer().evolve("inner={rate: 0.1}").inner == Inner(rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "nearest"),
+    [
+        ("coutn=4", "count"),
+        ("inner.rat=1", "inner.rate"),
+        ("iner.rate=1", "inner.rate"),
+        ("count.x=1", "count"),
+    ],
+)
+def test_unknown_setting_names_the_nearest(assignment: str, nearest: str) -> None:
+    name = assignment.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"'{name}'\. Did you mean '{nearest}'\?"):
+        Outer().evolve(assignment)
+
+
+def test_unknown_field_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown setting 'coutn'\. Did you mean 'count'\?"):
+        Outer(coutn=4)
+    with pytest.raises(ConfigError, match="Did you mean 'count'"):
+        Outer().evolve(coutn=4)
+
+
+@pytest.mark.parametrize("assignment", ["count", "", "count 4"])
+def test_assignment_without_equals_is_refused(assignment: str) -> None:
+    with pytest.raises(ConfigError, match="Expected NAME=VALUE"):
+        Outer().evolve(assignment)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["count=0", "count=1.5", "count=many", "is_on=3", "inner=3", "inner.names=a", "word=[a]"],
+)
+def test_value_that_does_not_fit_is_refused(assignment: str) -> None:
+    with pytest.raises(ConfigError, match=assignment.partition("=")[0].split(".")[-1]):
+        Outer().evolve(assignment)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", ".nan"])
+def test_non_finite_numbers_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="rate"):
+        Outer().evolve(f"inner.rate={value}")
+
+
+def test_message_of_a_nested_problem_is_one_short_sentence() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig().evolve("generator.size=18")
+    assert str(caught.value) == (
+        "In 'generator': Setting 'size' = 18: Input should be a multiple of 4."
+    )
+    with pytest.raises(ConfigError, match=r"^In 'penalty': .*Did you mean 'kind'\?.*[^.]\.$"):
+        TrainingConfig(penalty={"kin": "exact"})
+
+
+def test_configurations_are_frozen_keyword_only_and_hashable() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Outer().count = 5
+    with pytest.raises(TypeError):
+        Outer(5)  # type: ignore[call-arg]
+    assert hash(TrainingConfig()) == hash(TrainingConfig())
+
+
+def test_round_trip_through_json() -> None:
+    config = TrainingConfig().evolve("penalty.gamma_start=1e-3", "data.source=a b")
+    again = TrainingConfig(**json.loads(json.dumps(config.to_dict())))
+    assert again == config
+    assert TrainingConfig().merge(config.to_dict()) == config
+
+
+def test_parts_of_another_kind_survive_the_round_trip() -> None:
+    config = TrainingConfig(generator=ConvGeneratorConfig(blocks=1))
+    assert config.to_dict()["generator"]["blocks"] == 1
+    assert TrainingConfig(**config.to_dict()) == config
+    assert isinstance(TrainingConfig(**config.to_dict()).generator, ConvGeneratorConfig)
+    assert config.evolve("seed=3").generator == config.generator
+
+
+def test_merge_keeps_text_as_it_is() -> None:
+    for text in ("1e-3", "nan", "\U0001f600", "\x7f", "true", "2020-01-31", ""):
+        assert Outer().merge({"word": text}).word == text
+
+
+def test_merge_refuses_unknown_names() -> None:
+    with pytest.raises(ConfigError, match=r"Did you mean 'inner\.rate'\?"):
+        Outer().merge({"inner": {"raet": 1}})
+    with pytest.raises(ConfigError, match="Unknown setting 'other'"):
+        Outer().merge({"other": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.toml", "seed = 3\n[penalty]\ngamma_start = 1e-3\n"),
+        ("run.yaml", "seed: 3\npenalty:\n  gamma_start: 1e-3\n"),
+        ("run.YML", "seed: 3\npenalty: {gamma_start: 0.001}\n"),
+        ("run.json", '{"seed": 3, "penalty": {"gamma_start": 1e-3}}'),
+    ],
+)
+def test_files_of_every_type_say_the_same(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    config = TrainingConfig().merge(read_config_file(path))
+    assert config == TrainingConfig().evolve("seed=3", "penalty.gamma_start=0.001")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.ini", b"seed = 3"),
+        ("run", b"seed = 3"),
+        ("run.toml", b"seed = = 3"),
+        ("run.yaml", b"seed: [3"),
+        ("run.yaml", b"- 3\n- 4\n"),
+        ("run.yaml", b""),
+        ("run.yaml", b"!!python/object/apply:os.getcwd []"),
+        ("run.json", b"{"),
+        ("run.json", b"3"),
+        ("run.json", b"\xff\xfe\x00"),
+    ],
+)
+def test_bad_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["run.toml", "run.json"])
+def test_missing_file_or_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config_file(tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_config_file(tmp_path / name)
+
+
+def test_flatten_keeps_lists_and_empty_mappings_as_leaves() -> None:
+    assert flatten({"a": {"b": {"c": [1, 2]}, "d": {}}}) == [("a.b.c", [1, 2]), ("a.d", {})]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "hint"),
+    [
+        ("generator.kind=transfomer", "transformer"),
+        ("discriminator.kind=cnv", "conv"),
+        ("loss=relativist", "relativistic"),
+        ("penalty.kind=finite", "finite-difference"),
+    ],
+)
+def test_unknown_parts_name_the_nearest(assignment: str, hint: str) -> None:
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{hint}'"):
+        TrainingConfig().evolve(assignment)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"budget": {"images": 10, "seconds": 10.0}},
+        {"budget": {}},
+        {"budget": {"images": 0}},
+        {"budget": {"seconds": 0}},
+        {"generator": {}},
+        {"generator": 5},
+        {"batch_size": 1},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"data": {"size": 15}},
+        {"data": {"colour": "blue"}},
+        {"precision": "float16"},
+        {"penalty": {"gamma_start": -1}},
+        {"generator_adam": {"learning_rate": 0}},
+        {"generator_adam": {"beta1": 1.0}},
+        {"generator_adam": {"final_share": 1.5}},
+        {"average": {"half_life_share": 0}},
+        {"escape_attempts": -1},
+        {"checkpoint_every_s": 0},
+        {"score_every_s": 0},
+    ],
+)
+def test_impossible_training_settings_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(fields))):
+        TrainingConfig(**fields)
+
+
+def test_every_setting_says_what_it_is() -> None:
+    def undocumented(config: Config) -> list[str]:
+        missing = []
+        for name, field in type(config).model_fields.items():
+            value = getattr(config, name)
+            if isinstance(value, Config):
+                missing += undocumented(value)
+            elif name != "kind" and not field.description:
+                missing.append(f"{type(config).__name__}.{name}")
+        return missing
+
+    assert undocumented(TrainingConfig()) == []

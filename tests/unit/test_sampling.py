@@ -1,0 +1,106 @@
+"""From seeds to pixels: the image of a seed never depends on its neighbours."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from orthogan import rng
+from orthogan.data import to_pixels
+from orthogan.errors import ConfigError
+from orthogan.networks import GENERATORS, Generator
+from orthogan.networks.sampling import PASS_SIZE, sample_pixels
+
+
+def generator(kind: str = "attention", classes: int = 0) -> Generator:
+    with rng.initialisation(0, "sampling"):
+        network = GENERATORS[kind](size=16, classes=classes).build()
+    with torch.no_grad():
+        for i, parameter in enumerate(network.parameters()):
+            parameter.add_(0.1 * rng.normal(tuple(parameter.shape), rng.stream(0, "wake", i)))
+    return network
+
+
+@pytest.mark.parametrize("kind", list(GENERATORS))
+@pytest.mark.parametrize("classes", [0, 10])
+def test_an_image_is_the_same_in_any_batch(kind: str, classes: int) -> None:
+    network = generator(kind, classes)
+    alone = sample_pixels(network, [7])[0]
+    batches = [
+        [7, 8],
+        [8, 7],
+        [7, 7, 7],
+        [*range(100, 163), 7],
+        [*range(100, 164), 7],
+        [*range(30)],
+        [*range(200, 200 + 2 * PASS_SIZE), 7],
+        [*range(PASS_SIZE)],
+    ]
+    for seeds in batches:
+        made = sample_pixels(network, seeds)
+        for position in (i for i, seed in enumerate(seeds) if seed == 7):
+            assert torch.equal(made[position], alone), (len(seeds), position)
+
+
+def test_every_place_in_a_pass_gives_the_same_bits() -> None:
+    made = sample_pixels(generator(), [7] * (PASS_SIZE + 3))
+    assert torch.equal(made, made[:1].expand_as(made))
+
+
+def test_pixels_are_what_the_generator_makes() -> None:
+    network = generator()
+    made = sample_pixels(network, range(5))
+    expected = to_pixels(network(rng.latents(range(5), 64)).detach())
+    assert made.dtype == torch.uint8
+    assert made.shape == (5, 1, 16, 16)
+    assert int((made.int() - expected.int()).abs().max()) <= 1
+    assert not torch.equal(made[0], made[1])
+    assert not network.training
+
+
+@pytest.mark.parametrize("num_seeds", [0, 1, PASS_SIZE - 1, PASS_SIZE, PASS_SIZE + 1])
+def test_one_image_a_seed(num_seeds: int) -> None:
+    assert sample_pixels(generator(), range(num_seeds)).shape == (num_seeds, 1, 16, 16)
+    assert sample_pixels(generator(classes=3), range(num_seeds)).shape[0] == num_seeds
+
+
+def test_classes_are_shown_in_turn() -> None:
+    network = generator(classes=10)
+    made = sample_pixels(network, [5, 5, 5, 5], classes=[3, 8])
+    assert torch.equal(made[0], made[2])
+    assert torch.equal(made[1], made[3])
+    assert not torch.equal(made[0], made[1])
+    assert torch.equal(sample_pixels(network, [5], classes=[8])[0], made[1])
+
+
+def test_without_classes_a_seed_picks_its_own() -> None:
+    network = generator(classes=10)
+    drawn = [int(rng.stream(seed, "class").integers(10)) for seed in range(40)]
+    assert len(set(drawn)) > 5
+    assert torch.equal(sample_pixels(network, range(40)), sample_pixels(network, range(40), drawn))
+
+
+@pytest.mark.parametrize("seeds", [[-1], [0, 2**63]])
+def test_impossible_seeds_are_refused(seeds: list[int]) -> None:
+    for classes in (0, 10):
+        with pytest.raises(ConfigError, match="A seed lies between"):
+            sample_pixels(generator(classes=classes), seeds)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([10], r"Classes lie in 0\.\.9, got \[10\]"),
+        ([3, -1], r"got \[-1\]"),
+        ([], "got none"),
+    ],
+)
+def test_impossible_classes_are_refused(classes: list[int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        sample_pixels(generator(classes=10), [0], classes)
+
+
+def test_classes_of_an_unconditional_generator_are_refused() -> None:
+    for classes in ([0], []):
+        with pytest.raises(ConfigError, match="trained without classes"):
+            sample_pixels(generator(), [0], classes)

@@ -1,0 +1,57 @@
+"""Schedules: their ends, their shape, the half-life of the average."""
+
+from __future__ import annotations
+
+import pytest
+
+from orthogan.training import schedule
+from orthogan.training.config import AdamConfig, AverageConfig, PenaltyConfig
+
+ADAM = AdamConfig(learning_rate=0.02, final_share=0.25, beta2_start=0.5, beta2_end=0.9)
+PENALTY = PenaltyConfig(gamma_start=8.0, gamma_end=2.0)
+
+
+def test_ends_of_the_budget() -> None:
+    assert schedule.learning_rate(ADAM, 0.0) == pytest.approx(0.02)
+    assert schedule.learning_rate(ADAM, 1.0) == pytest.approx(0.005)
+    assert schedule.gamma(PENALTY, 0.0) == pytest.approx(8.0)
+    assert schedule.gamma(PENALTY, 1.0) == pytest.approx(2.0)
+    assert schedule.beta2(ADAM, 0.0) == pytest.approx(0.5)
+    assert schedule.beta2(ADAM, 0.5) == pytest.approx(0.9)
+    assert schedule.beta2(ADAM, 1.0) == pytest.approx(0.9)
+
+
+def test_halfway_is_the_mean_of_the_ends() -> None:
+    assert schedule.cosine(3.0, 1.0, 0.5) == pytest.approx(2.0)
+    assert schedule.cosine(3.0, 1.0, 1 / 3) == pytest.approx(1.0 + 2 * 0.75)
+    assert schedule.beta2(ADAM, 0.25) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("progress", [-0.5, 1.5, 100.0])
+def test_beyond_the_budget_the_end_values_hold(progress: float) -> None:
+    expected = 3.0 if progress < 0 else 1.0
+    assert schedule.cosine(3.0, 1.0, progress) == pytest.approx(expected)
+
+
+def test_the_way_down_is_monotonic() -> None:
+    rates = [schedule.learning_rate(ADAM, i / 50) for i in range(51)]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_equal_ends_are_constant() -> None:
+    values = {schedule.cosine(0.3, 0.3, i / 7) for i in range(8)}
+    assert values == {0.3}
+
+
+def test_the_average_halves_over_its_half_life() -> None:
+    config = AverageConfig(half_life_share=0.1, half_life_max=1000)
+    # At 5,000 images the half-life is 500, so ten steps of 50 images halve what was there.
+    assert schedule.average_decay(config, 5_000, 50) ** 10 == pytest.approx(0.5)
+    # The ramp ends at half_life_max.
+    assert schedule.average_decay(config, 10**9, 50) ** 20 == pytest.approx(0.5)
+    assert schedule.average_decay(config, 10_000, 50) == schedule.average_decay(config, 10**9, 50)
+
+
+def test_before_the_first_image_the_average_is_a_copy() -> None:
+    assert schedule.average_decay(AverageConfig(), 0, 64) == 0.0
+    assert 0 < schedule.average_decay(AverageConfig(), 64, 64) < 0.01

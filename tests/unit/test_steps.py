@@ -1,0 +1,219 @@
+"""One step of each player: it helps, it refuses what is not finite, its options have effect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam
+
+from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.losses import Loss
+from orthogan.adversarial.penalties import PENALTIES
+from orthogan.adversarial.steps import DiscriminatorStep
+from orthogan.errors import DivergedError
+from orthogan.networks import (
+    AttentionDiscriminatorConfig,
+    AttentionGeneratorConfig,
+    Discriminator,
+    Generator,
+)
+from orthogan.rng import initialisation, normal, stream
+
+
+def pair() -> tuple[Generator, Discriminator]:
+    with initialisation(0, "steps"):
+        return (
+            AttentionGeneratorConfig(size=16).build(),
+            AttentionDiscriminatorConfig(size=16).build(),
+        )
+
+
+def pictures(name: str) -> Tensor:
+    return normal((8, 1, 16, 16), stream(0, name)).tanh()
+
+
+def latents() -> Tensor:
+    return normal((8, 64), stream(0, "latents"))
+
+
+def step(
+    judge: Discriminator,
+    rate: float = 1e-3,
+    *,
+    loss: str | Loss = "relativistic",
+    penalty: str = "exact",
+    gamma: float = 1.0,
+    real: Tensor | None = None,
+    fake: Tensor | None = None,
+) -> DiscriminatorStep:
+    return discriminator_step(
+        judge,
+        SGD(judge.parameters(), rate),
+        pictures("real") if real is None else real,
+        pictures("fake") if fake is None else fake,
+        losses[loss] if isinstance(loss, str) else loss,
+        PENALTIES[penalty],
+        gamma,
+        stream(0, "noise"),
+    )
+
+
+def copies(network: nn.Module) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in network.parameters()]
+
+
+def is_unchanged(network: nn.Module, before: list[Tensor]) -> bool:
+    return all(map(torch.equal, network.parameters(), before))
+
+
+@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("penalty", list(PENALTIES))
+def test_a_discriminator_step_lowers_what_it_minimises(loss: str, penalty: str) -> None:
+    _, judge = pair()
+    before = step(judge, loss=loss, penalty=penalty, gamma=0.1)
+    after = step(judge, 0.0, loss=loss, penalty=penalty, gamma=0.1)
+    assert after.loss + 0.1 * after.penalty < before.loss + 0.1 * before.penalty
+
+
+def test_reported_values_belong_to_the_state_before_the_update() -> None:
+    _, judge = pair()
+    with torch.no_grad():
+        real, fake = judge(pictures("real")), judge(pictures("fake"))
+    told = step(judge, 0.1)
+    torch.testing.assert_close(told.real, real)
+    torch.testing.assert_close(told.fake, fake)
+    torch.testing.assert_close(told.loss, losses["relativistic"].discriminator(real, fake))
+    assert not any(value.requires_grad for value in told)
+
+
+def test_merged_forward_equals_separate_forwards() -> None:
+    _, judge = pair()
+    real, fake = pictures("real"), pictures("fake")
+    step(judge, 0.0, gamma=3.0)
+    merged = [parameter.grad for parameter in judge.parameters()]
+
+    def penalty(images: Tensor) -> tuple[Tensor, Tensor]:
+        return PENALTIES["exact"](judge, images, stream(0, "noise"))
+
+    (real_logits, r1), (fake_logits, r2) = penalty(real), penalty(fake)
+    # Mescheder et al. 2018: gamma / 2 times the mean over each distribution.
+    total = losses["relativistic"].discriminator(real_logits, fake_logits)
+    total = total + 3.0 / 2 * (r1.mean() + r2.mean())
+    separate = torch.autograd.grad(total, list(judge.parameters()))
+    torch.testing.assert_close(merged, list(separate), rtol=1e-3, atol=1e-5)
+
+
+def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
+    penalties = []
+    for gamma in (0.0, 30.0):
+        _, judge = pair()
+        optimizer = Adam(judge.parameters(), 1e-3)
+        for _ in range(5):
+            told = discriminator_step(
+                judge,
+                optimizer,
+                pictures("real"),
+                pictures("fake"),
+                losses["relativistic"],
+                PENALTIES["exact"],
+                gamma,
+                stream(0, "noise"),
+            )
+        penalties.append(told.penalty.item())
+    assert penalties[1] < 0.5 * penalties[0]
+
+
+def test_no_gradient_reaches_the_generator_in_the_discriminator_step() -> None:
+    generator, judge = pair()
+    step(judge, fake=generator(latents()))
+    assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+@pytest.mark.parametrize("loss", list(losses))
+def test_a_generator_step_raises_fake_logits(loss: str) -> None:
+    generator, judge = pair()
+    judge.requires_grad_(False)
+    optimizer = SGD(generator.parameters(), 0.1)
+    fake = generator(latents())
+    before = judge(fake).mean().detach()
+    real_logits = judge(pictures("real"))
+    value = generator_step(judge, optimizer, fake, real_logits, losses[loss])
+    assert judge(generator(latents())).mean() > before
+    assert not value.requires_grad
+    torch.testing.assert_close(
+        value, losses[loss].generator(real_logits, judge(fake)).detach()
+    )
+    assert all(parameter.grad is None for parameter in judge.parameters())
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+@pytest.mark.parametrize("penalty", list(PENALTIES))
+def test_non_finite_images_stop_the_discriminator_unchanged(poison: float, penalty: str) -> None:
+    _, judge = pair()
+    before = copies(judge)
+    fake = pictures("fake")
+    fake[3, 0, 5, 5] = poison
+    with pytest.raises(DivergedError, match="The discriminator's loss is"):
+        step(judge, fake=fake, penalty=penalty)
+    assert is_unchanged(judge, before)
+
+
+def _infinite_slope(real: Tensor, fake: Tensor) -> Tensor:
+    # The value is finite, its gradient is not.
+    return (real - real.detach()).abs().sqrt().sum() + 0 * fake.sum()
+
+
+def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
+    generator, judge = pair()
+    before, loss = copies(judge), Loss(_infinite_slope, _infinite_slope)
+    with pytest.raises(DivergedError, match=r"discriminator's loss is 0 and its gradient norm nan"):
+        step(judge, loss=loss)
+    assert is_unchanged(judge, before)
+
+    before = copies(generator)
+    sloped = Loss(_infinite_slope, lambda real, fake: _infinite_slope(fake, real))
+    optimizer = Adam(generator.parameters(), 1e-3)
+    real_logits = torch.zeros(8)
+    with pytest.raises(DivergedError, match="The generator's loss is 0 and its gradient norm nan"):
+        generator_step(judge, optimizer, generator(latents()), real_logits, sloped)
+    assert is_unchanged(generator, before)
+    assert not optimizer.state
+
+
+def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
+    generator, judge = pair()
+    optimizer = Adam(generator.parameters(), 1e-3)
+    generator_step(judge, optimizer, generator(latents()), torch.zeros(8), losses["relativistic"])
+    before = copies(generator)
+    moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
+    real_logits = torch.full((8,), float("nan"))
+    with pytest.raises(DivergedError, match="The generator's loss is nan"):
+        generator_step(
+            judge, optimizer, generator(latents()), real_logits, losses["relativistic"]
+        )
+    assert is_unchanged(generator, before)
+    assert all(
+        map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments)
+    )
+
+
+def test_noise_decides_the_finite_difference_step() -> None:
+    def gradients(noise: np.random.Generator) -> list[Tensor]:
+        _, judge = pair()
+        discriminator_step(
+            judge,
+            SGD(judge.parameters(), 0.0),
+            pictures("real"),
+            pictures("fake"),
+            losses["relativistic"],
+            PENALTIES["finite-difference"],
+            1.0,
+            noise,
+        )
+        return [p.grad for p in judge.parameters() if p.grad is not None]
+
+    first = gradients(stream(0, "noise"))
+    assert all(map(torch.equal, first, gradients(stream(0, "noise"))))
+    assert not all(map(torch.equal, first, gradients(stream(0, "noise", 1))))

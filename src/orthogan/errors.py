@@ -19,6 +19,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# A longer list is left out when there is a near match: a sentence stays readable.
+MAX_NAMES = 20
+
 
 class OrthoganError(Exception):
     """Root of every deliberate error; `exit_code` is what the command line returns."""
@@ -95,4 +98,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{close[0]}'?" if close else ""
+    if not names or (close and len(names) > MAX_NAMES):
+        return hint
     return f"{hint} Known: {', '.join(names)}."

@@ -85,13 +85,14 @@ def test_discriminators_give_one_logit_an_image(kind: str, size: int, colours: i
 def test_generators_of_a_batch_treat_each_latent_alone(kind: str) -> None:
     network = generator(kind, size=16)
     woken(network)
-    torch.testing.assert_close(network(latents())[:1], network(latents()[:1]))
+    alone = network(latents()[:1])
+    torch.testing.assert_close(network(latents())[:1], alone, rtol=1e-4, atol=1e-4)
 
 
 @EVERY_DISCRIMINATOR
 def test_discriminators_judge_each_image_alone(kind: str) -> None:
     network = discriminator(kind, size=16)
-    torch.testing.assert_close(network(images())[:1], network(images()[:1]))
+    torch.testing.assert_close(network(images())[:1], network(images()[:1]), rtol=1e-4, atol=1e-4)
 
 
 @EVERY_DISCRIMINATOR
@@ -153,11 +154,11 @@ def test_discriminators_refuse_images_of_another_shape(kind: str, wrong: Tensor)
 
 
 @EVERY_GENERATOR
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@pytest.mark.parametrize("scale", [0.1, 1e3])
 def test_generators_ignore_the_length_of_the_noise(kind: str, scale: float) -> None:
     network = generator(kind, size=16)
     made = network(latents())
-    torch.testing.assert_close(network(scale * latents()), made, rtol=0.05, atol=1e-3)
+    torch.testing.assert_close(network(scale * latents()), made, rtol=1e-3, atol=1e-4)
 
 
 @EVERY_GENERATOR
@@ -219,9 +220,9 @@ class ActivationLog(TorchDispatchMode):
 
 @EVERY_GENERATOR
 def test_generators_use_relu_in_every_hidden_layer(kind: str) -> None:
-    network = generator(kind, size=16)
+    network, noise = generator(kind, size=16), latents()
     with ActivationLog() as log:
-        network(latents())
+        network(noise)
     assert set(log.seen) == {("relu", 0.0)}
     # Two dense layers, one a block at least, and one in the image head.
     assert len(log.seen) >= 3 + network.config.blocks  # type: ignore[attr-defined]
@@ -229,9 +230,9 @@ def test_generators_use_relu_in_every_hidden_layer(kind: str) -> None:
 
 @EVERY_DISCRIMINATOR
 def test_discriminators_use_leaky_relu_in_every_hidden_layer(kind: str) -> None:
-    network = discriminator(kind, size=16)
+    network, shown = discriminator(kind, size=16), images()
     with ActivationLog() as log:
-        network(images())
+        network(shown)
     assert set(log.seen) == {("leaky_relu", 0.2)}
     assert len(log.seen) >= 3 + getattr(network.config, "blocks", 0)
 
@@ -245,7 +246,9 @@ def test_generators_run_in_bfloat16(kind: str) -> None:
         rounded = network(latents()).float()
         rounded.square().mean().backward()
     torch.testing.assert_close(rounded, exact, rtol=0.1, atol=0.1 * float(exact.detach().std()))
-    assert all(bool(torch.isfinite(p.grad).all()) for p in network.parameters() if p.grad is not None)
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert bool(torch.isfinite(parameter.grad).all()), name
 
 
 @EVERY_DISCRIMINATOR
@@ -313,8 +316,9 @@ def test_every_setting_of_a_generator_has_effect(kind: str, name: str) -> None:
     base = GENERATORS[kind](size=16)
     changed = base.evolve(**{name: other_value(name, getattr(base, name))})
     assert not differs(base.build(), base.build(), latents())
-    assert differs(base.build(), changed.build(), latents()) or name == "size"
-    assert (name != "size") or changed.build()(latents()).shape[-1] == 32
+    if name == "latent_size":
+        assert changed.build()(latents(128)).shape == (BATCH, 1, 16, 16)
+    assert differs(base.build(), changed.build(), latents())
 
 
 @pytest.mark.parametrize(("kind", "name"), options(DISCRIMINATORS))
@@ -350,11 +354,13 @@ def test_impossible_settings_are_refused(kind: str, settings: dict[str, Any]) ->
             config(**settings)
 
 
-@pytest.mark.parametrize(("registry", "kind"), [(GENERATORS, k) for k in GENERATORS] +
-                         [(DISCRIMINATORS, k) for k in DISCRIMINATORS])
+@pytest.mark.parametrize(
+    ("registry", "kind"),
+    [(GENERATORS, k) for k in GENERATORS] + [(DISCRIMINATORS, k) for k in DISCRIMINATORS],
+)
 def test_names_inside_a_network_are_checked(registry: Any, kind: str) -> None:
     config = registry[kind]()
-    for name in {"score", "positions"} & set(config.model_fields_set | set(type(config).model_fields)):
+    for name in {"score", "positions"} & set(type(config).model_fields):
         with pytest.raises(UnknownNameError, match="Known: "):
             config.evolve(**{name: "nothing"}).build()
     if "heads" in type(config).model_fields:

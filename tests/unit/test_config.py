@@ -36,7 +36,7 @@ def test_defaults_and_settings_in_order_of_declaration() -> None:
         "is_on": False,
         "word": "a",
     }
-    assert list(Outer().settings())[0] == "inner.rate"
+    assert next(iter(Outer().settings())) == "inner.rate"
 
 
 @pytest.mark.parametrize(

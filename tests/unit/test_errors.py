@@ -37,9 +37,7 @@ def test_every_error_of_the_module_is_in_the_tree() -> None:
 
 def test_unknown_name_prints_without_quotes_around_the_sentence() -> None:
     error = UnknownNameError("loss", "hinje", ["hinge", "wasserstein"])
-    assert str(error) == (
-        "Unknown loss 'hinje'. Did you mean 'hinge'? Known: hinge, wasserstein."
-    )
+    assert str(error) == ("Unknown loss 'hinje'. Did you mean 'hinge'? Known: hinge, wasserstein.")
 
 
 def test_no_guess_when_nothing_is_near() -> None:

@@ -117,9 +117,7 @@ def test_parameter_gradients_of_the_exact_penalty_by_finite_differences(kind: st
 
     gradients = torch.autograd.grad(penalty(), parameters, allow_unused=True)
     slope = sum(
-        float((g * d).sum())
-        for g, d in zip(gradients, directions, strict=True)
-        if g is not None
+        float((g * d).sum()) for g, d in zip(gradients, directions, strict=True) if g is not None
     )
     step = 1e-7
     values = []

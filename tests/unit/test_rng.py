@@ -113,8 +113,7 @@ def test_initialisation_leaves_the_global_generators_alone() -> None:
     python, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     initialised(0)
     with pytest.raises(ZeroDivisionError), rng.initialisation(0, "demo"):
-        torch.rand(3)
-        _ = 1 / 0
+        _ = torch.rand(3).tolist()[0] / 0
     assert torch.equal(torch.get_rng_state(), before)
     assert random.getstate() == python
     assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002

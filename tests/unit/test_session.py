@@ -1,15 +1,12 @@
-"""A sitting of a run: finished, stopped, killed, resumed, refused, diverged, saturated."""
+"""A sitting of a run: finished, stopped, killed, resumed, refused."""
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,69 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from disturbances import EACH_STEP, NEVER, STEPS, Killed, at_step, die, final_bits, record
 from PIL import Image
 
 from orthogan import api
 from orthogan.bundle import load_bundle
-from orthogan.errors import DivergedError, ResumeError, StorageError
-from orthogan.training import session, watch
+from orthogan.errors import ResumeError, StorageError
+from orthogan.training import session
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.config import BudgetConfig
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_folder import read_metrics
 from orthogan.training.session import Clock
 from orthogan.training.trainer import Trainer
-
-EACH_STEP = "checkpoint_every_s=1e-6"
-NEVER = "checkpoint_every_s=1000"
-STEPS = 20  # 320 images in batches of 16
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch this."""
-
-
-def at_step(
-    monkeypatch: pytest.MonkeyPatch, number: int, action: Callable[[Trainer], object]
-) -> None:
-    """Does something once, right after the step that shows the `number`-th batch."""
-    step, fired = Trainer.step, []
-
-    def stepped(trainer: Trainer, progress: float) -> Any:
-        record = step(trainer, progress)
-        if trainer.images_seen == 16 * number and not fired:
-            fired.append(True)
-            action(trainer)
-        return record
-
-    monkeypatch.setattr(Trainer, "step", stepped)
-
-
-def die(_trainer: Trainer) -> None:
-    raise Killed
-
-
-def plant_nan(trainer: Trainer) -> None:
-    with torch.no_grad():
-        next(trainer.generator.parameters()).view(-1)[0] = float("nan")
-
-
-def record(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "run.json").read_text())
-    return found
-
-
-def final_bits(run: Path) -> tuple[bytes, bytes]:
-    last = run / "checkpoints" / (run / "checkpoints" / "latest").read_text()
-    weights = run / "bundle" / "generator.safetensors"
-    return weights.read_bytes(), (last / "tensors.safetensors").read_bytes()
-
-
-@pytest.fixture
-def whole(train_tiny, tmp_path: Path) -> tuple[bytes, bytes]:
-    """The weights of a run that nothing disturbed."""
-    assert train_tiny(tmp_path / "whole").status == "done"
-    return final_bits(tmp_path / "whole")
 
 
 def test_a_finished_run_leaves_everything(
@@ -102,13 +49,17 @@ def test_a_finished_run_leaves_everything(
         run.scores,
     )
     records = read_metrics(path / "metrics.jsonl")
-    assert [line["images_seen"] for line in records] == list(range(16, 321, 16))
-    assert all(np.isfinite(line["discriminator_loss"]) for line in records)
-    assert records[-1][name] == run.scores[name]
+    steps = [line for line in records if line["event"] == "step"]
+    assert [line["images_seen"] for line in steps] == list(range(16, 321, 16))
+    assert all(np.isfinite(line["discriminator_loss"]) for line in steps)
+    assert 0 < steps[0]["elapsed_s"] < steps[-1]["elapsed_s"] < run.seconds
+    last = records[-2 if records[-1]["event"] == "step" else -1]
+    assert (last["event"], last["images_seen"], last[name]) == ("score", 320, run.scores[name])
     with Image.open(path / "samples" / "000000320.png") as picture:
         assert (picture.format, picture.mode) == ("PNG", "L")
     bundle = load_bundle(path / "bundle")
-    assert bundle.card["live scores"] == run.scores
+    assert bundle.card["scores"][name]["value"] == run.scores[name]
+    assert bundle.card["scores"][name]["floor"] == run.scores["floor"]
     assert bundle.card["images seen"] == 320
     assert bundle.data["size"] == 16
     assert bundle.data["class_names"] == ["0", "1", "2", "3"]
@@ -220,7 +171,8 @@ def test_scores_and_checkpoints_do_not_change_the_weights(
     train_tiny(tmp_path / "plain", source=scored_file, images=96)
     often = ("score_every_s=1e-6", EACH_STEP)
     train_tiny(tmp_path / "often", *often, source=scored_file, images=96)
-    scores = [line for line in read_metrics(tmp_path / "often" / "metrics.jsonl")]
+    records = read_metrics(tmp_path / "often" / "metrics.jsonl")
+    scores = [line for line in records if line["event"] == "score"]
     assert [line["images_seen"] for line in scores] == [16, 32, 48, 64, 80, 96]
     assert all(line["floor"] > 0 for line in scores)
     assert len(list((tmp_path / "often" / "samples").iterdir())) == 6
@@ -259,6 +211,7 @@ def test_a_time_budget_counts_every_sitting(
 ) -> None:
     clock = FakeTime()
     monkeypatch.setattr(session, "time", clock)
+    monkeypatch.setattr(session, "Clock", lambda budget: Clock(budget, started=clock.now))
     step = Trainer.step
     progress: list[float] = []
 
@@ -344,153 +297,6 @@ def test_a_run_that_somebody_else_trains(train_tiny, tmp_path: Path) -> None:
             train_tiny(tmp_path / "run", images=32)
     finally:
         lock.release()
-
-
-@pytest.mark.parametrize(
-    ("setting", "number", "kept"),
-    [(EACH_STEP, 8, 7), (NEVER, STEPS, 0)],
-    ids=["checkpoint", "picture"],
-)
-def test_a_full_disk_is_one_sentence_and_costs_nothing(
-    train_tiny,
-    whole,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    setting: str,
-    number: int,
-    kept: int,
-) -> None:
-    def full(_handle: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        at_step(patch, number, lambda _: patch.setattr(os, "fsync", full))
-        with pytest.raises(StorageError, match="cannot be written: the disk is full") as caught:
-            train_tiny(tmp_path / "run", setting)
-    assert caught.value.exit_code == 3
-    assert "\n" not in str(caught.value)
-    checkpoint = load_checkpoint(tmp_path / "run")
-    assert checkpoint is not None
-    assert (checkpoint.images_seen, checkpoint.note) == (16 * kept, "")
-    assert train_tiny(tmp_path / "run").status == "done"
-    assert final_bits(tmp_path / "run") == whole
-
-
-@pytest.mark.parametrize("number", [5, STEPS])
-@pytest.mark.parametrize("setting", [EACH_STEP, NEVER])
-def test_a_weight_that_is_not_finite_is_never_saved(
-    train_tiny, whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, setting: str
-) -> None:
-    with monkeypatch.context() as patch:
-        at_step(patch, number, plant_nan)
-        with pytest.raises(DivergedError) as caught:
-            train_tiny(tmp_path / "run", setting)
-    kept = 16 * (number - 1) if setting == EACH_STEP else 0
-    assert caught.value.exit_code == 4
-    assert str(caught.value).startswith(f"Diverged at {16 * number} images: ")
-    assert f"The checkpoint at {kept} images is kept" in str(caught.value)
-    written = record(tmp_path / "run")
-    assert (written["status"], written["reason"]) == ("diverged", str(caught.value))
-    checkpoint = load_checkpoint(tmp_path / "run")
-    assert checkpoint is not None
-    assert checkpoint.images_seen == kept
-    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
-    assert train_tiny(tmp_path / "run").status == "done"
-    assert final_bits(tmp_path / "run") == whole
-
-
-@pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: str) -> None:
-    with pytest.raises(DivergedError, match=r"Diverged at \d+ images: "):
-        train_tiny(tmp_path / "run", f"{player}_adam.learning_rate=1e30", EACH_STEP)
-    checkpoint = load_checkpoint(tmp_path / "run")
-    assert checkpoint is not None
-    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
-
-
-# The discriminator is left to win; the convolutional generator starts flat and cannot move.
-DOOMED = (
-    "penalty.kind=none",
-    "discriminator_adam.learning_rate=0.01",
-    "generator_adam.learning_rate=1e-12",
-)
-
-
-def test_a_start_that_saturates_each_time_is_given_up(train_tiny, tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"won at the start .* in each of 2 attempts") as caught:
-        train_tiny(
-            tmp_path / "run", *DOOMED, "escape_attempts=1", model="conv-gan", images=20_000
-        )
-    assert caught.value.exit_code == 4
-    assert record(tmp_path / "run")["status"] == "diverged"
-    escapes = [
-        line
-        for line in map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
-        if line["event"] == "escape"
-    ]
-    assert [line["attempt"] for line in escapes] == [1]
-    assert escapes[0]["abandoned_at"] >= 16 * watch.PATIENCE * watch.STEPS_BETWEEN_LOOKS
-
-
-def kill_first_attempts(monkeypatch: pytest.MonkeyPatch, attempts: int) -> None:
-    """Plants a generator with a dead head in the first attempts; the watch is impatient."""
-    start = Trainer._start
-
-    def planted(trainer: Trainer) -> None:
-        start(trainer)
-        if trainer.attempt < attempts:
-            alive = trainer.generator.synthesise
-            trainer.generator.synthesise = lambda noise: alive(noise) * 0.0
-
-    monkeypatch.setattr(Trainer, "_start", planted)
-    monkeypatch.setattr(watch, "PATIENCE", 2)
-
-
-# Lets the discriminator win within a few steps.
-IMPATIENT = ("penalty.kind=none", "discriminator_adam.learning_rate=0.02")
-
-
-def test_a_saturated_start_is_escaped_from(
-    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    kill_first_attempts(monkeypatch, 1)
-    run = train_tiny(tmp_path / "run", *IMPATIENT, NEVER, images=960, show_progress=True)
-    assert (run.status, run.images_seen) == ("done", 960)
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
-    (escape,) = [line for line in lines if line["event"] == "escape"]
-    assert (escape["attempt"], escape["images_seen"]) == (1, 0)
-    assert escape["abandoned_at"] > 0
-    assert f"Saturated start at {escape['abandoned_at']} images" in capsys.readouterr().err
-    checkpoint = load_checkpoint(tmp_path / "run")
-    assert checkpoint is not None
-    assert checkpoint.state["attempt"] == 1
-
-
-def test_an_escaped_run_resumes_bit_for_bit(
-    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kill_first_attempts(monkeypatch, 1)
-    train_tiny(tmp_path / "whole", *IMPATIENT, images=640)
-    with monkeypatch.context() as patch:
-        escape = Trainer.escape
-
-        def escape_and_stop(trainer: Trainer) -> None:
-            escape(trainer)
-            at_step(patch, 3, lambda _: signal.raise_signal(signal.SIGINT))
-
-        patch.setattr(Trainer, "escape", escape_and_stop)
-        run = train_tiny(tmp_path / "parts", *IMPATIENT, images=640)
-    assert (run.status, run.images_seen) == ("interrupted", 48)
-    train_tiny(tmp_path / "parts", *IMPATIENT, images=640)
-    assert final_bits(tmp_path / "parts") == final_bits(tmp_path / "whole")
-
-
-def test_without_attempts_a_saturated_start_is_the_end(
-    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kill_first_attempts(monkeypatch, 1)
-    with pytest.raises(DivergedError, match="in each of 1 attempts"):
-        train_tiny(tmp_path / "run", *IMPATIENT, "escape_attempts=0", images=960)
 
 
 def test_training_outside_of_the_main_thread(train_tiny, tmp_path: Path) -> None:

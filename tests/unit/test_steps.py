@@ -125,9 +125,10 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
     assert penalties[1] < 0.5 * penalties[0]
 
 
-def test_no_gradient_reaches_the_generator_in_the_discriminator_step() -> None:
+@pytest.mark.parametrize("penalty", list(PENALTIES))
+def test_no_gradient_reaches_the_generator_in_the_discriminator_step(penalty: str) -> None:
     generator, judge = pair()
-    step(judge, fake=generator(latents()))
+    step(judge, fake=generator(latents()), penalty=penalty)
     assert all(parameter.grad is None for parameter in generator.parameters())
 
 
@@ -142,9 +143,7 @@ def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     value = generator_step(judge, optimizer, fake, real_logits, losses[loss])
     assert judge(generator(latents())).mean() > before
     assert not value.requires_grad
-    torch.testing.assert_close(
-        value, losses[loss].generator(real_logits, judge(fake)).detach()
-    )
+    torch.testing.assert_close(value, losses[loss].generator(real_logits, judge(fake)).detach())
     assert all(parameter.grad is None for parameter in judge.parameters())
 
 
@@ -190,13 +189,9 @@ def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
     moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
     real_logits = torch.full((8,), float("nan"))
     with pytest.raises(DivergedError, match="The generator's loss is nan"):
-        generator_step(
-            judge, optimizer, generator(latents()), real_logits, losses["relativistic"]
-        )
+        generator_step(judge, optimizer, generator(latents()), real_logits, losses["relativistic"])
     assert is_unchanged(generator, before)
-    assert all(
-        map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments)
-    )
+    assert all(map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments))
 
 
 def test_noise_decides_the_finite_difference_step() -> None:

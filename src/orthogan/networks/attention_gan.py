@@ -27,12 +27,12 @@ class AttentionGeneratorConfig(GeneratorConfig):
 
     kind: Literal["attention"] = "attention"
     hidden: int = Field(128, ge=1, description="width of the dense layers")
-    width: int = Field(32, ge=1, description="width of the feature embeddings")
+    width: int = Field(64, ge=1, description="width of the feature embeddings")
     blocks: int = Field(1, ge=0, description="number of self-attention blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
     positions: str = Field("learned", description="position code added to the embeddings")
-    channels: int = Field(32, ge=1, description="channels of the image head")
+    channels: int = Field(64, ge=1, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
         """The generator, freshly initialised."""

@@ -26,9 +26,9 @@ class ConvGeneratorConfig(GeneratorConfig):
 
     kind: Literal["conv"] = "conv"
     hidden: int = Field(128, ge=1, description="width of the dense layers")
-    width: int = Field(32, ge=1, description="channels of the coarse grid")
+    width: int = Field(64, ge=1, description="channels of the coarse grid")
     blocks: int = Field(2, ge=0, description="number of residual blocks")
-    channels: int = Field(32, ge=1, description="channels of the image head")
+    channels: int = Field(64, ge=1, description="channels of the image head")
 
     def build(self) -> ConvGenerator:
         """The generator, freshly initialised."""

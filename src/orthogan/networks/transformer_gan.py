@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.attention import PositionCode
-from orthogan.networks.blocks import Block, ModulatedBlock, leaky_relu
+from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, leaky_relu
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -28,13 +28,13 @@ class TransformerGeneratorConfig(GeneratorConfig):
 
     kind: Literal["transformer"] = "transformer"
     style_size: int = Field(128, ge=1, description="width of the mapped noise")
-    width: int = Field(32, ge=1, description="width of the tokens")
+    width: int = Field(64, ge=1, description="width of the tokens")
     blocks: int = Field(2, ge=1, description="number of transformer blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
     positions: str = Field("learned", description="position code the tokens start from")
     expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
-    channels: int = Field(32, ge=1, description="channels of the image head")
+    channels: int = Field(64, ge=1, description="channels of the image head")
 
     def build(self) -> TransformerGenerator:
         """The generator, freshly initialised."""
@@ -94,6 +94,11 @@ class TransformerDiscriminatorConfig(DiscriminatorConfig):
     score: str = Field("softmax", description="attention score")
     positions: str = Field("learned", description="position code added to the tokens")
     expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
+    normalise: bool = Field(False, description="RMSNorm before each part of a block")
+    read_out: Literal["all", "class"] = Field(
+        "all", description="read the logit from all tokens, or from the class token alone"
+    )
+    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
 
     def build(self) -> TransformerDiscriminator:
         """The discriminator, freshly initialised."""
@@ -101,28 +106,39 @@ class TransformerDiscriminatorConfig(DiscriminatorConfig):
 
 
 class TransformerDiscriminator(Discriminator):
-    """A class token attends to overlapping patches; the logit is read from it alone.
+    """A class token and overlapping patches attend to each other; dense layers read them.
 
-    Source: Dosovitskiy et al. 2021, "An image is worth 16x16 words", section 3.1.
+    Source: Dosovitskiy et al. 2021, "An image is worth 16x16 words", section 3.1, where the class
+    token alone is read; here that learns several times slower (docs/log.md), so all tokens are.
     """
 
     def __init__(self, config: TransformerDiscriminatorConfig) -> None:
-        super().__init__(config, config.width)
+        super().__init__(config, config.hidden)
         grid, width = PatchStem.grid(config.size), config.width
         self.stem = PatchStem(config.colours, config.channels, width)
         self.positions = PositionCode(config.positions, grid, grid, width)
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.blocks = nn.Sequential(
             *(
-                Block(width, config.heads, leaky_relu, config.score, config.expansion)
+                Block(
+                    width,
+                    config.heads,
+                    leaky_relu,
+                    config.score,
+                    config.expansion,
+                    config.normalise,
+                )
                 for _ in range(config.blocks)
             )
         )
-        self.norm = nn.RMSNorm(width)
+        self.num_read = 1 + grid * grid if config.read_out == "all" else 1
+        self.dense = nn.Sequential(
+            nn.Flatten(), nn.Linear(self.num_read * width, config.hidden), nn.LeakyReLU(LEAK)
+        )
 
     def read(self, images: Images) -> Tensor:
-        """The features `B F` of each image: its class token."""
+        """The features `B F` of each image."""
         patches = self.positions(self.stem(images))
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1).to(patches), patches], 1)
-        features: Tensor = self.norm(self.blocks(tokens)[:, 0])
+        features: Tensor = self.dense(self.blocks(tokens)[:, : self.num_read])
         return features

@@ -32,7 +32,7 @@ class BudgetConfig(Config):
     """How long to train; the schedules end where the budget does."""
 
     images: int | None = Field(None, ge=1, description="images to show the discriminator")
-    seconds: float | None = Field(None, gt=0, description="wall-clock seconds, all included")
+    seconds: float | None = Field(None, gt=0, description="seconds of training, scoring included")
 
 
 class PenaltyConfig(Config):

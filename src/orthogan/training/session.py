@@ -149,7 +149,7 @@ class Session:
         self.display.note(sentence)
         self.checkpoint()
 
-    def measure(self, num_images: int | None = None) -> None:
+    def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""
         seen = self.trainer.images_seen
         picture = io.BytesIO()
@@ -157,7 +157,7 @@ class Session:
         write_atomic(self.run.sample_path(seen), picture.getvalue())
         if self.score is None:
             return
-        fakes = sample_pixels(self.trainer.average, range(num_images or self.score.num_fakes))
+        fakes = sample_pixels(self.trainer.average, range(self.score.num_fakes))
         reading = self.score.read(fakes)
         self.scores = {self.score.name: reading.distance, "floor": self.score.floor}
         if len(reading.class_shares) <= 10:
@@ -218,7 +218,7 @@ class Session:
                 "images seen": self.trainer.images_seen,
                 "seconds": round(self.clock.elapsed_s, 1),
                 "threads": self.run.provenance["threads"],
-                "live scores": self.scores,
+                "scores": self._card_scores(),
             },
         )
         reason = (
@@ -227,6 +227,14 @@ class Session:
         )
         self.run.update_status("done", reason=reason, **self._facts())
         return "done", reason
+
+    def _card_scores(self) -> dict[str, dict[str, float]]:
+        """The live score, for the card; `orthogan evaluate` adds the others and intervals."""
+        score = self.score
+        if score is None or score.name not in self.scores:
+            return {}
+        row = {"value": self.scores[score.name], "floor": score.floor, "n": score.num_fakes}
+        return {score.name: row}
 
     def _diverged(self, error: DivergedError) -> str:
         checkpoint = load_checkpoint(self.run.path)

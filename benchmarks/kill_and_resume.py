@@ -1,0 +1,161 @@
+"""Kills a training run at random moments and compares it with one that nothing disturbed.
+
+    python benchmarks/kill_and_resume.py --kills 20
+
+Trains once without a disturbance. Then trains again in another folder, sends SIGKILL at moments
+drawn from a fixed seed (from right after the start of the process, through its imports and
+loading, into training and, by chance, into the writing of a checkpoint), repeats the same command
+each time and lets the last one finish. The weights of both must agree in every bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from provenance import provenance
+
+RESULTS = Path(__file__).parent / "results"
+# Share of the training that the killed sittings are meant to get through in all; the rest is
+# left to the last one, so that the run does not finish before the last kill.
+SHARE_BEFORE_LAST = 0.5
+POLL_S = 0.01
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--data", default="mnist")
+    parser.add_argument("--model", default="attention-gan")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0, help="of the run and of the moments")
+    parser.add_argument("--set", action="append", default=[], help="more settings of the run")
+    parser.add_argument("--out", type=Path, default=RESULTS / "kill_and_resume.json")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)  # this process computes nothing, but is asked about it
+    with tempfile.TemporaryDirectory() as folder:
+        record = compare(asked, Path(folder))
+    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps({name: record[name] for name in ("identical", "num_kills", "seconds")}))
+    sys.exit(0 if record["identical"] and record["num_kills"] == asked.kills else 1)
+
+
+def compare(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """The record of both runs."""
+    begin = time.monotonic()
+    # Cached by the first run ever; without this the first sitting would be longer than the rest.
+    sit(command(asked, folder / "warm", images=1))
+    whole = folder / "whole"
+    startup_s, total_s = sit(command(asked, whole, asked.images))
+    print(f"undisturbed: {total_s:.1f} s, of which {startup_s:.1f} s until training begins")
+    kills = kill_all(asked, folder / "killed", startup_s, total_s - startup_s)
+    sit(command(asked, folder / "killed", asked.images))
+    weights = {name: fingerprints(folder / name) for name in ("whole", "killed")}
+    made_by = provenance(f"python benchmarks/kill_and_resume.py {' '.join(sys.argv[1:])}".strip())
+    return {
+        "provenance": made_by,
+        "run": " ".join(command(asked, Path("RUN"), asked.images)[3:]),
+        "seed": asked.seed,
+        "images": asked.images,
+        "identical": weights["whole"] == weights["killed"],
+        "sha256": weights,
+        "num_kills": len(kills),
+        "during_startup": sum(kill["phase"] == "startup" for kill in kills),
+        "during_training": sum(kill["phase"] == "training" for kill in kills),
+        "half_written_checkpoints": sum(kill["half_written"] for kill in kills),
+        "undisturbed_s": round(total_s, 2),
+        "startup_s": round(startup_s, 2),
+        "seconds": round(time.monotonic() - begin, 1),
+        "kills": kills,
+    }
+
+
+def command(asked: argparse.Namespace, run: Path, images: int) -> list[str]:
+    """The command line that is started, killed and repeated."""
+    words = [sys.executable, "-m", "orthogan.cli", "train", asked.data, "--model", asked.model]
+    words += ["--images", str(images), "--threads", str(asked.threads), "--seed", str(asked.seed)]
+    for setting in ("checkpoint_every_s=1", *asked.set):
+        words += ["--set", setting]
+    return [*words, "--run", str(run)]
+
+
+def sit(words: list[str]) -> tuple[float, float]:
+    """Runs a command to its end; seconds until its first checkpoint, and in all."""
+    begin = time.monotonic()
+    latest = Path(words[-1]) / "checkpoints" / "latest"
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while child.poll() is None and not latest.exists():
+        time.sleep(POLL_S)
+    startup_s = time.monotonic() - begin
+    if child.wait() != 0:
+        sys.exit(f"exit code {child.returncode}: {' '.join(words)}")
+    return startup_s, time.monotonic() - begin
+
+
+def kill_all(
+    asked: argparse.Namespace, run: Path, startup_s: float, training_s: float
+) -> list[dict[str, Any]]:
+    """Kills the run again and again; what each kill met."""
+    moments = random.Random(asked.seed)
+    longest_s = startup_s + window(startup_s, SHARE_BEFORE_LAST * training_s / max(asked.kills, 1))
+    kills: list[dict[str, Any]] = []
+    for number in range(asked.kills):
+        after_s = moments.uniform(0, longest_s)
+        words = command(asked, run, asked.images)
+        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            code = child.wait(after_s)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        else:
+            print(f"exited with {code} before kill {number + 1}: ask for more --images")
+            break
+        kills.append({"after_s": round(after_s, 3)} | traces(run, kills))
+        print(f"kill {number + 1}: {kills[-1]}")
+    return kills
+
+
+def window(startup_s: float, progress_s: float) -> float:
+    """How far past the start the moments reach, so that a sitting trains `progress_s` on average.
+
+    A moment is uniform on [0, s + w], so training lasts w^2 / (2 (s + w)) in the mean.
+    """
+    return progress_s + math.sqrt(progress_s**2 + 2 * progress_s * startup_s)
+
+
+def traces(run: Path, earlier: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a killed process left behind: how far it came and whether it was writing."""
+    checkpoints = run / "checkpoints"
+    latest = checkpoints / "latest"
+    images = int(latest.read_text()) if latest.exists() else -1
+    before = earlier[-1]["checkpoint"] if earlier else -1
+    half = checkpoints.is_dir() and any(entry.suffix == ".new" for entry in checkpoints.iterdir())
+    phase = "training" if images > before or half else "startup"
+    return {"checkpoint": images, "phase": phase, "half_written": bool(half)}
+
+
+def fingerprints(run: Path) -> dict[str, str]:
+    """SHA-256 of the trained generator and of everything in the last checkpoint."""
+    last = run / "checkpoints" / (run / "checkpoints" / "latest").read_text()
+    files = {
+        "generator": run / "bundle" / "generator.safetensors",
+        "checkpoint": last / "tensors.safetensors",
+    }
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,330 @@
+"""The Python face: settings in their order, models loaded or refused, images measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import orthogan
+from orthogan import api
+from orthogan.data import ImageSet
+from orthogan.errors import (
+    BundleError,
+    ConfigError,
+    DataError,
+    OrthoganError,
+    ResumeError,
+    UnknownNameError,
+)
+from orthogan.networks.sampling import PASS_SIZE
+
+
+def test_importing_the_package_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, orthogan; dir(orthogan); orthogan.__version__;"
+        "heavy = {'torch', 'numpy', 'pydantic', 'PIL', 'yaml', 'rich'} & set(sys.modules);"
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_public_names_are_reachable() -> None:
+    assert dir(orthogan) == sorted(orthogan.__all__)
+    for name in orthogan.__all__:
+        assert getattr(orthogan, name) is not None
+    assert orthogan.train is api.train
+    assert orthogan.evaluate is api.evaluate
+    assert orthogan.sample is api.sample
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = orthogan.trian
+
+
+# ---- resolve
+
+
+def test_later_words_win_over_earlier_ones(tiny_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        "batch_size = 8\nseed = 5\n[penalty]\ngamma_start = 2.0\n[generator]\nwidth = 16"
+    )
+    config = api.resolve(
+        tiny_file,
+        config=file,
+        seed=7,
+        images=1000,
+        settings=["batch_size=4", "generator.hidden=32"],
+    )
+    assert (config.batch_size, config.penalty.gamma_start, config.seed) == (4, 2.0, 7)
+    assert config.budget.to_dict() == {"images": 1000, "seconds": None}
+    assert config.data.source == str(tiny_file)
+    generator = config.generator.to_dict()
+    assert (generator["width"], generator["hidden"], generator["size"]) == (16, 32, 16)
+
+
+def test_networks_are_fitted_to_the_images(tiny_file: Path) -> None:
+    config = api.resolve(tiny_file, size=20, settings=["conditional=true", "data.colour=rgb"])
+    for network in (config.generator, config.discriminator):
+        assert (network.size, network.colours, network.classes) == (20, 3, 4)
+    assert config.budget.seconds == 300
+    assert api.resolve(tiny_file, minutes=2.0).budget.seconds == 120
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"minutes": 1.0, "images": 10}, ConfigError, "exclude one another"),
+        ({"minutes": 0.0}, ConfigError, "budget.seconds|seconds"),
+        ({"images": 0}, ConfigError, "images"),
+        ({"model": "atention-gan"}, UnknownNameError, "Did you mean 'attention-gan'"),
+        ({"settings": ["batchsize=3"]}, ConfigError, "Did you mean 'batch_size'"),
+        ({"settings": ["batch_size=1"]}, ConfigError, "batch_size"),
+        ({"settings": ["batch_size"]}, ConfigError, "Expected NAME=VALUE"),
+        ({"settings": ["loss=relativistc"]}, UnknownNameError, "Did you mean 'relativistic'"),
+        ({"settings": ["penalty.kind=exakt"]}, UnknownNameError, "Did you mean 'exact'"),
+        ({"settings": ["generator.kind=atention"]}, UnknownNameError, "attention"),
+        ({"settings": ["generator_adam.learning_rate=.nan"]}, ConfigError, "learning_rate"),
+        ({"seed": -1}, ConfigError, "seed"),
+        ({"size": 18}, ConfigError, "18"),
+        ({"config": "nowhere.toml"}, ConfigError, "nowhere.toml"),
+    ],
+)
+def test_impossible_requests_are_refused(
+    tiny_file: Path, options: dict[str, Any], error: type[OrthoganError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        api.resolve(tiny_file, **options)
+
+
+def test_images_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="neither an existing file"):
+        api.resolve(tmp_path / "none")
+
+
+def test_conditional_training_needs_classes(tmp_path: Path) -> None:
+    np.save(tmp_path / "plain.npy", np.zeros((32, 16, 16), np.uint8))
+    with pytest.raises(ConfigError, match=r"at least 2 classes; plain\.npy has 0"):
+        api.resolve(tmp_path / "plain.npy", settings=["conditional=true"])
+
+
+def test_devices(train_tiny, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Unknown device 'gpu'"):
+        train_tiny(tmp_path / "run", device="gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="no cuda device; use --device auto"):
+            train_tiny(tmp_path / "run", device="cuda")
+    assert not (tmp_path / "run").exists()
+
+
+# ---- a trained model
+
+
+@pytest.fixture
+def small(train_tiny, tmp_path: Path) -> api.Run:
+    """A run of a few steps on 200 images."""
+    run: api.Run = train_tiny(tmp_path / "small", images=64)
+    return run
+
+
+def test_a_run_shows_itself_as_plain_values(small: api.Run) -> None:
+    tree = json.loads(json.dumps(small.to_dict(), allow_nan=False))
+    assert tree["path"] == str(small.path)
+    assert tree["status"] == "done"
+    assert set(tree) == {
+        "path",
+        "status",
+        "reason",
+        "next_command",
+        "images_seen",
+        "seconds",
+        "scores",
+    }
+
+
+def test_the_default_run_folder(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = train_tiny(None, images=16, seed=3)
+    assert run.path == Path("runs/blobs-attention-gan-3")
+    assert api.load("blobs-attention-gan-3").sample([0]).shape == (1, 1, 16, 16)
+
+
+def test_the_image_of_a_seed_is_its_own(small: api.Run) -> None:
+    some = small.sample([7, 3])
+    assert some.dtype == torch.uint8
+    assert some.shape == (2, 1, 16, 16)
+    many = api.sample(small.path, seeds=range(PASS_SIZE + 8))
+    assert torch.equal(many[7], some[0])
+    assert torch.equal(many[3], some[1])
+    assert not torch.equal(many[3], many[7])
+    assert api.load(small.path / "bundle").sample([]).shape == (0, 1, 16, 16)
+
+
+def test_impossible_samples_are_refused(small: api.Run) -> None:
+    with pytest.raises(ConfigError, match="between 0 and"):
+        small.sample([-1])
+    with pytest.raises(ConfigError, match="without classes"):
+        small.sample([0], [1])
+
+
+def test_classes_decide_the_image_of_a_conditional_model(train_tiny, tmp_path: Path) -> None:
+    run = train_tiny(tmp_path / "run", "conditional=true", images=64)
+    model = api.load(run.path)
+    assert model.data["class_names"] == ["0", "1", "2", "3"]
+    first, second = model.sample([5, 5], [0, 3])
+    assert not torch.equal(first, second)
+    with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.3"):
+        model.sample([5], [4])
+
+
+def test_a_notebook_gets_a_png(small: api.Run) -> None:
+    assert api.load(small.path)._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_nothing_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match="Unknown model or run folder 'digits'"):
+        api.load("digits")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match="neither a run folder nor a bundle"):
+        api.load(tmp_path / "empty")
+
+
+def test_damaged_models_are_refused(small: api.Run, tmp_path: Path) -> None:
+    def changed(change: Callable[[dict[str, Any]], None]) -> Path:
+        folder = tmp_path / "changed"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(small.path / "bundle", folder)
+        config = json.loads((folder / "config.json").read_text())
+        change(config)
+        (folder / "config.json").write_text(json.dumps(config))
+        return folder
+
+    assert api.load(changed(lambda config: None)).config["width"] == 8
+    with pytest.raises(BundleError, match="weights do not fit the network"):
+        api.load(changed(lambda config: config["generator"].update(width=16)))
+    with pytest.raises(UnknownNameError, match="Unknown generator 'quantum'"):
+        api.load(changed(lambda config: config["generator"].update(kind="quantum")))
+    with pytest.raises(ConfigError, match="Unknown setting 'depth'"):
+        api.load(changed(lambda config: config["generator"].update(depth=3)))
+    with pytest.raises(BundleError, match="newer orthogan"):
+        api.load(changed(lambda config: config.update(format=99)))
+    folder = changed(lambda config: None)
+    weights = folder / "generator.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="damaged"):
+        api.load(folder)
+
+
+def test_a_run_without_a_model_yet(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api.Trainer, "step", broken)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path / "run")
+    for use in (api.load, api.evaluate):
+        with pytest.raises(BundleError, match="has no trained model yet; repeat its command"):
+            use(tmp_path / "run")
+
+
+# ---- evaluate
+
+
+@pytest.fixture
+def scored(train_tiny, scored_file: Path, tmp_path: Path) -> api.Run:
+    """A run of a few steps on enough images to measure."""
+    run: api.Run = train_tiny(tmp_path / "scored", source=scored_file, images=64)
+    return run
+
+
+def test_a_run_its_folder_and_its_model_score_alike(scored: api.Run) -> None:
+    options: dict[str, Any] = {"num_images": 160, "metrics": ["fd"]}
+    results = [
+        api.evaluate(source, **options).to_dict()
+        for source in (scored, scored.path, str(scored.path), api.load(scored.path))
+    ]
+    assert all(result == results[0] for result in results)
+    json.dumps(results[0], allow_nan=False)
+    ((name, score),) = results[0]["scores"].items()
+    assert name.startswith("fd[digits-cls@")
+    assert score["low"] <= score["value"] <= score["high"]
+    assert score["value"] > score["floor"] > 0
+    assert score["n"] == 160
+    assert results[0]["verdict"]
+
+
+def test_images_in_files_are_measured_too(scored_file: Path, tmp_path: Path) -> None:
+    with np.load(scored_file, allow_pickle=False) as stored:
+        images = stored["images"][:160]
+    np.savez(tmp_path / "images.npz", images=images)
+    (tmp_path / "folder").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "folder" / f"{number:03d}.png")
+    found = [
+        api.evaluate(tmp_path / name, scored_file, metrics=["fd"])
+        for name in ("images.npz", "folder")
+    ]
+    assert found[0].scores == found[1].scores
+    (score,) = found[0].scores.values()
+    assert score.n == 160
+    fewer = api.evaluate(tmp_path / "images.npz", scored_file, metrics=["fd"], num_images=140)
+    assert next(iter(fewer.scores.values())).n == 140
+
+
+def test_real_images_take_the_form_of_the_generated_ones(
+    scored_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, asked = api.load_images, []
+
+    def load_images(source: str, **form: Any) -> ImageSet:
+        asked.append((source, form))
+        return load(scored_file, size=form.get("size"), colour=form.get("colour", "auto"))
+
+    monkeypatch.setattr(api, "load_images", load_images)
+    api.evaluate(scored_file, metrics=["fd"])  # against mnist, whose images are larger
+    form = {"size": 16, "colour": "grey"}
+    assert asked == [
+        (str(scored_file), {}),
+        ("mnist", form),
+        ("mnist", {"split": "test"} | form),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"num_images": 0}, ConfigError, "At least 1 image"),
+        ({"num_images": 20, "metrics": ["fd"]}, ConfigError, "needs at least 128 images, got 20"),
+        ({"metrics": ["fdd"]}, UnknownNameError, "Did you mean 'fd'"),
+    ],
+)
+def test_impossible_measurements_are_refused(
+    scored: api.Run, options: dict[str, Any], error: type[OrthoganError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        api.evaluate(scored, **({"num_images": 160} | options))
+
+
+def test_errors_carry_the_exit_code_of_their_kind(train_tiny, small: api.Run) -> None:
+    with pytest.raises(ResumeError) as caught:
+        train_tiny(small.path, images=128)
+    assert caught.value.exit_code == 6
+    with pytest.raises(UnknownNameError) as unknown:
+        api.evaluate("nothing-of-this-name")
+    assert unknown.value.exit_code == 2

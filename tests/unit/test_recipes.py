@@ -1,0 +1,103 @@
+"""Every recipe builds; `faithful` is what it says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from orthogan.adversarial import losses
+from orthogan.adversarial.losses import cross_entropy_discriminator, non_saturating_generator
+from orthogan.errors import UnknownNameError
+from orthogan.networks import (
+    AttentionDiscriminatorConfig,
+    AttentionGeneratorConfig,
+    ConvDiscriminatorConfig,
+    ConvGeneratorConfig,
+    TransformerDiscriminatorConfig,
+    TransformerGeneratorConfig,
+)
+from orthogan.recipes import RECIPES
+from orthogan.training import schedule
+from orthogan.training.config import TrainingConfig
+
+EVERY_RECIPE = pytest.mark.parametrize("name", list(RECIPES))
+FAMILIES = {
+    "attention-gan": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
+    "transformer-gan": (TransformerGeneratorConfig, TransformerDiscriminatorConfig),
+    "conv-gan": (ConvGeneratorConfig, ConvDiscriminatorConfig),
+    "faithful": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
+}
+
+
+def test_every_recipe_is_listed_here() -> None:
+    assert sorted(FAMILIES) == list(RECIPES)
+
+
+@EVERY_RECIPE
+def test_a_recipe_builds_the_pair_that_its_name_says(name: str) -> None:
+    config = RECIPES[name]()
+    assert (type(config.generator), type(config.discriminator)) == FAMILIES[name]
+    generator, discriminator = config.generator.build(), config.discriminator.build()
+    images = generator(torch.zeros(2, config.generator.latent_size))
+    assert discriminator(images).shape == (2,)
+
+
+@EVERY_RECIPE
+def test_a_recipe_survives_its_json(name: str) -> None:
+    config = RECIPES[name]()
+    assert TrainingConfig(**json.loads(json.dumps(config.to_dict()))) == config
+    assert RECIPES[name]() == config
+
+
+@EVERY_RECIPE
+def test_a_recipe_says_what_it_is_in_one_line(name: str) -> None:
+    first_line = (RECIPES[name].__doc__ or "").strip().splitlines()[0]
+    assert first_line.endswith(".")
+    assert len(first_line) > 20
+
+
+def test_recipes_differ_from_each_other() -> None:
+    assert len({json.dumps(RECIPES[name]().to_dict()) for name in RECIPES}) == len(list(RECIPES))
+
+
+def test_the_default_configuration_is_the_attention_gan() -> None:
+    config = RECIPES["attention-gan"]()
+    assert config == TrainingConfig()
+    assert config.loss == "relativistic"
+    assert config.penalty.kind == "exact"
+    assert min(config.penalty.gamma_start, config.penalty.gamma_end) > 0
+
+
+def test_conv_gan_differs_from_the_default_in_its_networks_alone() -> None:
+    theirs, default = RECIPES["conv-gan"]().settings(), TrainingConfig().settings()
+    for name in theirs.keys() | default.keys():
+        if not name.startswith(("generator.", "discriminator.")):
+            assert theirs[name] == default[name], name
+
+
+def test_faithful_is_cross_entropy_on_a_sigmoid_without_penalty() -> None:
+    config = RECIPES["faithful"]()
+    loss = losses[config.loss]
+    assert loss.discriminator is cross_entropy_discriminator
+    assert loss.generator is non_saturating_generator
+    assert config.penalty.kind == "none"
+    assert {schedule.gamma(config.penalty, progress) for progress in (0.0, 0.5, 1.0)} == {0.0}
+    assert config.escape_attempts == 0
+    for adam in (config.generator_adam, config.discriminator_adam):
+        assert {schedule.learning_rate(adam, p) for p in (0.0, 0.5, 1.0)} == {2e-4}
+        assert {schedule.beta2(adam, p) for p in (0.0, 0.5, 1.0)} == {0.999}
+        assert adam.beta1 == 0.5
+    # The loss on logits is binary cross-entropy of the discriminator's sigmoid.
+    judge = config.discriminator.build()
+    images = torch.linspace(-1, 1, 2 * 28 * 28).reshape(2, 1, 28, 28)
+    probability = judge.probability(images)
+    expected = torch.nn.functional.binary_cross_entropy(probability, torch.ones(2))
+    expected = expected + torch.nn.functional.binary_cross_entropy(probability, torch.zeros(2))
+    torch.testing.assert_close(loss.discriminator(judge(images), judge(images)), expected)
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"Unknown recipe .* Did you mean 'attention-gan'"):
+        RECIPES["atention-gan"]

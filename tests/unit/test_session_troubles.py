@@ -1,0 +1,163 @@
+"""A sitting that goes wrong: full disks, numbers that are not finite, saturated starts."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from disturbances import EACH_STEP, NEVER, STEPS, at_step, final_bits, plant_nan, record
+
+from orthogan.errors import DivergedError, StorageError
+from orthogan.training import watch
+from orthogan.training.checkpoint import load_checkpoint
+from orthogan.training.run_folder import read_metrics
+from orthogan.training.trainer import Trainer
+
+
+@pytest.mark.parametrize(
+    ("setting", "number", "kept"),
+    [(EACH_STEP, 8, 7), (NEVER, STEPS, 0)],
+    ids=["checkpoint", "picture"],
+)
+def test_a_full_disk_is_one_sentence_and_costs_nothing(
+    train_tiny,
+    whole,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    number: int,
+    kept: int,
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        at_step(patch, number, lambda _: patch.setattr(os, "fsync", full))
+        with pytest.raises(StorageError, match="cannot be written: the disk is full") as caught:
+            train_tiny(tmp_path / "run", setting)
+    assert caught.value.exit_code == 3
+    assert "\n" not in str(caught.value)
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    assert (checkpoint.images_seen, checkpoint.note) == (16 * kept, "")
+    assert train_tiny(tmp_path / "run").status == "done"
+    assert final_bits(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("number", [5, STEPS])
+@pytest.mark.parametrize("setting", [EACH_STEP, NEVER])
+def test_a_weight_that_is_not_finite_is_never_saved(
+    train_tiny, whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, setting: str
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, number, plant_nan)
+        with pytest.raises(DivergedError) as caught:
+            train_tiny(tmp_path / "run", setting)
+    kept = 16 * (number - 1) if setting == EACH_STEP else 0
+    assert caught.value.exit_code == 4
+    assert str(caught.value).startswith(f"Diverged at {16 * number} images: ")
+    assert f"The checkpoint at {kept} images is kept" in str(caught.value)
+    written = record(tmp_path / "run")
+    assert (written["status"], written["reason"]) == ("diverged", str(caught.value))
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    assert checkpoint.images_seen == kept
+    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
+    assert train_tiny(tmp_path / "run").status == "done"
+    assert final_bits(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: str) -> None:
+    with pytest.raises(DivergedError, match=r"Diverged at \d+ images: "):
+        train_tiny(tmp_path / "run", f"{player}_adam.learning_rate=1e30", EACH_STEP)
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
+
+
+# The discriminator is left to win; the convolutional generator starts flat and cannot move.
+DOOMED = (
+    "penalty.kind=none",
+    "discriminator_adam.learning_rate=0.01",
+    "generator_adam.learning_rate=1e-12",
+)
+
+
+def test_a_start_that_saturates_each_time_is_given_up(train_tiny, tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"won at the start .* in each of 2 attempts") as caught:
+        train_tiny(tmp_path / "run", *DOOMED, "escape_attempts=1", model="conv-gan", images=20_000)
+    assert caught.value.exit_code == 4
+    assert record(tmp_path / "run")["status"] == "diverged"
+    (escape,) = escapes(tmp_path / "run")
+    assert escape["attempt"] == 1
+    assert escape["abandoned_at"] >= 16 * watch.PATIENCE * watch.STEPS_BETWEEN_LOOKS
+
+
+def escapes(run: Path) -> list[dict[str, Any]]:
+    """What was logged when a saturated start was given up."""
+    return [line for line in read_metrics(run / "metrics.jsonl") if line["event"] == "escape"]
+
+
+def kill_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plants a generator with a dead head in the first attempt; the watch is quick to notice."""
+    start = Trainer._start
+
+    def planted(trainer: Trainer) -> None:
+        start(trainer)
+        alive = trainer.generator.synthesise
+        trainer.generator.synthesise = lambda noise: alive(noise) * (trainer.attempt > 0)
+
+    monkeypatch.setattr(Trainer, "_start", planted)
+    monkeypatch.setattr(watch, "PATIENCE", 2)
+    monkeypatch.setattr(watch, "MIN_SPREAD", 1e-6)  # the other attempts have no time to unfold
+
+
+# Lets the discriminator win within a few steps.
+IMPATIENT = ("penalty.kind=none", "discriminator_adam.learning_rate=0.02")
+
+
+def test_a_saturated_start_is_escaped_from(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    kill_first_attempt(monkeypatch)
+    run = train_tiny(tmp_path / "run", *IMPATIENT, NEVER, images=960, show_progress=True)
+    assert (run.status, run.images_seen) == ("done", 960)
+    (escape,) = escapes(tmp_path / "run")
+    assert (escape["attempt"], escape["images_seen"]) == (1, 0)
+    assert escape["abandoned_at"] > 0
+    assert f"Saturated start at {escape['abandoned_at']} images" in capsys.readouterr().err
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert checkpoint is not None
+    assert checkpoint.state["attempt"] == 1
+
+
+def test_an_escaped_run_resumes_bit_for_bit(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_first_attempt(monkeypatch)
+    train_tiny(tmp_path / "whole", *IMPATIENT, images=640)
+    with monkeypatch.context() as patch:
+        escape = Trainer.escape
+
+        def escape_and_stop(trainer: Trainer) -> None:
+            escape(trainer)
+            at_step(patch, 3, lambda _: signal.raise_signal(signal.SIGINT))
+
+        patch.setattr(Trainer, "escape", escape_and_stop)
+        run = train_tiny(tmp_path / "parts", *IMPATIENT, images=640)
+    assert (run.status, run.images_seen) == ("interrupted", 48)
+    train_tiny(tmp_path / "parts", *IMPATIENT, images=640)
+    assert final_bits(tmp_path / "parts") == final_bits(tmp_path / "whole")
+
+
+def test_without_attempts_a_saturated_start_is_the_end(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_first_attempt(monkeypatch)
+    with pytest.raises(DivergedError, match="in each of 1 attempts"):
+        train_tiny(tmp_path / "run", *IMPATIENT, "escape_attempts=0", images=960)

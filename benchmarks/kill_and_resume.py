@@ -108,11 +108,13 @@ def kill_all(
     asked: argparse.Namespace, run: Path, startup_s: float, training_s: float
 ) -> list[dict[str, Any]]:
     """Kills the run again and again; what each kill met."""
-    moments = random.Random(asked.seed)
+    source = random.Random(asked.seed)
     longest_s = startup_s + window(startup_s, SHARE_BEFORE_LAST * training_s / max(asked.kills, 1))
+    # One moment in each of as many equal spans, in random order: early and late ones for sure.
+    spans = source.sample(range(asked.kills), asked.kills)
+    moments = [longest_s * (span + source.random()) / asked.kills for span in spans]
     kills: list[dict[str, Any]] = []
-    for number in range(asked.kills):
-        after_s = moments.uniform(0, longest_s)
+    for number, after_s in enumerate(moments, 1):
         words = command(asked, run, asked.images)
         child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -121,10 +123,10 @@ def kill_all(
             child.kill()
             child.wait()
         else:
-            print(f"exited with {code} before kill {number + 1}: ask for more --images")
+            print(f"exited with {code} before kill {number}: ask for more --images")
             break
         kills.append({"after_s": round(after_s, 3)} | traces(run, kills))
-        print(f"kill {number + 1}: {kills[-1]}")
+        print(f"kill {number}: {kills[-1]}", flush=True)
     return kills
 
 

@@ -12,18 +12,23 @@ from typing import Any
 import torch
 
 from orthogan import bundle
-from orthogan.config import read_config_file
 from orthogan.data import ImageSet
 from orthogan.data import load as load_images
-from orthogan.errors import BundleError, ConfigError, OrthoganError, UnknownNameError
+from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
-from orthogan.files import read_json
 from orthogan.grid import grid
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
-from orthogan.recipes import RECIPES
+from orthogan.request import (
+    default_run,
+    fitted,
+    pick_device,
+    recorded_threads,
+    requested,
+    wanted_images,
+)
 from orthogan.shapes import Pixels
-from orthogan.training.config import BudgetConfig, DataConfig, TrainingConfig
+from orthogan.training.config import TrainingConfig
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder, describe_machine
 from orthogan.training.session import Session
@@ -86,12 +91,12 @@ class Model:
 
 
 def resolve(
-    source: str | Path = "mnist",
+    source: str | Path | None = None,
     *,
     model: str = "attention-gan",
     minutes: float | None = None,
     images: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     settings: Sequence[str] = (),
     config: Path | str | None = None,
     size: int | None = None,
@@ -106,18 +111,18 @@ def resolve(
         UnknownNameError: no such recipe.
         DataError: the images cannot be loaded.
     """
-    asked = _asked(source, model, minutes, images, seed, settings, config, size)
-    return _fitted(asked, _load_images(asked))
+    asked = requested(source, model, minutes, images, seed, settings, config, size)
+    return fitted(asked, wanted_images(asked))
 
 
 def train(
-    source: str | Path = "mnist",
+    source: str | Path | None = None,
     *,
     model: str = "attention-gan",
     minutes: float | None = None,
     images: int | None = None,
     run: Path | str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     threads: int | None = None,
     settings: Sequence[str] = (),
@@ -128,12 +133,13 @@ def train(
     """Train a GAN, or go on with a run that was stopped; the same arguments resume it.
 
     Args:
-        source: `mnist`, `stacked-mnist`, a folder, zip, npz, npy or IDX file, or `hf:NAME`.
+        source: `mnist` (the default), `stacked-mnist`, a folder, zip, npz, npy or IDX file, or
+            `hf:NAME`.
         model: Recipe, one of `orthogan.recipes.RECIPES`.
         minutes: Time budget; 5 if neither this nor `images` is given.
         images: Budget in images shown; such runs repeat bit for bit.
         run: Run folder; `runs/<data>-<model>-<seed>` by default.
-        seed: Seed of every draw.
+        seed: Seed of every draw; 0 by default.
         device: `auto`, `cpu`, `cuda` or `mps`.
         threads: CPU threads; a resumed run takes as many as it had.
         settings: Changes such as `"generator.width=48"`.
@@ -149,22 +155,22 @@ def train(
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    asked = _asked(source, model, minutes, images, seed, settings, config, size)
-    path = Path(run) if run is not None else _default_run(asked, model)
-    place = _device(device)
-    torch.set_num_threads(threads or _recorded_threads(path) or torch.get_num_threads())
-    pictures = _load_images(asked)
-    fitted = _fitted(asked, pictures)
+    asked = requested(source, model, minutes, images, seed, settings, config, size)
+    path = Path(run) if run is not None else default_run(asked, model)
+    place = pick_device(device)
+    torch.set_num_threads(threads or recorded_threads(path) or torch.get_num_threads())
+    pictures = wanted_images(asked)
+    settled = fitted(asked, pictures)
     provenance = describe_machine(
         device=str(place), data_fingerprint=pictures.fingerprint(), command=_command()
     )
-    with RunFolder.open(path, fitted.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
+    with RunFolder.open(path, settled.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*pictures.notes, *folder.changes):
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
-        session = Session(Trainer(fitted, pictures, place), folder, display, _live_score(pictures))
+        session = Session(Trainer(settled, pictures, place), folder, display, _live_score(pictures))
         return _stopped(folder, *session.train())
 
 
@@ -254,85 +260,11 @@ def _model_or_none(source: str | Path | Run | Model) -> Model | None:
         return None
 
 
-def _asked(
-    source: str | Path,
-    model: str,
-    minutes: float | None,
-    images: int | None,
-    seed: int,
-    settings: Sequence[str],
-    config: Path | str | None,
-    size: int | None,
-) -> TrainingConfig:
-    if minutes is not None and images is not None:
-        raise ConfigError("A time budget and an image budget exclude one another; give one.")
-    base = RECIPES[model]()
-    if config is not None:
-        base = base.merge(read_config_file(Path(config)))
-    budget = base.budget
-    if images is not None:
-        budget = BudgetConfig(images=images)
-    elif minutes is not None:
-        budget = BudgetConfig(seconds=60 * minutes)
-    source_config = DataConfig(**(base.data.to_dict() | {"source": str(source)}))
-    if size is not None:
-        source_config = source_config.evolve(size=size)
-    changed = base.evolve(seed=seed, budget=budget.to_dict(), data=source_config.to_dict())
-    return changed.evolve(*settings)
-
-
-def _fitted(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
-    """The configuration with its networks made for these images, and no `auto` left."""
-    classes = len(images.class_names) if config.conditional else 0
-    if config.conditional and classes < 2:
-        raise ConfigError(
-            f"conditional=true needs images of at least 2 classes; {images.name} has {classes}."
-        )
-    facts = {"size": images.size, "colours": images.colours, "classes": classes}
-    return config.evolve(
-        generator=config.generator.evolve(**facts).to_dict(),
-        discriminator=config.discriminator.evolve(**facts).to_dict(),
-    )
-
-
-def _load_images(config: TrainingConfig) -> ImageSet:
-    wanted = config.data
-    return load_images(wanted.source, size=wanted.size, colour=wanted.colour)
-
-
 def _live_score(images: ImageSet) -> LiveScore | None:
     try:
         return LiveScore(images)
     except ConfigError:
         return None
-
-
-def _device(name: str) -> torch.device:
-    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "auto":
-        return found
-    present = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name not in present:
-        raise UnknownNameError("device", name, ["auto", *present])
-    if not present[name]:
-        raise ConfigError(f"This machine has no {name} device; use --device auto.")
-    return torch.device(name)
-
-
-def _recorded_threads(path: Path) -> int | None:
-    try:
-        return int(read_json(path / "run.json")["provenance"]["threads"])
-    except (OrthoganError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _default_run(config: TrainingConfig, model: str) -> Path:
-    name = Path(config.data.source).stem or "images"
-    return Path("runs") / f"{name.replace(':', '-')}-{model}-{config.seed}"
 
 
 def _command() -> list[str]:

@@ -45,13 +45,13 @@ def test_train_passes_its_options_on(cli, api) -> None:
 def test_train_has_the_defaults_of_the_python_interface(cli, api) -> None:
     cli("train")
     name, args, options = api.calls[0]
-    assert (name, args) == ("train", ("mnist",))
+    assert (name, args) == ("train", (None,))
     assert options == {
         "model": "attention-gan",
         "minutes": None,
         "images": None,
         "run": None,
-        "seed": 0,
+        "seed": None,
         "device": "auto",
         "threads": None,
         "settings": [],

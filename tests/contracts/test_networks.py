@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -283,12 +283,19 @@ def test_discriminators_can_be_saved_and_restored(kind: str) -> None:
     assert torch.equal(first(images()), second(images()))
 
 
-def other_value(name: str, value: Any) -> Any:
+def other_value(config: NetworkConfig, name: str) -> Any:
     """Some other legal value of a setting."""
-    choices = {"score": score_names(), "positions": position_names(), "colours": [1, 3]}
-    if name in choices:
-        return next(choice for choice in choices[name] if choice != value)
-    return {"size": 32, "classes": 2}.get(name, 2 * value)
+    value = getattr(config, name)
+    choices = {
+        "score": score_names(),
+        "positions": position_names(),
+        "colours": [1, 3],
+        "size": [32],
+        "classes": [2],
+    }.get(name, get_args(type(config).model_fields[name].annotation))
+    if isinstance(value, bool):
+        return not value
+    return next((choice for choice in choices if choice != value), 2 * value)
 
 
 def options(registry: Any) -> list[tuple[str, str]]:
@@ -314,7 +321,7 @@ def differs(one: nn.Module, other: nn.Module, *inputs: Tensor) -> bool:
 @pytest.mark.parametrize(("kind", "name"), options(GENERATORS))
 def test_every_setting_of_a_generator_has_effect(kind: str, name: str) -> None:
     base = GENERATORS[kind](size=16)
-    changed = base.evolve(**{name: other_value(name, getattr(base, name))})
+    changed = base.evolve(**{name: other_value(base, name)})
     assert not differs(base.build(), base.build(), latents())
     if name == "latent_size":
         assert changed.build()(latents(128)).shape == (BATCH, 1, 16, 16)
@@ -324,7 +331,7 @@ def test_every_setting_of_a_generator_has_effect(kind: str, name: str) -> None:
 @pytest.mark.parametrize(("kind", "name"), options(DISCRIMINATORS))
 def test_every_setting_of_a_discriminator_has_effect(kind: str, name: str) -> None:
     base = DISCRIMINATORS[kind](size=16)
-    changed = base.evolve(**{name: other_value(name, getattr(base, name))})
+    changed = base.evolve(**{name: other_value(base, name)})
     assert not differs(base.build(), base.build(), images())
     if name == "size":
         assert changed.build()(images(32)).shape == (BATCH,)

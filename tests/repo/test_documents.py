@@ -64,6 +64,12 @@ def test_links_lead_somewhere():
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_the_numbers_of_the_readme_are_those_of_the_results():
+    from readme_table import table
+
+    assert table() in README
+
+
 def test_benchmark_results_carry_their_provenance():
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert results

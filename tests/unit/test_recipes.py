@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from orthogan import request
 from orthogan.adversarial import losses
 from orthogan.adversarial.losses import cross_entropy_discriminator, non_saturating_generator
 from orthogan.errors import UnknownNameError
@@ -101,3 +102,16 @@ def test_faithful_is_cross_entropy_on_a_sigmoid_without_penalty() -> None:
 def test_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match=r"Unknown recipe .* Did you mean 'attention-gan'"):
         RECIPES["atention-gan"]
+
+
+def test_a_configuration_file_is_not_overruled_by_what_was_not_asked_for(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("seed: 5\nbudget: {seconds: 7}\ndata: {source: stacked-mnist}\nloss: hinge\n")
+    from_file = request.requested(None, "attention-gan", None, None, None, (), file, None)
+    assert (from_file.seed, from_file.data.source, from_file.loss) == (5, "stacked-mnist", "hinge")
+    assert from_file.budget.seconds == 7
+    asked = request.requested(
+        "mnist", "attention-gan", None, 64, 6, ("loss=relativistic",), file, 32
+    )
+    assert (asked.seed, asked.data.source, asked.loss) == (6, "mnist", "relativistic")
+    assert (asked.budget.images, asked.budget.seconds, asked.data.size) == (64, None, 32)

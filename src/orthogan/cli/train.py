@@ -18,12 +18,13 @@ EXIT_CODES = {"diverged": 4, "preempted": 75, "interrupted": 130}
 def train(
     *,
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="DATA",
-            help="mnist, stacked-mnist, a folder, .zip, .npz, .npy, an IDX file, or hf:NAME.",
+            help="mnist, stacked-mnist, a folder, .zip, .npz, .npy, an IDX file, or hf:NAME. "
+            "[default: mnist]",
         ),
-    ] = "mnist",
+    ] = None,
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Recipe; see 'orthogan recipes'.")
     ] = "attention-gan",
@@ -41,8 +42,9 @@ def train(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw. [default: 0]"),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
     size: Annotated[

@@ -1,0 +1,81 @@
+"""The table of results in the README, made from the committed JSON.
+
+    python benchmarks/readme_table.py            # prints it
+    python benchmarks/readme_table.py --write    # puts it into README.md
+
+A test holds the README to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+MARKS_S = (20, 60, 300)
+BLOCK = re.compile(r"<!-- results -->.*<!-- end of results -->", re.DOTALL)
+
+
+def table() -> str:
+    """The block between the two marks, marks included."""
+    run = json.loads((RESULTS / "time_to_quality.json").read_text())
+    seeds = json.loads((RESULTS / "ten_seeds.json").read_text())
+    head = " | ".join(f"{mark} s" for mark in MARKS_S)
+    made, summary = run["provenance"], seeds["summary"]
+    caption = (
+        f"Frechet distance to MNIST after so many seconds of training on {made['threads']} cores "
+        f"(`{run['metric']}`, {run['fakes']:,} images; as many real images score "
+        f"{run['floor']:.3f}; one run, seed {run['seed']}):"
+    )
+    ten = (
+        f"Ten seeds of the default recipe, {seeds['seconds']:.0f} seconds each: distance "
+        f"{summary['fd median']:.2f} in the median, {summary['fd worst']:.2f} at worst; every digit "
+        f"has a share between {summary['least class share']:.1%} and "
+        f"{summary['largest class share']:.1%}."
+    )
+    lines = [
+        caption,
+        "",
+        f"| | {head} | seconds to the DCGAN's last | images/s |",
+        "|---|" + "---|" * (len(MARKS_S) + 2),
+        *(_row(name, result, run["summary"]) for name, result in _best_first(run["models"])),
+        "",
+        ten,
+        "",
+        "![distance against seconds](benchmarks/results/time_to_quality.png)",
+    ]
+    return "\n".join(["<!-- results -->", *lines, "<!-- end of results -->"])
+
+
+def _row(name: str, result: dict[str, Any], summary: dict[str, Any]) -> str:
+    cells = [_at(result["curve"], mark) for mark in MARKS_S]
+    reached = summary.get(name, {}).get("seconds to the dcgan's final fd")
+    cells += ["-" if reached is None else f"{reached:.0f}", f"{result['images_per_second']:,.0f}"]
+    return f"| {'plain DCGAN' if name == 'dcgan' else f'`{name}`'} | {' | '.join(cells)} |"
+
+
+def _at(curve: list[dict[str, Any]], seconds: float) -> str:
+    points = [point for point in curve if point["seconds"] >= seconds - 0.01]
+    return f"{points[0]['fd']:.2f}" if points else "-"
+
+
+def _best_first(models: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(models.items(), key=lambda item: item[1]["curve"][-1]["fd"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    if not parser.parse_args().write:
+        print(table())
+        return
+    readme = ROOT / "README.md"
+    readme.write_text(BLOCK.sub(lambda _: table(), readme.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""From what a person asks for to a settled training configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orthogan import data, rng
+from orthogan.config import read_config_file
+from orthogan.data import ImageSet
+from orthogan.errors import ConfigError, OrthoganError, UnknownNameError
+from orthogan.files import read_json
+from orthogan.recipes import RECIPES
+from orthogan.training.config import BudgetConfig, TrainingConfig
+
+
+def requested(
+    source: str | Path | None,
+    model: str,
+    minutes: float | None,
+    images: int | None,
+    seed: int | None,
+    settings: Sequence[str],
+    config: Path | str | None,
+    size: int | None,
+) -> TrainingConfig:
+    """The recipe `model` under the file `config`, under the other arguments, under `settings`.
+
+    None leaves what is below.
+
+    Raises:
+        ConfigError: a setting is unknown, does not fit, or clashes with another.
+        UnknownNameError: no such recipe.
+    """
+    if minutes is not None and images is not None:
+        raise ConfigError("A time budget and an image budget exclude one another; give one.")
+    base = RECIPES[model]()
+    if config is not None:
+        base = base.merge(read_config_file(Path(config)))
+    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
+    if images is not None:
+        changes["budget"] = BudgetConfig(images=images).to_dict()
+    if minutes is not None:
+        changes["budget"] = BudgetConfig(seconds=60 * minutes).to_dict()
+    where = {"source": None if source is None else str(source), "size": size}
+    given = {name: value for name, value in where.items() if value is not None}
+    changes["data"] = base.data.to_dict() | given
+    return base.evolve(**changes).evolve(*settings)
+
+
+def fitted(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
+    """The configuration with its networks made for these images.
+
+    Raises:
+        ConfigError: classes are asked for and there are none, or a network cannot be built.
+        UnknownNameError: a part of a network has an unknown name.
+    """
+    classes = len(images.class_names) if config.conditional else 0
+    if config.conditional and classes < 2:
+        raise ConfigError(
+            f"conditional=true needs images of at least 2 classes; {images.name} has {classes}."
+        )
+    facts = {"size": images.size, "colours": images.colours, "classes": classes}
+    settled = config.evolve(
+        generator=config.generator.evolve(**facts).to_dict(),
+        discriminator=config.discriminator.evolve(**facts).to_dict(),
+    )
+    # What only building tells, such as heads that do not divide a width, is told before a run.
+    with rng.initialisation(config.seed, "check"):
+        settled.generator.build()
+        settled.discriminator.build()
+    return settled
+
+
+def wanted_images(config: TrainingConfig) -> ImageSet:
+    """The images that a configuration names.
+
+    Raises:
+        DataError: they cannot be loaded.
+    """
+    wanted = config.data
+    return data.load(wanted.source, size=wanted.size, colour=wanted.colour)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where there is one.
+
+    Raises:
+        ConfigError: this machine has none.
+        UnknownNameError: no such kind of device.
+    """
+    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        return found
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name not in present:
+        raise UnknownNameError("device", name, ["auto", *present])
+    if not present[name]:
+        raise ConfigError(f"This machine has no {name} device; use --device auto.")
+    return torch.device(name)
+
+
+def recorded_threads(path: Path) -> int | None:
+    """The thread count of an earlier sitting of the run at `path`, if there was one."""
+    try:
+        return int(read_json(path / "run.json")["provenance"]["threads"])
+    except (OrthoganError, KeyError, TypeError, ValueError):
+        return None
+
+
+def default_run(config: TrainingConfig, model: str) -> Path:
+    """`runs/<data>-<model>-<seed>`."""
+    name = Path(config.data.source).stem or "images"
+    return Path("runs") / f"{name.replace(':', '-')}-{model}-{config.seed}"

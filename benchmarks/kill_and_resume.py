@@ -59,7 +59,10 @@ def compare(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     sit(command(asked, folder / "warm", images=1))
     whole = folder / "whole"
     startup_s, total_s = sit(command(asked, whole, asked.images))
-    print(f"undisturbed: {total_s:.1f} s, of which {startup_s:.1f} s until training begins")
+    print(
+        f"undisturbed: {total_s:.1f} s, of which {startup_s:.1f} s until training begins",
+        flush=True,
+    )
     kills = kill_all(asked, folder / "killed", startup_s, total_s - startup_s)
     sit(command(asked, folder / "killed", asked.images))
     weights = {name: fingerprints(folder / name) for name in ("whole", "killed")}

@@ -33,7 +33,7 @@ def table() -> str:
     )
     ten = (
         f"Ten seeds of the default recipe, {seeds['seconds']:.0f} seconds each: distance "
-        f"{summary['fd median']:.2f} in the median, {summary['fd worst']:.2f} at worst; every digit "
+        f"{summary['fd median']:.2f} in the median, {summary['fd worst']:.2f} at worst; each digit "
         f"has a share between {summary['least class share']:.1%} and "
         f"{summary['largest class share']:.1%}."
     )

@@ -74,6 +74,14 @@ def test_later_words_win_over_earlier_ones(tiny_file: Path, tmp_path: Path) -> N
     assert (generator["width"], generator["hidden"], generator["size"]) == (16, 32, 16)
 
 
+def test_what_is_not_asked_for_comes_from_the_file(tiny_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    wanted = api.resolve(tiny_file, images=320, seed=5, settings=["generator.width=16"])
+    file.write_text(json.dumps(wanted.to_dict()))
+    assert api.resolve(config=file) == wanted
+    assert api.resolve(config=file, seed=0).seed == 0
+
+
 def test_networks_are_fitted_to_the_images(tiny_file: Path) -> None:
     config = api.resolve(tiny_file, size=20, settings=["conditional=true", "data.colour=rgb"])
     for network in (config.generator, config.discriminator):

@@ -67,7 +67,7 @@ class ProgressDisplay:
 def duration(seconds: float) -> str:
     """A time span for people.
 
-    >>> duration(42.3), duration(312), duration(7384)
+    >>> duration(42.3), duration(312.0), duration(7384.0)
     ('42 s', '5 min 12 s', '2 h 3 min')
     """
     whole = round(seconds)

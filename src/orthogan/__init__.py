@@ -1,4 +1,4 @@
-"""orthogan: attention GANs that do not collapse, and the geometry that explains why.
+"""orthogan: attention GANs that do not collapse, on the machine you have.
 
 Names are loaded when first used, so that `import orthogan` is quick and needs no PyTorch.
 

@@ -112,7 +112,7 @@ def resolve(
         DataError: the images cannot be loaded.
     """
     asked = requested(source, model, minutes, images, seed, settings, config, size)
-    return fitted(asked, wanted_images(asked))
+    return fitted(asked, wanted_images(asked), pick_device("auto"))
 
 
 def train(
@@ -160,7 +160,7 @@ def train(
     place = pick_device(device)
     torch.set_num_threads(threads or recorded_threads(path) or torch.get_num_threads())
     pictures = wanted_images(asked)
-    settled = fitted(asked, pictures)
+    settled = fitted(asked, pictures, place)
     provenance = describe_machine(
         device=str(place), data_fingerprint=pictures.fingerprint(), command=_command()
     )
@@ -170,7 +170,10 @@ def train(
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
-        session = Session(Trainer(settled, pictures, place), folder, display, _live_score(pictures))
+        score = _live_score(pictures)
+        if score is None:
+            display.note(f"{len(pictures)} images are too few to score during training.")
+        session = Session(Trainer(settled, pictures, place), folder, display, score)
         return _stopped(folder, *session.train())
 
 

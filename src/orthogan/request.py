@@ -15,6 +15,7 @@ from orthogan.errors import ConfigError, OrthoganError, UnknownNameError
 from orthogan.files import read_json
 from orthogan.recipes import RECIPES
 from orthogan.training.config import BudgetConfig, TrainingConfig
+from orthogan.training.precision import resolve_precision
 
 
 def requested(
@@ -51,8 +52,8 @@ def requested(
     return base.evolve(**changes).evolve(*settings)
 
 
-def fitted(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
-    """The configuration with its networks made for these images.
+def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> TrainingConfig:
+    """The configuration with its networks made for these images and its precision settled.
 
     Raises:
         ConfigError: classes are asked for and there are none, or a network cannot be built.
@@ -67,6 +68,7 @@ def fitted(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
     settled = config.evolve(
         generator=config.generator.evolve(**facts).to_dict(),
         discriminator=config.discriminator.evolve(**facts).to_dict(),
+        precision=resolve_precision(config.precision, device),
     )
     # What only building tells, such as heads that do not divide a width, is told before a run.
     with rng.initialisation(config.seed, "check"):

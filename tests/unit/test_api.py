@@ -27,6 +27,7 @@ from orthogan.errors import (
     UnknownNameError,
 )
 from orthogan.networks.sampling import PASS_SIZE
+from orthogan.training.precision import resolve_precision
 
 
 def test_importing_the_package_needs_nothing_heavy() -> None:
@@ -336,3 +337,16 @@ def test_errors_carry_the_exit_code_of_their_kind(train_tiny, small: api.Run) ->
     with pytest.raises(UnknownNameError) as unknown:
         api.evaluate("nothing-of-this-name")
     assert unknown.value.exit_code == 2
+
+
+def test_the_precision_that_auto_means_is_written_down(tiny_file: Path) -> None:
+    expected = resolve_precision("auto", torch.device("cpu"))
+    assert api.resolve(tiny_file).precision == expected
+    assert api.resolve(tiny_file, settings=["precision=float32"]).precision == "float32"
+
+
+def test_too_few_images_for_a_score_are_told(
+    train_tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_tiny(tmp_path / "run", images=16, show_progress=True)
+    assert "200 images are too few to score during training." in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from disturbances import EACH_STEP, NEVER, STEPS, at_step, final_bits, plant_nan, record
 
 from orthogan.errors import DivergedError, StorageError
-from orthogan.training import watch
+from orthogan.training import session, watch
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.run_folder import read_metrics
 from orthogan.training.trainer import Trainer
@@ -161,3 +161,17 @@ def test_without_attempts_a_saturated_start_is_the_end(
     kill_first_attempt(monkeypatch)
     with pytest.raises(DivergedError, match="in each of 1 attempts"):
         train_tiny(tmp_path / "run", *IMPATIENT, "escape_attempts=0", images=960)
+
+
+def test_saturation_after_the_start_keeps_the_run(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_first_attempt(monkeypatch)
+    monkeypatch.setattr(session, "START_STEPS", 1)
+    path = tmp_path / "run"
+    with pytest.raises(DivergedError, match="long after the start"):
+        train_tiny(path, *IMPATIENT, images=960)
+    assert record(path)["status"] == "diverged"
+    checkpoint = load_checkpoint(path)
+    assert checkpoint is not None
+    assert checkpoint.state["attempt"] == 0

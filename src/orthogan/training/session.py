@@ -30,6 +30,8 @@ SHOW_EVERY_S = 0.25
 # A score costs about half a second: 20 of them are a few per cent of a short run.
 SCORES_A_RUN = 20
 MIN_SCORE_EVERY_S = 10.0
+# A pair that saturates within so many steps has learnt nothing that starting again would lose.
+START_STEPS = 1000
 
 
 @dataclass
@@ -88,11 +90,12 @@ class Session:
                 checkpoint is kept and named.
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
-        self._resume()
         try:
-            with self._signals_noted(), self.display:
-                self._loop()
-            return self._stopped() if self._stop_signal else self._finish()
+            with self._signals_noted():
+                self._resume()
+                with self.display:
+                    self._loop()
+                return self._stopped() if self._stop_signal else self._finish()
         except DivergedError as error:
             reason = self._diverged(error)
             self.run.update_status("diverged", reason=reason, **self._facts())
@@ -132,6 +135,11 @@ class Session:
 
     def _escape(self) -> None:
         trainer = self.trainer
+        if trainer.watch.steps > START_STEPS:
+            raise DivergedError(
+                "The discriminator has won and every image is the same, long after the start; "
+                "lower the learning rates or raise penalty.gamma_end."
+            )
         if trainer.attempt >= self.config.escape_attempts:
             raise DivergedError(
                 "The discriminator won at the start and every image is the same, in each of "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from orthogan.data import ImageSet
 from orthogan.data import load as load_images
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
-from orthogan.grid import grid
+from orthogan.grid import grid, png
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
 from orthogan.request import (
@@ -85,9 +84,7 @@ class Model:
 
     def _repr_png_(self) -> bytes:
         """A grid of 64 images, for notebooks."""
-        picture = io.BytesIO()
-        grid(self.sample()).save(picture, format="PNG")
-        return picture.getvalue()
+        return png(grid(self.sample()))
 
 
 def resolve(

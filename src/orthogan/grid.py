@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
@@ -46,3 +47,10 @@ def grid(pixels: Pixels, columns: int | None = None) -> Image.Image:
     scale = max(1, min(LARGEST_SCALE, TARGET_PX // canvas.shape[1]))
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
     return Image.fromarray(canvas[:, :, 0] if colours == 1 else canvas)
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture as the content of a PNG file."""
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
+    return content.getvalue()

@@ -22,8 +22,8 @@ Judge: TypeAlias = Callable[[Tensor], Tensor]
 Penalty: TypeAlias = Callable[[Judge, Tensor, np.random.Generator], tuple[Tensor, Tensor]]
 PENALTIES: Registry[Penalty] = Registry("penalty")
 
-# Pixels span [-1, 1]; below 0.005 the difference drowns in bfloat16 rounding of the logits,
-# above 0.05 it no longer measures a slope.
+# Small beside the range [-1, 1] of a pixel, so that the difference measures a slope, and not so
+# small that it drowns in the rounding of the logits.
 FINITE_DIFFERENCE_STEP = 0.02
 
 

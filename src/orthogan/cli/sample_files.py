@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from orthogan.files import storage_errors, write_atomic
-from orthogan.grid import grid
+from orthogan.grid import grid, png
 from orthogan.shapes import Pixels
 
 
@@ -26,7 +26,7 @@ def write_samples(pixels: Pixels, seeds: Sequence[int], target: Path, suffix: st
     with storage_errors(target):
         (target.parent if suffix else target).mkdir(parents=True, exist_ok=True)
     if suffix == ".png":
-        write_atomic(target, _png(grid(pixels)))
+        write_atomic(target, png(grid(pixels)))
         return
     rows = pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     if suffix == ".npz":
@@ -37,10 +37,4 @@ def write_samples(pixels: Pixels, seeds: Sequence[int], target: Path, suffix: st
     for seed, row in zip(seeds, rows, strict=True):
         image = Image.fromarray(row[:, :, 0] if row.shape[2] == 1 else row)
         with storage_errors(target):  # one picture is soon remade: no flush to disk for each
-            (target / f"{seed:06d}.png").write_bytes(_png(image))
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="png")
-    return buffer.getvalue()
+            (target / f"{seed:06d}.png").write_bytes(png(image))

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.attention import PositionCode
-from orthogan.networks.blocks import LEAK, Block, leaky_relu
+from orthogan.networks.blocks import LEAK, Block, dense_front, leaky_relu
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -46,10 +46,7 @@ class AttentionGenerator(Generator):
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
         self.dense = nn.Sequential(
-            nn.Linear(config.latent_size, config.hidden),
-            nn.ReLU(),
-            nn.Linear(config.hidden, config.hidden),
-            nn.ReLU(),
+            *dense_front(config.latent_size, config.hidden),
             nn.Linear(config.hidden, grid * grid * width),
             nn.Unflatten(1, (grid * grid, width)),
         )
@@ -95,7 +92,8 @@ class AttentionDiscriminator(Discriminator):
         grid, width = PatchStem.grid(config.size), config.width
         self.stem = PatchStem(config.colours, config.channels, width)
         self.positions = PositionCode(config.positions, grid, grid, width)
-        # No norm: it hides the logit's scale from the penalty and doubles the elementwise work.
+        # No norm: a step takes longer with it, and the transformer pair learns more slowly
+        # (docs/log.md).
         self.blocks = nn.Sequential(
             *(
                 Block(width, config.heads, leaky_relu, config.score, normalise=False)

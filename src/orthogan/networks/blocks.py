@@ -21,6 +21,16 @@ def leaky_relu(features: Tensor) -> Tensor:
     return functional.leaky_relu(features, LEAK)
 
 
+def dense_front(num_inputs: int, hidden: int) -> list[nn.Module]:
+    """The two dense layers with ReLU that every generator puts behind its noise."""
+    return [
+        nn.Linear(num_inputs, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+    ]
+
+
 class Dense(nn.Module):
     """Two linear layers with an activation between them, applied to each token."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.networks.blocks import LEAK
+from orthogan.networks.blocks import LEAK, dense_front
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -56,10 +56,7 @@ class ConvGenerator(Generator):
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
         self.dense = nn.Sequential(
-            nn.Linear(config.latent_size, config.hidden),
-            nn.ReLU(),
-            nn.Linear(config.hidden, config.hidden),
-            nn.ReLU(),
+            *dense_front(config.latent_size, config.hidden),
             nn.Linear(config.hidden, width * grid * grid),
             nn.Unflatten(1, (width, grid, grid)),
         )

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.attention import PositionCode
-from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, leaky_relu
+from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, dense_front, leaky_relu
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -47,12 +47,7 @@ class TransformerGenerator(Generator):
     def __init__(self, config: TransformerGeneratorConfig) -> None:
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
-        self.mapping = nn.Sequential(
-            nn.Linear(config.latent_size, config.style_size),
-            nn.ReLU(),
-            nn.Linear(config.style_size, config.style_size),
-            nn.ReLU(),
-        )
+        self.mapping = nn.Sequential(*dense_front(config.latent_size, config.style_size))
         self.tokens = nn.Sequential(
             nn.Linear(config.style_size, grid * grid * width),
             nn.Unflatten(1, (grid * grid, width)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import threading
 import time
@@ -16,7 +15,7 @@ from orthogan.bundle import save_bundle
 from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore
 from orthogan.files import write_atomic
-from orthogan.grid import grid
+from orthogan.grid import grid, png
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 from orthogan.training.config import BudgetConfig
@@ -160,9 +159,8 @@ class Session:
     def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""
         seen = self.trainer.images_seen
-        picture = io.BytesIO()
-        grid(sample_pixels(self.trainer.average, GRID_SEEDS)).save(picture, format="PNG")
-        write_atomic(self.run.sample_path(seen), picture.getvalue())
+        picture = png(grid(sample_pixels(self.trainer.average, GRID_SEEDS)))
+        write_atomic(self.run.sample_path(seen), picture)
         if self.score is None:
             return
         fakes = sample_pixels(self.trainer.average, range(self.score.num_fakes))

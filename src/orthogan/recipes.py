@@ -13,7 +13,7 @@ from orthogan.networks import (
     TransformerGeneratorConfig,
 )
 from orthogan.registry import Registry
-from orthogan.training.config import AdamConfig, PenaltyConfig, TrainingConfig
+from orthogan.training.config import OptimizerConfig, PenaltyConfig, TrainingConfig
 
 RECIPES: Registry[Callable[[], TrainingConfig]] = Registry("recipe")
 
@@ -44,16 +44,21 @@ def conv_gan() -> TrainingConfig:
 def faithful() -> TrainingConfig:
     """The attention GAN as first specified: sigmoid, binary cross-entropy, no penalty."""
     # Adam as published for DCGAN (Radford et al. 2016, section 4), the usual choice for this loss.
-    adam = AdamConfig(
-        learning_rate=2e-4, final_share=1.0, beta1=0.5, beta2_start=0.999, beta2_end=0.999
+    adam = OptimizerConfig(
+        kind="adam",
+        learning_rate=2e-4,
+        final_share=1.0,
+        beta1=0.5,
+        beta2_start=0.999,
+        beta2_end=0.999,
     )
     return TrainingConfig(
         generator=AttentionGeneratorConfig(score="softmax"),
         discriminator=AttentionDiscriminatorConfig(),
         loss="non-saturating",
         penalty=PenaltyConfig(kind="none", gamma_start=0.0, gamma_end=0.0),
-        generator_adam=adam,
-        discriminator_adam=adam,
+        generator_optimizer=adam,
+        discriminator_optimizer=adam,
         batch_size=64,
         escape_attempts=0,
     )

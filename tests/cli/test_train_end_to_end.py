@@ -151,7 +151,7 @@ def test_a_run_survives_every_way_to_stop_it(start, tmp_path: Path) -> None:
 
 
 def test_a_diverged_run_says_so(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    huge = ("--set", "generator_adam.learning_rate=1e30")
+    huge = ("--set", "generator_optimizer.learning_rate=1e30")
     assert main([*words, "--images", "320", "--json", *huge]) == 4
     printed = capsys.readouterr()
     assert printed.out == ""

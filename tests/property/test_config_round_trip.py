@@ -91,10 +91,10 @@ def test_training_configurations_round_trip(
 ) -> None:
     config = TrainingConfig().evolve(
         f"seed={seed}",
-        f"generator_adam.learning_rate={rate!r}",
+        f"generator_optimizer.learning_rate={rate!r}",
         f"penalty.gamma_end={gamma!r}",
         f"budget={{images: {images}}}",
     )
-    assert (config.seed, config.generator_adam.learning_rate) == (seed, rate)
+    assert (config.seed, config.generator_optimizer.learning_rate) == (seed, rate)
     assert (config.penalty.gamma_end, config.budget.images) == (gamma, images)
     assert TrainingConfig(**json.loads(json.dumps(config.to_dict()))) == config

@@ -104,7 +104,7 @@ def test_networks_are_fitted_to_the_images(tiny_file: Path) -> None:
         ({"settings": ["loss=relativistc"]}, UnknownNameError, "Did you mean 'relativistic'"),
         ({"settings": ["penalty.kind=exakt"]}, UnknownNameError, "Did you mean 'exact'"),
         ({"settings": ["generator.kind=atention"]}, UnknownNameError, "attention"),
-        ({"settings": ["generator_adam.learning_rate=.nan"]}, ConfigError, "learning_rate"),
+        ({"settings": ["generator_optimizer.learning_rate=.nan"]}, ConfigError, "learning_rate"),
         ({"seed": -1}, ConfigError, "seed"),
         ({"size": 18}, ConfigError, "18"),
         ({"config": "nowhere.toml"}, ConfigError, "nowhere.toml"),

@@ -86,7 +86,7 @@ def test_faithful_is_cross_entropy_on_a_sigmoid_without_penalty() -> None:
     assert config.penalty.kind == "none"
     assert {schedule.gamma(config.penalty, progress) for progress in (0.0, 0.5, 1.0)} == {0.0}
     assert config.escape_attempts == 0
-    for adam in (config.generator_adam, config.discriminator_adam):
+    for adam in (config.generator_optimizer, config.discriminator_optimizer):
         assert {schedule.learning_rate(adam, p) for p in (0.0, 0.5, 1.0)} == {2e-4}
         assert {schedule.beta2(adam, p) for p in (0.0, 0.5, 1.0)} == {0.999}
         assert adam.beta1 == 0.5

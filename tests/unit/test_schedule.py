@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orthogan.training import schedule
-from orthogan.training.config import AdamConfig, AverageConfig, PenaltyConfig
+from orthogan.training.config import AverageConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
 
-ADAM = AdamConfig(learning_rate=0.02, final_share=0.25, beta2_start=0.5, beta2_end=0.9)
+ADAM = OptimizerConfig(learning_rate=0.02, final_share=0.25, beta2_start=0.5, beta2_end=0.9)
 PENALTY = PenaltyConfig(gamma_start=8.0, gamma_end=2.0)
 
 
@@ -19,6 +19,29 @@ def test_ends_of_the_budget() -> None:
     assert schedule.beta2(ADAM, 0.0) == pytest.approx(0.5)
     assert schedule.beta2(ADAM, 0.5) == pytest.approx(0.9)
     assert schedule.beta2(ADAM, 1.0) == pytest.approx(0.9)
+
+
+def test_the_rate_is_held_before_it_decays() -> None:
+    held = ADAM.evolve("hold_share=0.6")
+    assert [schedule.learning_rate(held, p) for p in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
+    assert schedule.learning_rate(held, 0.8) == pytest.approx((0.02 + 0.005) / 2)
+    assert schedule.learning_rate(held, 1.0) == pytest.approx(0.005)
+    assert schedule.learning_rate(ADAM.evolve("hold_share=1"), 1.0) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "sizes"),
+    [
+        (32, None, [32, 32, 32, 32, 32]),
+        (32, 32, [32, 32, 32, 32, 32]),
+        (32, 64, [32, 32, 64, 64, 64]),
+        (32, 128, [32, 32, 64, 128, 128]),
+        (32, 100, [32, 32, 64, 64, 64]),  # doubling again would pass the end
+    ],
+)
+def test_batches_double_at_equal_shares(start: int, end: int | None, sizes: list[int]) -> None:
+    config = TrainingConfig(batch_size=start, final_batch_size=end)
+    assert [schedule.batch_size(config, p) for p in (0.0, 0.3, 0.5, 0.8, 1.0)] == sizes
 
 
 def test_halfway_is_the_mean_of_the_ends() -> None:

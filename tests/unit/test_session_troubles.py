@@ -83,8 +83,8 @@ def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: 
 # The discriminator is left to win; the convolutional generator starts flat and cannot move.
 DOOMED = (
     "penalty.kind=none",
-    "discriminator_adam.learning_rate=0.01",
-    "generator_adam.learning_rate=1e-12",
+    "discriminator_optimizer.learning_rate=0.01",
+    "generator_optimizer.learning_rate=1e-12",
 )
 
 
@@ -118,7 +118,7 @@ def kill_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Lets the discriminator win within a few steps.
-IMPATIENT = ("penalty.kind=none", "discriminator_adam.learning_rate=0.02")
+IMPATIENT = ("penalty.kind=none", "discriminator_optimizer.learning_rate=0.02")
 
 
 def test_a_saturated_start_is_escaped_from(

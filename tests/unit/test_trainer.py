@@ -123,7 +123,7 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make, monkeypatch) 
     assert bits(early) == bits(late)
     assert not torch.equal(weights(late, "generator"), first)
     late.step(0.0)
-    for optimizer in (late.generator_adam, late.discriminator_adam):
+    for optimizer in (late.generator_optimizer, late.discriminator_optimizer):
         assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 / 2)
     assert gammas == pytest.approx([30.0, 30.0, 30.0, 60.0])
 
@@ -147,9 +147,9 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make, monkeypatch) -> No
         module, "discriminator_step", lambda *args: seen.append(args[6]) or step(*args)
     )
     trainer = make(
-        "generator_adam.learning_rate=0.002",
-        "discriminator_adam.final_share=0.5",
-        "discriminator_adam.beta1=0.25",
+        "generator_optimizer.learning_rate=0.002",
+        "discriminator_optimizer.final_share=0.5",
+        "discriminator_optimizer.beta1=0.25",
         "penalty.gamma_start=8",
         "penalty.gamma_end=2",
     )
@@ -157,8 +157,8 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make, monkeypatch) -> No
     for progress in (0.0, 0.5, 1.0):
         trainer.step(progress)
         groups = [
-            trainer.generator_adam.param_groups[0],
-            trainer.discriminator_adam.param_groups[0],
+            trainer.generator_optimizer.param_groups[0],
+            trainer.discriminator_optimizer.param_groups[0],
         ]
         found += [(group["lr"], *group["betas"]) for group in groups]
     assert np.array(found) == pytest.approx(
@@ -177,11 +177,37 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make, monkeypatch) -> No
 
 
 def test_the_learning_rate_is_what_moves_the_weights(make) -> None:
-    slow, fast = make("generator_adam.learning_rate=1e-5"), make()
+    adam = "generator_optimizer.kind=adam"
+    slow, fast = make(adam, "generator_optimizer.learning_rate=1e-5"), make(adam)
     start = weights(slow, "generator")
     moves = [weights(advance(t, 1), "generator") - start for t in (slow, fast)]
     assert float(moves[0].abs().max()) == pytest.approx(1e-5, rel=0.05)
     assert float(moves[1].abs().max()) == pytest.approx(1e-3, rel=0.05)
+
+
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_the_kind_of_optimiser_reaches_its_player(make, player: str) -> None:
+    adam = advance(make(f"{player}_optimizer.kind=adam"), 1)
+    muon = advance(make(f"{player}_optimizer.kind=muon"), 1)
+    assert not torch.equal(weights(adam, player), weights(muon, player))
+
+
+@pytest.mark.parametrize("setting", ["hold_share=0.9", "final_share=0.9"])
+def test_every_part_of_the_rate_schedule_has_effect(make, setting: str) -> None:
+    default, changed = make(), make(f"generator_optimizer.{setting}")
+    for trainer in (default, changed):
+        trainer.step(0.8)
+    assert not torch.equal(weights(default, "generator"), weights(changed, "generator"))
+
+
+def test_batches_double_along_the_budget(make) -> None:
+    trainer = make("final_batch_size=64")
+    seen = []
+    for progress in (0.0, 0.3, 0.4, 0.6, 0.7, 1.0):
+        before = trainer.images_seen
+        trainer.step(progress)
+        seen.append(trainer.images_seen - before)
+    assert seen == [16, 16, 32, 32, 64, 64]
 
 
 def test_the_average_follows_the_generator(make) -> None:

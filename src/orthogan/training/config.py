@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from orthogan.adversarial.losses import losses
 from orthogan.adversarial.penalties import PENALTIES
@@ -49,13 +49,17 @@ class PenaltyConfig(Config):
         return kind
 
 
-class AdamConfig(Config):
-    """Adam (Kingma and Ba 2015) with a learning rate that decays along the budget."""
+class OptimizerConfig(Config):
+    """Muon (Jordan et al. 2024) or Adam (Kingma and Ba 2015); the learning rate decays."""
 
+    kind: Literal["muon", "adam"] = Field("muon", description="muon: matrices orthogonally")
     learning_rate: float = Field(1e-3, gt=0, description="step size at the start")
+    hold_share: float = Field(0.0, ge=0, le=1, description="share of the budget before it decays")
     final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
     beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")
-    beta2_start: float = Field(0.9, ge=0, lt=1, description="decay of their squares at the start")
+    beta2_start: float = Field(
+        0.9, ge=0, lt=1, description="decay of their squares at the start (what Adam moves)"
+    )
     beta2_end: float = Field(0.99, ge=0, lt=1, description="the same from half of the budget on")
 
 
@@ -74,10 +78,15 @@ class TrainingConfig(Config):
     discriminator: SerializeAsAny[DiscriminatorConfig] = AttentionDiscriminatorConfig()
     loss: str = Field("relativistic", description="adversarial loss")
     penalty: PenaltyConfig = PenaltyConfig()
-    generator_adam: AdamConfig = AdamConfig()
-    discriminator_adam: AdamConfig = AdamConfig()
+    generator_optimizer: OptimizerConfig = OptimizerConfig()
+    discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
-    batch_size: int = Field(32, ge=2, description="images a step")
+    batch_size: int = Field(32, ge=2, description="images a step at the start")
+    final_batch_size: int | None = Field(
+        None,
+        ge=2,
+        description="images a step at the end, reached by doubling; None: as at the start",
+    )
     conditional: bool = Field(False, description="tell both players the class of each image")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
@@ -109,6 +118,15 @@ class TrainingConfig(Config):
     def _known_loss(cls, loss: str) -> str:
         _ = losses[loss]
         return loss
+
+    @model_validator(mode="after")
+    def _batches_grow(self) -> TrainingConfig:
+        if self.final_batch_size is not None and self.final_batch_size < self.batch_size:
+            raise ValueError(
+                f"final_batch_size {self.final_batch_size} is below batch_size {self.batch_size}; "
+                "batches only grow"
+            )
+        return self
 
     @field_validator("budget")
     @classmethod

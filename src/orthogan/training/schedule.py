@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orthogan.training.config import AdamConfig, AverageConfig, PenaltyConfig
+from orthogan.training.config import AverageConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
 
 
 def cosine(start: float, end: float, progress: float) -> float:
@@ -17,12 +17,14 @@ def cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * share
 
 
-def learning_rate(config: AdamConfig, progress: float) -> float:
-    """The step size at a point of the budget."""
-    return cosine(config.learning_rate, config.final_share * config.learning_rate, progress)
+def learning_rate(config: OptimizerConfig, progress: float) -> float:
+    """The step size at a point of the budget: held for a share of it, then decaying."""
+    left = 1 - config.hold_share
+    decayed = (progress - config.hold_share) / left if left > 0 else 0.0
+    return cosine(config.learning_rate, config.final_share * config.learning_rate, decayed)
 
 
-def beta2(config: AdamConfig, progress: float) -> float:
+def beta2(config: OptimizerConfig, progress: float) -> float:
     """The decay of the squared gradients; reaches its end value halfway."""
     return cosine(config.beta2_start, config.beta2_end, 2 * progress)
 
@@ -30,6 +32,14 @@ def beta2(config: AdamConfig, progress: float) -> float:
 def gamma(config: PenaltyConfig, progress: float) -> float:
     """The weight of the gradient penalty."""
     return cosine(config.gamma_start, config.gamma_end, progress)
+
+
+def batch_size(config: TrainingConfig, progress: float) -> int:
+    """Images a step: doubles at equal shares of the budget, from the first size to the last."""
+    start, end = config.batch_size, config.final_batch_size or config.batch_size
+    stages = math.floor(math.log2(end / start)) + 1
+    stage = min(int(stages * progress), stages - 1)
+    return start << stage
 
 
 def average_decay(config: AverageConfig, images_seen: int, batch_size: int) -> float:

@@ -16,7 +16,8 @@ from orthogan.data import ImageSet, Order, to_floats
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
-from orthogan.training.config import AdamConfig, TrainingConfig
+from orthogan.training.config import OptimizerConfig, TrainingConfig
+from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.watch import SaturationWatch
 
@@ -65,8 +66,10 @@ class Trainer:
         with rng.initialisation(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
         self.average = average_of(self.generator)
-        self.generator_adam = _adam(self.generator, config.generator_adam)
-        self.discriminator_adam = _adam(self.discriminator, config.discriminator_adam)
+        self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
+        self.discriminator_optimizer = _optimizer(
+            self.discriminator, config.discriminator_optimizer
+        )
         self.watch = SaturationWatch()
 
     def step(self, progress: float) -> StepRecord:
@@ -78,7 +81,7 @@ class Trainer:
         Raises:
             DivergedError: a loss or gradient is not finite; that player is unchanged.
         """
-        config, batch = self.config, self.config.batch_size
+        config, batch = self.config, schedule.batch_size(self.config, progress)
         self._set_schedules(progress)
         index = self.order.batch(self.images_seen, batch).to(self.device)
         real = to_floats(self.images.images[index])
@@ -93,7 +96,7 @@ class Trainer:
             fake = self.generator(latents, labels).float()
             judged = discriminator_step(
                 _with_labels(self.discriminator, labels),
-                self.discriminator_adam,
+                self.discriminator_optimizer,
                 real,
                 fake,
                 losses[config.loss],
@@ -105,7 +108,7 @@ class Trainer:
             try:
                 loss = generator_step(
                     _with_labels(self.discriminator, labels),
-                    self.generator_adam,
+                    self.generator_optimizer,
                     fake,
                     judged.real,
                     losses[config.loss],
@@ -137,8 +140,8 @@ class Trainer:
 
     def _set_schedules(self, progress: float) -> None:
         players = (
-            (self.generator_adam, self.config.generator_adam),
-            (self.discriminator_adam, self.config.discriminator_adam),
+            (self.generator_optimizer, self.config.generator_optimizer),
+            (self.discriminator_optimizer, self.config.discriminator_optimizer),
         )
         for optimizer, config in players:
             for group in optimizer.param_groups:
@@ -189,18 +192,16 @@ class Trainer:
 
     def _optimizers(self) -> dict[str, Adam]:
         return {
-            "generator_adam": self.generator_adam,
-            "discriminator_adam": self.discriminator_adam,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
         }
 
 
-def _adam(network: nn.Module, config: AdamConfig) -> Adam:
-    return Adam(
-        network.parameters(),
-        lr=config.learning_rate,
-        betas=(config.beta1, config.beta2_start),
-        fused=True,
-    )
+def _optimizer(network: nn.Module, config: OptimizerConfig) -> Adam:
+    betas = (config.beta1, config.beta2_start)
+    if config.kind == "muon":
+        return Muon(network, config.learning_rate, betas)
+    return Adam(network.parameters(), lr=config.learning_rate, betas=betas, fused=True)
 
 
 def _with_labels(discriminator: nn.Module, labels: Labels | None) -> Judge:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import ConfigError, did_you_mean
+from orthogan.errors import MAX_NAMES, ConfigError, did_you_mean
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -110,7 +111,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         tree = loader(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}.") from None
+        raise ConfigError(f"{path}: cannot be read: {_why_unreadable(error)}.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {type(tree).__name__}.")
     return tree
@@ -136,9 +137,30 @@ def _changed(base: C, values: Sequence[tuple[str, Any]]) -> C:
 
 def _split(assignment: str) -> tuple[str, str]:
     name, equals, text = assignment.partition("=")
-    if not equals:
+    if not equals or not name.strip():
         raise ConfigError(f"Expected NAME=VALUE, got '{assignment}'.")
     return name.strip(), text.strip()
+
+
+def _unknown_setting(name: str, known: Mapping[str, Any]) -> ConfigError:
+    # The list of them all would bury the sentence.
+    hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
+    return ConfigError(f"Unknown setting '{name}'.{hint}")
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{hint} 'orthogan train --dry-run' shows every setting."
+
+
+def _why_unreadable(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:  # only the second line of YAML's message says what is wrong
+        return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error).splitlines()[0]
 
 
 def _parse_value(text: str, base: Config, name: str) -> Any:
@@ -200,10 +222,10 @@ def _assign(tree: dict[str, Any], name: str, value: Any, known: Mapping[str, Any
     for parent in parents:
         inner = node.get(parent)
         if not isinstance(inner, dict):
-            raise ConfigError(f"Unknown setting '{name}'.{did_you_mean(name, known)}")
+            raise _unknown_setting(name, known)
         node = inner
     if leaf not in node:
-        raise ConfigError(f"Unknown setting '{name}'.{did_you_mean(name, known)}")
+        raise _unknown_setting(name, known)
     node[leaf] = value
 
 

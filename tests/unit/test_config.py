@@ -118,7 +118,16 @@ def test_unknown_field_names_the_nearest() -> None:
         Outer().evolve(coutn=4)
 
 
-@pytest.mark.parametrize("assignment", ["count", "", "count 4"])
+def test_a_setting_like_no_other_is_told_where_to_look() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig().evolve("nonsense=1")
+    sentence = "Unknown setting 'nonsense'. 'orthogan train --dry-run' shows every setting."
+    assert str(caught.value) == sentence
+    with pytest.raises(ConfigError, match=r"Did you mean 'penalty\.gamma_end'\? 'orthogan train"):
+        TrainingConfig().evolve("penalty.gama_end=1")
+
+
+@pytest.mark.parametrize("assignment", ["count", "", "count 4", "=4", " = 4"])
 def test_assignment_without_equals_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError, match="Expected NAME=VALUE"):
         Outer().evolve(assignment)
@@ -222,6 +231,21 @@ def test_bad_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes) 
         read_config_file(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_bad_file_says_what_is_wrong_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    for text, words in (
+        ("seed: 1\nloss: [3", "line 2, column 9: expected ',' or ']', but got '<stream end>'."),
+        ("seed: 1\n\tloss: 3", "line 2, column 1: found character '\\t' that cannot start"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            read_config_file(path)
+        assert str(caught.value).startswith(f"{path}: cannot be read: {words}")
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(tmp_path / "none.yaml")
+    assert str(caught.value).endswith("none.yaml: cannot be read: no such file or directory.")
 
 
 @pytest.mark.parametrize("name", ["run.toml", "run.json"])

@@ -22,8 +22,8 @@ from orthogan.request import (
     default_run,
     fitted,
     pick_device,
-    recorded_threads,
     requested,
+    thread_count,
     wanted_images,
 )
 from orthogan.shapes import Pixels
@@ -155,7 +155,7 @@ def train(
     asked = requested(source, model, minutes, images, seed, settings, config, size)
     path = Path(run) if run is not None else default_run(asked, model)
     place = pick_device(device)
-    torch.set_num_threads(threads or recorded_threads(path) or torch.get_num_threads())
+    torch.set_num_threads(thread_count(threads, path))
     pictures = wanted_images(asked)
     settled = fitted(asked, pictures, place)
     provenance = describe_machine(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from types import UnionType
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import ConfigError, did_you_mean
+from orthogan.errors import MAX_NAMES, ConfigError, did_you_mean
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -40,27 +42,32 @@ class Config(BaseModel):
     def evolve(self: C, *assignments: str, **fields: Any) -> C:  # noqa: PYI019 - see C
         """A copy with changed settings, given as `"a.b=c"` strings or top-level fields.
 
+        A part that is switched to another `kind` takes that kind's defaults, whatever the order.
+
         Args:
-            assignments: Dotted name, `=`, value in YAML syntax (`true`, `3`, `1e-3`, `[1, 2]`).
+            assignments: Dotted name, `=`, value in YAML syntax (`true`, `3`, `1e-3`, `[1, 2]`);
+                a setting that is text takes what is written, with or without quotes.
             fields: Top-level fields and their new values.
 
         Raises:
             ConfigError: the name is unknown, the value does not fit, or there is no `=`.
         """
-        tree = self.to_dict() | fields
-        for assignment in assignments:
-            name, equals, text = assignment.partition("=")
-            if not equals:
-                raise ConfigError(f"Expected NAME=VALUE, got '{assignment}'.")
-            _assign(tree, name.strip(), _parse_value(text), self.settings())
-        return type(self)(**tree)
+        base = type(self)(**(self.to_dict() | fields)) if fields else self
+        written = [_split(assignment) for assignment in assignments]
+        base = _switched(base, [(name, _unquoted(text)) for name, text in written])
+        return _changed(base, [(name, _parse_value(text, base, name)) for name, text in written])
 
     def merge(self: C, changes: Mapping[str, Any]) -> C:  # noqa: PYI019 - see C
-        """A copy with the nested mapping `changes` laid over it, as read from a file."""
-        tree = self.to_dict()
-        for name, value in flatten(changes):
-            _assign(tree, name, value, self.settings())
-        return type(self)(**tree)
+        """A copy with the nested mapping `changes` laid over it, as read from a file.
+
+        A part that is switched to another `kind` takes that kind's defaults under the changes.
+        """
+        leaves = flatten(changes)
+        return _changed(_switched(self, leaves), leaves)
+
+    def of_kind(self: C, kind: str) -> C:  # noqa: ARG002, PYI019 - see C
+        """The defaults of another kind of this part; itself where there are no kinds."""
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries, lists, strings and numbers; `json.dumps` takes it."""
@@ -104,13 +111,61 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         tree = loader(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}.") from None
+        raise ConfigError(f"{path}: cannot be read: {_why_unreadable(error)}.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {type(tree).__name__}.")
     return tree
 
 
-def _parse_value(text: str) -> Any:
+def _switched(base: C, values: Sequence[tuple[str, Any]]) -> C:
+    """The configuration whose parts have the kinds that `values` name."""
+    for name, value in values:
+        parent, _, leaf = name.rpartition(".")
+        part = _part(base, parent)
+        if leaf == "kind" and parent and part is not None:
+            other = part.of_kind(str(value))
+            base = base if other is part else _changed(base, [(parent, other.to_dict())])
+    return base
+
+
+def _changed(base: C, values: Sequence[tuple[str, Any]]) -> C:
+    tree, known = base.to_dict(), base.settings()
+    for name, value in values:
+        _assign(tree, name, value, known)
+    return type(base)(**tree)
+
+
+def _split(assignment: str) -> tuple[str, str]:
+    name, equals, text = assignment.partition("=")
+    if not equals or not name.strip():
+        raise ConfigError(f"Expected NAME=VALUE, got '{assignment}'.")
+    return name.strip(), text.strip()
+
+
+def _unknown_setting(name: str, known: Mapping[str, Any]) -> ConfigError:
+    # The list of them all would bury the sentence.
+    hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
+    return ConfigError(f"Unknown setting '{name}'.{hint}")
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{hint} 'orthogan train --dry-run' shows every setting."
+
+
+def _why_unreadable(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:  # only the second line of YAML's message says what is wrong
+        return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error).splitlines()[0]
+
+
+def _parse_value(text: str, base: Config, name: str) -> Any:
+    if _is_text(_annotation(base, name), text):
+        return _unquoted(text)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -125,16 +180,52 @@ def _parse_value(text: str) -> Any:
     return value
 
 
+def _unquoted(text: str) -> str:
+    if text[:1] not in {'"', "'"}:
+        return text  # and not what YAML makes of it: a folder may be called '2020' or 'a #1'
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return value if isinstance(value, str) else text
+
+
+def _is_text(annotation: Any, text: str) -> bool:
+    """Whether a setting of this type takes `text` as it is written."""
+    is_union = get_origin(annotation) in {Union, UnionType}
+    members = set(get_args(annotation)) if is_union else {annotation}
+    if type(None) in members and text in {"", "~", "null", "Null", "NULL"}:
+        return False
+    return all(
+        member is str or (get_origin(member) is Literal and isinstance(get_args(member)[0], str))
+        for member in members - {type(None)}
+    )
+
+
+def _annotation(base: Config, name: str) -> Any:
+    parent, _, leaf = name.rpartition(".")
+    part = _part(base, parent)
+    field = None if part is None else type(part).model_fields.get(leaf)
+    return None if field is None else field.annotation
+
+
+def _part(base: Config, path: str) -> Config | None:
+    part: Any = base
+    for name in path.split(".") if path else ():
+        part = getattr(part, name, None) if isinstance(part, Config) else None
+    return part if isinstance(part, Config) else None
+
+
 def _assign(tree: dict[str, Any], name: str, value: Any, known: Mapping[str, Any]) -> None:
     *parents, leaf = name.split(".")
     node = tree
     for parent in parents:
         inner = node.get(parent)
         if not isinstance(inner, dict):
-            raise ConfigError(f"Unknown setting '{name}'.{did_you_mean(name, known)}")
+            raise _unknown_setting(name, known)
         node = inner
     if leaf not in node:
-        raise ConfigError(f"Unknown setting '{name}'.{did_you_mean(name, known)}")
+        raise _unknown_setting(name, known)
     node[leaf] = value
 
 

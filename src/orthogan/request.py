@@ -17,6 +17,9 @@ from orthogan.recipes import RECIPES
 from orthogan.training.config import BudgetConfig, TrainingConfig
 from orthogan.training.precision import resolve_precision
 
+# Far above any gain; a process that starts more than it may is killed by the system.
+MOST_THREADS = 1024
+
 
 def requested(
     source: str | Path | None,
@@ -30,7 +33,7 @@ def requested(
 ) -> TrainingConfig:
     """The recipe `model` under the file `config`, under the other arguments, under `settings`.
 
-    None leaves what is below.
+    None leaves what is below. The path of the data is absolute.
 
     Raises:
         ConfigError: a setting is unknown, does not fit, or clashes with another.
@@ -49,7 +52,9 @@ def requested(
     where = {"source": None if source is None else str(source), "size": size}
     given = {name: value for name, value in where.items() if value is not None}
     changes["data"] = base.data.to_dict() | given
-    return base.evolve(**changes).evolve(*settings)
+    asked = base.evolve(**changes).evolve(*settings)
+    # A run is looked at from other folders than the one it was started in.
+    return asked.evolve(data=asked.data.to_dict() | {"source": data.settled(asked.data.source)})
 
 
 def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> TrainingConfig:
@@ -109,10 +114,22 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def thread_count(asked: int | None, run: Path) -> int:
+    """The CPU threads asked for, else those of an earlier sitting of the run, else torch's own.
+
+    Raises:
+        ConfigError: fewer than one or more than `MOST_THREADS`.
+    """
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ConfigError(f"threads lie in 1..{MOST_THREADS}, got {asked}.")
+    return asked or recorded_threads(run) or torch.get_num_threads()
+
+
 def recorded_threads(path: Path) -> int | None:
     """The thread count of an earlier sitting of the run at `path`, if there was one."""
     try:
-        return int(read_json(path / "run.json")["provenance"]["threads"])
+        threads = int(read_json(path / "run.json")["provenance"]["threads"])
+        return threads if 1 <= threads <= MOST_THREADS else None
     except (OrthoganError, KeyError, TypeError, ValueError):
         return None
 

@@ -73,6 +73,12 @@ def test_assignments_read_what_python_prints(number: float, integer: int, flag: 
     assert tree == Tree(leaf=Leaf(number=number, maybe=integer), flag=flag)
 
 
+@given(st.floats() | st.integers() | st.booleans() | st.none() | st.dates())
+def test_text_is_taken_as_it_is_written(value: object) -> None:
+    assert Tree().evolve(f"leaf.text={value}").leaf.text == str(value)
+    assert Tree().evolve(f"leaf.text='{value}'").leaf.text == str(value)
+
+
 @given(trees)
 def test_settings_name_every_leaf_once(tree: Tree) -> None:
     names = [name for name, _ in flatten(tree.to_dict())]

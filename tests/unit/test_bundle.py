@@ -82,7 +82,7 @@ def truncate(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda folder: (folder / "config.json").unlink(), "not a bundle"),
+        (lambda folder: (folder / "config.json").unlink(), "has no config.json, so .* half of one"),
         (lambda folder: truncate(folder / "config.json"), ""),
         (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
         (lambda folder: (folder / "config.json").write_text("[1]"), "not the configuration"),
@@ -144,6 +144,26 @@ def test_names_of_folders_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         resolve(tmp_path)
     with pytest.raises(BundleError, match="cannot be read"):
         resolve("x" * 5000)
+
+
+def test_half_of_a_model_is_named_so_that_loading_tells_what_is_missing(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    make(run / "bundle")
+    (run / "run.json").write_text("{}")
+    (run / "bundle" / "config.json").write_text('{"format"')
+    assert resolve(run) == run / "bundle"
+    assert resolve(run / "bundle") == run / "bundle"
+    (run / "bundle" / "config.json").unlink()
+    assert resolve(run) == run / "bundle"
+    (run / "bundle" / "generator.safetensors").unlink()
+    with pytest.raises(BundleError, match="no trained model yet"):
+        resolve(run)
+
+
+def test_a_healthy_model_is_preferred_to_a_foreign_file(tmp_path: Path) -> None:
+    make(tmp_path / "bundle")
+    (tmp_path / "config.json").write_text("{}")
+    assert resolve(tmp_path) == tmp_path / "bundle"
 
 
 def test_a_shipped_name_wins_over_a_folder_of_that_name(

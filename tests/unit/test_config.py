@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import Field
 
 from orthogan.config import Config, flatten, read_config_file
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.networks import ConvGeneratorConfig
+from orthogan.networks import (
+    AttentionGeneratorConfig,
+    ConvDiscriminatorConfig,
+    ConvGeneratorConfig,
+    TransformerDiscriminatorConfig,
+    TransformerGeneratorConfig,
+)
 from orthogan.training.config import TrainingConfig
 
 
@@ -25,6 +32,7 @@ class Outer(Config):
     count: int = Field(3, ge=1)
     is_on: bool = False
     word: str = "a"
+    choice: Literal["1", "2"] = "1"
 
 
 def test_defaults_and_settings_in_order_of_declaration() -> None:
@@ -35,6 +43,7 @@ def test_defaults_and_settings_in_order_of_declaration() -> None:
         "count": 3,
         "is_on": False,
         "word": "a",
+        "choice": "1",
     }
     assert next(iter(Outer().settings())) == "inner.rate"
 
@@ -55,6 +64,20 @@ def test_defaults_and_settings_in_order_of_declaration() -> None:
         ("word=two words", "word", "two words"),
         ("word=[a", "word", "[a"),
         ("word=a: b: c", "word", "a: b: c"),
+        ("word=123", "word", "123"),
+        ("word=1e3", "word", "1e3"),
+        ("word= 007 ", "word", "007"),
+        ("word=true", "word", "true"),
+        ("word=null", "word", "null"),
+        ("word=a #1", "word", "a #1"),
+        ("word=[a]", "word", "[a]"),
+        ("word='a b'", "word", "a b"),
+        ('word="123"', "word", "123"),
+        ('word="a', "word", '"a'),
+        ("word='a': b", "word", "'a': b"),
+        ("inner.note=12", "inner.note", "12"),
+        ("inner.note=~", "inner.note", None),
+        ("choice=2", "choice", "2"),
         ("word=2020-01-31", "word", "2020-01-31"),
         ("word=seven", "word", "seven"),
     ],
@@ -95,7 +118,16 @@ def test_unknown_field_names_the_nearest() -> None:
         Outer().evolve(coutn=4)
 
 
-@pytest.mark.parametrize("assignment", ["count", "", "count 4"])
+def test_a_setting_like_no_other_is_told_where_to_look() -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig().evolve("nonsense=1")
+    sentence = "Unknown setting 'nonsense'. 'orthogan train --dry-run' shows every setting."
+    assert str(caught.value) == sentence
+    with pytest.raises(ConfigError, match=r"Did you mean 'penalty\.gamma_end'\? 'orthogan train"):
+        TrainingConfig().evolve("penalty.gama_end=1")
+
+
+@pytest.mark.parametrize("assignment", ["count", "", "count 4", "=4", " = 4"])
 def test_assignment_without_equals_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError, match="Expected NAME=VALUE"):
         Outer().evolve(assignment)
@@ -103,7 +135,7 @@ def test_assignment_without_equals_is_refused(assignment: str) -> None:
 
 @pytest.mark.parametrize(
     "assignment",
-    ["count=0", "count=1.5", "count=many", "is_on=3", "inner=3", "inner.names=a", "word=[a]"],
+    ["count=0", "count=1.5", "count=many", "is_on=3", "inner=3", "inner.names=a", "choice=3"],
 )
 def test_value_that_does_not_fit_is_refused(assignment: str) -> None:
     with pytest.raises(ConfigError, match=assignment.partition("=")[0].split(".")[-1]):
@@ -201,6 +233,21 @@ def test_bad_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes) 
     assert "\n" not in str(caught.value)
 
 
+def test_a_bad_file_says_what_is_wrong_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    for text, words in (
+        ("seed: 1\nloss: [3", "line 2, column 9: expected ',' or ']', but got '<stream end>'."),
+        ("seed: 1\n\tloss: 3", "line 2, column 1: found character '\\t' that cannot start"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            read_config_file(path)
+        assert str(caught.value).startswith(f"{path}: cannot be read: {words}")
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(tmp_path / "none.yaml")
+    assert str(caught.value).endswith("none.yaml: cannot be read: no such file or directory.")
+
+
 @pytest.mark.parametrize("name", ["run.toml", "run.json"])
 def test_missing_file_or_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -257,6 +304,46 @@ def test_unknown_parts_name_the_nearest(assignment: str, hint: str) -> None:
 def test_impossible_training_settings_are_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(fields))):
         TrainingConfig(**fields)
+
+
+def test_another_kind_comes_with_its_own_defaults() -> None:
+    base = TrainingConfig(generator=AttentionGeneratorConfig(width=40), seed=3)
+    switched = base.evolve("generator.kind=transformer")
+    assert switched.generator == TransformerGeneratorConfig()
+    assert switched == TrainingConfig(generator=TransformerGeneratorConfig(), seed=3)
+    assert base.merge({"generator": {"kind": "transformer"}}) == switched
+    assert switched.evolve("generator.kind=attention").generator == AttentionGeneratorConfig()
+    other = base.evolve("discriminator.kind=conv")
+    assert other.discriminator == ConvDiscriminatorConfig()
+    assert other.generator == base.generator
+
+
+def test_settings_of_the_new_kind_are_kept_whatever_the_order() -> None:
+    expected = TransformerGeneratorConfig(width=48, style_size=32)
+    words = ["generator.width=48", "generator.kind=transformer", "generator.style_size=32"]
+    assert TrainingConfig().evolve(*words).generator == expected
+    assert TrainingConfig().evolve(*reversed(words)).generator == expected
+    tree = {"generator": {"width": 48, "style_size": 32, "kind": "transformer"}}
+    assert TrainingConfig().merge(tree).generator == expected
+    both = {"generator": {"kind": "conv"}, "discriminator": {"kind": "transformer", "heads": 2}}
+    changed = TrainingConfig().merge(both)
+    assert changed.generator == ConvGeneratorConfig()
+    assert changed.discriminator == TransformerDiscriminatorConfig(heads=2)
+
+
+def test_the_same_kind_keeps_its_settings_and_another_the_form_of_the_images() -> None:
+    base = TrainingConfig().evolve("generator.width=40", "generator.colours=3", "generator.size=32")
+    assert base.evolve("generator.kind=attention") == base
+    assert base.merge({"generator": {"kind": "attention"}}) == base
+    generator = base.evolve("generator.kind=conv").generator
+    assert generator == ConvGeneratorConfig(colours=3, size=32)
+
+
+def test_a_setting_of_the_old_kind_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"Unknown setting 'generator\.style_size'"):
+        TrainingConfig().evolve("generator.kind=conv", "generator.style_size=3")
+    with pytest.raises(UnknownNameError, match="Did you mean 'conv'"):
+        TrainingConfig().merge({"generator": {"kind": "conf"}})
 
 
 def test_every_setting_says_what_it_is() -> None:

@@ -104,6 +104,36 @@ def test_unknown_recipe_names_the_nearest() -> None:
         RECIPES["atention-gan"]
 
 
+def test_a_configuration_file_may_name_another_kind_of_network(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("generator: {kind: transformer, width: 48}\ndiscriminator: {heads: 2}\n")
+    asked = request.requested(None, "attention-gan", None, None, None, (), file, None)
+    assert asked.generator == TransformerGeneratorConfig(width=48)
+    assert asked.discriminator == AttentionDiscriminatorConfig(heads=2)
+    words = ("discriminator.kind=conv", "generator.kind=attention")
+    asked = request.requested(None, "attention-gan", None, None, None, words, file, None)
+    assert asked.generator == AttentionGeneratorConfig()
+    assert asked.discriminator == ConvDiscriminatorConfig()
+
+
+def test_the_path_of_the_data_holds_in_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "123").mkdir()
+    (tmp_path / "mnist").mkdir()
+
+    def source(given, *settings):
+        asked = request.requested(given, "attention-gan", None, None, None, settings, None, None)
+        return asked.data.source
+
+    assert source("photos") == source("~/photos") == str(tmp_path / "photos")
+    assert source(str(tmp_path / "photos")) == str(tmp_path / "photos")
+    assert source(None, "data.source=123") == str(tmp_path / "123")
+    for name in ("mnist", "stacked-mnist", "hf:photos", "nowhere"):
+        assert source(name) == source(None, f"data.source={name}") == name
+
+
 def test_a_configuration_file_is_not_overruled_by_what_was_not_asked_for(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("seed: 5\nbudget: {seconds: 7}\ndata: {source: stacked-mnist}\nloss: hinge\n")

@@ -10,6 +10,7 @@ import pytest
 from orthogan import files
 from orthogan.errors import ResumeError, StorageError
 from orthogan.training import lock
+from orthogan.training.metrics_file import append_metrics
 from orthogan.training.run_folder import RunFolder, describe_machine, list_runs, read_metrics
 
 CONFIG = {"seed": 0, "loss": {"kind": "relativistic", "gamma": 1.0}, "betas": (0.0, 0.99)}
@@ -62,6 +63,21 @@ def test_other_data_is_refused(tmp_path: Path) -> None:
     RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
     with pytest.raises(ResumeError, match=r"other data .*abc, now xyz"):
         RunFolder.open(tmp_path / "run", CONFIG, MADE_BY | {"data_fingerprint": "xyz"})
+
+
+def test_the_same_data_may_lie_elsewhere(tmp_path: Path) -> None:
+    old = CONFIG | {"data": {"source": "a.npz", "size": None}}
+    new = CONFIG | {"data": {"source": "/there/a.npz", "size": None}}
+    RunFolder.open(tmp_path / "run", old, MADE_BY).close()
+    with pytest.raises(ResumeError, match=r"data\.source a\.npz -> /there/a\.npz"):
+        RunFolder.open(tmp_path / "run", new, MADE_BY | {"data_fingerprint": "xyz"})
+    other = new | {"data": {"source": "/there/a.npz", "size": 32}}
+    with pytest.raises(ResumeError, match=r"data\.size None -> 32\."):
+        RunFolder.open(tmp_path / "run", other, MADE_BY)
+    with RunFolder.open(tmp_path / "run", new, MADE_BY) as run:
+        assert run.config["data"]["source"] == "/there/a.npz"
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["config"]["data"]["source"] == "/there/a.npz"
 
 
 def test_another_thread_count_is_told_and_recorded(tmp_path: Path) -> None:
@@ -157,18 +173,57 @@ def test_paths(tmp_path: Path) -> None:
 def test_of_repeated_metrics_the_last_counts_and_a_torn_line_is_skipped(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path, CONFIG, MADE_BY) as run:
         assert read_metrics(run.metrics_path) == []
-        run.append_metrics({"images_seen": 20, "loss": float("nan"), "parts": [float("inf")]})
         run.append_metrics({"images_seen": 10, "event": "step", "loss": 1.0})
         run.append_metrics({"images_seen": 10, "event": "score", "fd": 3.0})
         with run.metrics_path.open("ab") as file:
             file.write(b'{"images_seen": 30, "lo')
         run.append_metrics({"images_seen": 10, "event": "step", "loss": 2.0})
         run.append_metrics({"note": "without a count"})
+        run.append_metrics({"images_seen": float("inf")})
+        run.append_metrics({"images_seen": 20, "loss": float("nan"), "parts": [float("inf")]})
         assert read_metrics(run.metrics_path) == [
             {"images_seen": 10, "event": "score", "fd": 3.0},
             {"images_seen": 10, "event": "step", "loss": 2.0},
             {"images_seen": 20, "loss": None, "parts": [None]},
         ]
+
+
+def write_metrics(path: Path, *lines: tuple[int, int, str, float]) -> list[dict[str, object]]:
+    """Appends (images seen, attempt, event, loss) and reads the file again."""
+    for seen, attempt, event, loss in lines:
+        record = {"images_seen": seen, "attempt": attempt, "event": event, "loss": loss}
+        append_metrics(path, record)
+    return read_metrics(path)
+
+
+def losses(records: list[dict[str, object]]) -> list[object]:
+    return [record["loss"] for record in records if record["event"] == "step"]
+
+
+def test_metrics_that_a_resumed_run_overtakes_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    first = [(seen, 0, "step", 1.0) for seen in (10, 20, 30, 40)]
+    assert losses(write_metrics(path, *first)) == [1.0] * 4
+    # At once, not only when the resumed run reaches them; also between its own counts.
+    assert losses(write_metrics(path, (20, 0, "resume", 0.0))) == [1.0] * 2
+    kept = write_metrics(path, (35, 0, "step", 2.0))
+    assert [record["images_seen"] for record in kept] == [10, 20, 20, 35]
+    assert losses(kept) == [1.0, 1.0, 2.0]
+    assert losses(write_metrics(path, (15, 0, "step", 3.0))) == [1.0, 3.0]  # without a mark
+
+
+def test_metrics_of_a_given_up_attempt_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    write_metrics(path, (10, 0, "step", 1.0), (0, 1, "escape", 0.0), (10, 1, "step", 2.0))
+    write_metrics(path, (30, 1, "step", 2.0))
+    assert losses(read_metrics(path)) == [2.0, 2.0]
+    # Killed before the first checkpoint of attempt 1: the run is in attempt 0 again.
+    kept = write_metrics(path, (10, 0, "resume", 0.0), (20, 0, "step", 3.0))
+    assert losses(kept) == [1.0, 3.0]
+    assert {record["attempt"] for record in kept} == {0}
+    kept = write_metrics(path, (0, 1, "escape", 0.0), (10, 1, "step", 4.0))
+    assert losses(kept) == [4.0]
+    assert [record["event"] for record in kept] == ["escape", "step"]
 
 
 def test_metrics_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

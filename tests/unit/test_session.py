@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from PIL import Image
 
 from orthogan import api
 from orthogan.bundle import load_bundle
-from orthogan.errors import ResumeError, StorageError
+from orthogan.errors import ConfigError, ResumeError, StorageError
 from orthogan.training import session
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.config import BudgetConfig
@@ -179,6 +180,17 @@ def test_scores_and_checkpoints_do_not_change_the_weights(
     assert final_bits(tmp_path / "often") == final_bits(tmp_path / "plain")
 
 
+def test_the_last_score_is_measured_once(
+    train_tiny, scored_file: Path, tmp_path: Path, capsys
+) -> None:
+    often = ("score_every_s=1e-6", NEVER)
+    train_tiny(tmp_path / "run", *often, source=scored_file, images=32, show_progress=True)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    scores = [json.loads(line) for line in lines if '"score"' in line]
+    assert [line["images_seen"] for line in scores] == [16, 32]
+    assert capsys.readouterr().err.count("(real images: ") == 2
+
+
 def test_a_finished_run_is_left_alone(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +263,23 @@ def test_things_are_due_once_in_their_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert clock.progress(50) == 0.5
 
 
+def test_the_pace_is_that_of_this_sitting_and_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = FakeTime()
+    monkeypatch.setattr(session, "time", now)
+    clock = Clock(BudgetConfig(images=1000), before_s=500.0, started=now.perf_counter())
+    clock.mark(200)  # resumed: the 500 s before count for nothing
+    now.now += 2.0
+    assert clock.pace(300) == (pytest.approx(14.0), pytest.approx(50.0))
+    clock.mark(0)  # escaped
+    now.now += 4.0
+    assert clock.pace(400) == (pytest.approx(6.0), pytest.approx(100.0))
+    assert clock.pace(1000)[0] == clock.pace(1010)[0] == 0.0
+    clock = Clock(BudgetConfig(seconds=60.0), before_s=10.0, started=now.perf_counter())
+    clock.mark(80)
+    now.now += 20.0
+    assert clock.pace(280) == (pytest.approx(30.0), pytest.approx(10.0))
+
+
 def test_other_settings_are_refused_by_name(train_tiny, tmp_path: Path) -> None:
     train_tiny(tmp_path / "run", images=32)
     with pytest.raises(ResumeError, match=r"penalty\.gamma_start 30\.0 -> 1\.0"):
@@ -270,6 +299,40 @@ def test_other_data_is_refused(train_tiny, tiny_file: Path, tmp_path: Path) -> N
     np.savez(mine, images=images, labels=labels)
     with pytest.raises(ResumeError, match="was trained on other data"):
         train_tiny(tmp_path / "run", source=mine, images=32)
+
+
+def test_a_run_finds_its_data_from_another_folder(
+    train_tiny, scored_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    shutil.copy(scored_file, "mine.npz")
+    run = train_tiny(Path("run"), source="mine.npz", images=32)
+    found = str(tmp_path / "here" / "mine.npz")
+    assert record(Path("run"))["config"]["data"]["source"] == found
+    assert load_bundle(Path("run/bundle")).data["source"] == found
+    assert "trained by orthogan on mine.npz." in Path("run/bundle/README.md").read_text()
+    monkeypatch.chdir(tmp_path / "there")
+    assert api.evaluate(tmp_path / "here" / "run", num_images=160, metrics=["fd"]).scores
+    again = train_tiny(tmp_path / "here" / "run", source="../here/mine.npz", images=32)
+    assert (again.status, again.seconds) == ("done", run.seconds)
+
+
+def test_a_run_that_named_its_data_by_a_relative_path_goes_on(
+    train_tiny, tiny_file: Path, whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tiny_file, "mine.npz")
+    with monkeypatch.context() as patch:
+        at_step(patch, 9, lambda _: signal.raise_signal(signal.SIGINT))
+        train_tiny(Path("run"), source="mine.npz")
+    written = record(Path("run"))
+    written["config"]["data"]["source"] = "mine.npz"
+    Path("run/run.json").write_text(json.dumps(written))
+    run = train_tiny(Path("run"), source="mine.npz")
+    assert (run.status, run.images_seen) == ("done", 320)
+    assert final_bits(Path("run")) == whole
 
 
 def test_occupied_run_folders_are_refused(train_tiny, tmp_path: Path) -> None:
@@ -313,6 +376,9 @@ def test_a_resumed_run_takes_as_many_threads_as_it_had(
     with monkeypatch.context() as patch:
         at_step(patch, 1, lambda _: signal.raise_signal(signal.SIGINT))
         train_tiny(tmp_path / "run", threads=1, images=32)
+    for count in (0, -1, 100_000):  # the last would be more than the system allows
+        with pytest.raises(ConfigError, match=rf"threads lie in 1\.\.1024, got {count}\."):
+            train_tiny(tmp_path / "run", images=32, threads=count)
     torch.set_num_threads(2)
     train_tiny(tmp_path / "run", images=32, show_progress=True)
     assert torch.get_num_threads() == 1

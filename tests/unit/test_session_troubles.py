@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 from pathlib import Path
@@ -89,12 +90,12 @@ DOOMED = (
 
 
 def test_a_start_that_saturates_each_time_is_given_up(train_tiny, tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"won at the start .* in each of 2 attempts") as caught:
+    with pytest.raises(DivergedError, match=r"same at the start, in each of 2 attempts") as caught:
         train_tiny(tmp_path / "run", *DOOMED, "escape_attempts=1", model="conv-gan", images=20_000)
     assert caught.value.exit_code == 4
     assert record(tmp_path / "run")["status"] == "diverged"
     (escape,) = escapes(tmp_path / "run")
-    assert escape["attempt"] == 1
+    assert (escape["attempt"], escape["reason"]) == (1, watch.WON)
     assert escape["abandoned_at"] >= 16 * watch.PATIENCE * watch.STEPS_BETWEEN_LOOKS
 
 
@@ -130,10 +131,74 @@ def test_a_saturated_start_is_escaped_from(
     (escape,) = escapes(tmp_path / "run")
     assert (escape["attempt"], escape["images_seen"]) == (1, 0)
     assert escape["abandoned_at"] > 0
-    assert f"Saturated start at {escape['abandoned_at']} images" in capsys.readouterr().err
+    assert (
+        f"Dead start at {escape['abandoned_at']} images: {watch.WON}. " in capsys.readouterr().err
+    )
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     assert checkpoint.state["attempt"] == 1
+
+
+# Nobody learns anything, so nobody wins.
+IDLE = ("discriminator_adam.learning_rate=1e-12", "generator_adam.learning_rate=1e-12")
+
+
+def flatten_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same without a winner: the longer patience is what notices."""
+    kill_first_attempt(monkeypatch)
+    monkeypatch.setattr(watch, "FLAT_PATIENCE", 4)
+
+
+def test_one_image_without_a_winner_is_escaped_from_too(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    flatten_first_attempt(monkeypatch)
+    train_tiny(tmp_path / "run", *IDLE, NEVER, images=640, show_progress=True)
+    (escape,) = escapes(tmp_path / "run")
+    assert (escape["attempt"], escape["reason"]) == (1, watch.UNDECIDED)
+    assert escape["abandoned_at"] == 16 * 4 * watch.STEPS_BETWEEN_LOOKS
+    assert f"Dead start at 512 images: {watch.UNDECIDED}. Starting again" in capsys.readouterr().err
+
+
+def test_one_image_without_a_winner_is_told_apart_after_the_start(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flatten_first_attempt(monkeypatch)
+    monkeypatch.setattr(session, "START_STEPS", 1)
+    with pytest.raises(DivergedError, match="has not won, long after the start"):
+        train_tiny(tmp_path / "run", *IDLE, images=640)
+
+
+def test_the_longer_count_goes_on_after_a_stop(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flatten_first_attempt(monkeypatch)
+    train_tiny(tmp_path / "whole", *IDLE, images=640)
+    with monkeypatch.context() as patch:
+        at_step(patch, 27, lambda _: signal.raise_signal(signal.SIGINT))
+        assert train_tiny(tmp_path / "parts", *IDLE, images=640).images_seen == 16 * 27
+    train_tiny(tmp_path / "parts", *IDLE, images=640)
+    (escape,) = escapes(tmp_path / "parts")
+    assert escape["abandoned_at"] == 512
+    assert final_bits(tmp_path / "parts") == final_bits(tmp_path / "whole")
+
+
+def test_what_an_abandoned_attempt_measured_is_not_read(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill_first_attempt(monkeypatch)
+    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
+    train_tiny(tmp_path / "run", *IMPATIENT, images=64)
+    path = tmp_path / "run" / "metrics.jsonl"
+    assert {line["attempt"] for line in read_metrics(path)} == {0}
+    train_tiny(tmp_path / "other", *IMPATIENT, images=960)
+    path = tmp_path / "other" / "metrics.jsonl"
+    written = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {line["attempt"] for line in written} == {0, 1}
+    kept = read_metrics(path)
+    assert {line["attempt"] for line in kept} == {1}
+    steps = [line["images_seen"] for line in kept if line["event"] == "step"]
+    assert steps == list(range(16, 961, 16))
 
 
 def test_an_escaped_run_resumes_bit_for_bit(

@@ -119,7 +119,7 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make, monkeypatch) 
     early.escape()
     late.escape()
     assert (late.attempt, late.images_seen) == (1, 0)
-    assert late.watch.state() == {"looks": 0, "steps": 0}
+    assert late.watch.state() == {"looks": 0, "steps": 0, "flat_looks": 0}
     assert bits(early) == bits(late)
     assert not torch.equal(weights(late, "generator"), first)
     late.step(0.0)

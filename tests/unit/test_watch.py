@@ -8,11 +8,20 @@ from torch import Tensor
 
 from orthogan.adversarial.steps import DiscriminatorStep
 from orthogan.rng import normal, stream
-from orthogan.training.watch import PATIENCE, STEPS_BETWEEN_LOOKS, SaturationWatch, spread
+from orthogan.training.watch import (
+    FLAT_PATIENCE,
+    PATIENCE,
+    STEPS_BETWEEN_LOOKS,
+    UNDECIDED,
+    WON,
+    SaturationWatch,
+    spread,
+)
 
 REAL = normal((8, 1, 4, 4), stream(0, "real"))
 FLAT = normal((1, 1, 4, 4), stream(0, "flat")).expand(8, -1, -1, -1)
 STEPS = PATIENCE * STEPS_BETWEEN_LOOKS
+FLAT_STEPS = FLAT_PATIENCE * STEPS_BETWEEN_LOOKS
 
 
 def judged(gap: float) -> DiscriminatorStep:
@@ -33,21 +42,40 @@ def test_a_saturated_pair_is_found_after_exactly_the_patience() -> None:
     assert watch.looks == PATIENCE - 1
     assert shown(watch, 1)
     assert watch.looks == PATIENCE
+    assert watch.verdict == WON
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5, -10.0])
+def test_one_image_is_found_even_if_nobody_wins_but_later(gap: float) -> None:
+    watch = SaturationWatch()
+    assert FLAT_STEPS > 2 * STEPS
+    assert not shown(watch, FLAT_STEPS - 1, gap=gap)
+    assert (watch.looks, watch.flat_looks, watch.verdict) == (0, FLAT_PATIENCE - 1, "")
+    assert shown(watch, 1, gap=gap)
+    assert watch.verdict == UNDECIDED
+
+
+def test_one_look_at_fakes_that_differ_starts_the_longer_count_again() -> None:
+    watch = SaturationWatch()
+    shown(watch, FLAT_STEPS - STEPS_BETWEEN_LOOKS, gap=0.0)
+    shown(watch, STEPS_BETWEEN_LOOKS, REAL, gap=0.0)
+    assert watch.flat_looks == 0
+    assert not shown(watch, FLAT_STEPS - 1, gap=0.0)
+    assert shown(watch, 1, gap=0.0)
 
 
 @pytest.mark.parametrize(
     ("fake", "gap"),
     [
         (REAL.flip(0), 10.0),  # the discriminator wins, but the fakes differ
-        (FLAT, 0.5),  # every fake is the same, but it still fools
         (REAL.flip(0), 0.0),
         (0.2 * REAL, 10.0),  # a twenty-fifth of the real variance is above the line
     ],
 )
 def test_a_healthy_pair_is_left_alone(fake: Tensor, gap: float) -> None:
     watch = SaturationWatch()
-    assert not shown(watch, 3 * STEPS, fake, gap)
-    assert watch.looks == 0
+    assert not shown(watch, 2 * FLAT_STEPS, fake, gap)
+    assert (watch.looks, watch.flat_looks) == (0, 0)
 
 
 def test_fakes_that_hardly_differ_count_as_one_image() -> None:
@@ -72,6 +100,24 @@ def test_state_makes_the_same_watch_again(steps: int) -> None:
     assert again.is_saturated == watch.is_saturated
     for _ in range(STEPS):
         assert shown(watch, 1) == shown(again, 1)
+
+
+@pytest.mark.parametrize("steps", [13, FLAT_STEPS - 1, FLAT_STEPS])
+def test_state_holds_both_counts(steps: int) -> None:
+    watch = SaturationWatch()
+    shown(watch, steps, gap=0.0)
+    again = SaturationWatch(**watch.state())
+    for _ in range(2 * STEPS_BETWEEN_LOOKS):
+        assert watch.verdict == again.verdict
+        assert shown(watch, 1, gap=0.0) == shown(again, 1, gap=0.0)
+
+
+def test_a_state_from_before_the_longer_count_is_read() -> None:
+    assert SaturationWatch(looks=2, steps=16).state() == {
+        "looks": 2,
+        "steps": 16,
+        "flat_looks": 0,
+    }
 
 
 def test_spread_is_the_mean_variance_over_the_batch() -> None:

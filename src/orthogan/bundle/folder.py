@@ -109,7 +109,7 @@ def is_bundle(folder: Path) -> bool:
 def _read_config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG_FILE
     if not file.is_file():
-        raise BundleError(f"{folder}: not a bundle (no {CONFIG_FILE}).")
+        raise BundleError(f"{folder}: has no {CONFIG_FILE}, so it is no bundle or half of one.")
     try:
         config = read_json(file)
     except StorageError as error:

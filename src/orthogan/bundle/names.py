@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orthogan.bundle.folder import is_bundle
+from orthogan.bundle.folder import CONFIG_FILE, WEIGHTS_FILE, is_bundle
 from orthogan.errors import BundleError, UnknownNameError
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -38,15 +38,20 @@ def shipped_names() -> list[str]:
 
 
 def _bundle_in(path: Path) -> Path:
-    if is_bundle(path):
-        return path
-    if is_bundle(path / "bundle"):
-        return path / "bundle"
+    # Half of a model is the second choice: loading it says what is missing or damaged.
+    for is_meant in (is_bundle, _has_parts):
+        for folder in (path, path / "bundle"):
+            if is_meant(folder):
+                return folder
     if (path / "run.json").exists():
         raise BundleError(
             f"{path}: this run has no trained model yet; repeat its command to go on training."
         )
     raise BundleError(f"{path}: neither a run folder nor a bundle.")
+
+
+def _has_parts(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).exists() or (folder / WEIGHTS_FILE).exists()
 
 
 def _run_names() -> list[str]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import Any
 
 INTERRUPTED = 130
+PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the command again
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,10 +19,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Words after `orthogan`; None takes them from the process.
     """
+    words = sys.argv[1:] if argv is None else argv
+    before = _note_preemption() if "train" in words else None
     try:
         from orthogan.cli.entry import run  # late: Ctrl-C during an import is no traceback either
 
-        return run(sys.argv[1:] if argv is None else argv)
+        return run(words)
     except KeyboardInterrupt:
         sys.stderr.write("orthogan: Interrupted; repeat the command to go on.\n")
         return INTERRUPTED
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _note_preemption() -> Any:
+    """Ends the process in good order if SIGTERM comes before training begins or after its end."""
+    try:
+        return signal.signal(signal.SIGTERM, _leave)
+    except ValueError:  # only the main thread may set handlers
+        return None
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    # Not an exception: imports and destructors swallow some. Training itself answers differently,
+    # and outside of it all that is written is written at once or not at all.
+    os.write(2, b"orthogan: Preempted outside of training; nothing is lost, repeat the command.\n")
+    os._exit(PREEMPTED)

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.cli import INTERRUPTED, PREEMPTED
 from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
 from orthogan.cli.output import say, show, show_json, show_table, show_yaml
 from orthogan.errors import ConfigError, UnknownNameError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-EXIT_CODES = {"diverged": 4, "preempted": 75, "interrupted": 130}
+EXIT_CODES = {"diverged": 4, "preempted": PREEMPTED, "interrupted": INTERRUPTED}
 
 
 def train(

@@ -3,6 +3,15 @@
 from orthogan.data.catalogue import SOURCES
 from orthogan.data.image_set import ImageSet, to_floats, to_pixels
 from orthogan.data.order import Order, batch_indices
-from orthogan.data.sources import load
+from orthogan.data.sources import load, settled
 
-__all__ = ["SOURCES", "ImageSet", "Order", "batch_indices", "load", "to_floats", "to_pixels"]
+__all__ = [
+    "SOURCES",
+    "ImageSet",
+    "Order",
+    "batch_indices",
+    "load",
+    "settled",
+    "to_floats",
+    "to_pixels",
+]

@@ -57,13 +57,27 @@ def load(
     return images
 
 
+def settled(source: str) -> str:
+    """The source under a name that holds in every folder: the path of existing data is absolute.
+
+    Names of data sets stay as they are, and so does what cannot be found.
+
+    >>> settled("mnist"), settled("hf:fashion_mnist"), settled("no/such/file.npz")
+    ('mnist', 'hf:fashion_mnist', 'no/such/file.npz')
+    """
+    path = _path(source)
+    if source in SOURCES or source.startswith(PREFIX) or not source or not _exists(path):
+        return source
+    return str(path.absolute())
+
+
 def _read(source: str | Path, wanted: Wanted) -> ImageSet:
     if isinstance(source, str):
         if source in SOURCES:
             return _read_named(source, wanted)
         if source.startswith(PREFIX):
             return load_hub(source.removeprefix(PREFIX), wanted)
-    path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
+    path = _path(source)
     if not str(source) or not _exists(path):
         raise DataError(
             f"'{source}' is neither an existing file or folder nor a known data set."
@@ -89,6 +103,10 @@ def _format_of(path: Path) -> str:
     if suffix in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
     return suffix[1:] if suffix in (".npz", ".npy", ".zip") else "idx"
+
+
+def _path(source: str | Path) -> Path:
+    return Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
 
 
 def _exists(path: Path) -> bool:

@@ -35,6 +35,10 @@ class GeneratorConfig(NetworkConfig):
 
     latent_size: int = Field(64, ge=1, description="length of the noise vector")
 
+    def of_kind(self, kind: str) -> GeneratorConfig:
+        """The defaults of another kind of generator, for the same images."""
+        return _switched(GENERATORS, self, kind)
+
     @abstractmethod
     def build(self) -> Generator:
         """The generator, freshly initialised."""
@@ -42,6 +46,10 @@ class GeneratorConfig(NetworkConfig):
 
 class DiscriminatorConfig(NetworkConfig):
     """Settings that every discriminator has."""
+
+    def of_kind(self, kind: str) -> DiscriminatorConfig:
+        """The defaults of another kind of discriminator, for the same images."""
+        return _switched(DISCRIMINATORS, self, kind)
 
     @abstractmethod
     def build(self) -> Discriminator:
@@ -134,6 +142,13 @@ def network_config(registry: Registry[type[C]], value: Any) -> C:
     if not isinstance(value, dict) or "kind" not in value:
         raise ConfigError(f"A {registry.kind} needs a 'kind', one of: {', '.join(registry)}.")
     return registry[str(value["kind"])](**value)
+
+
+def _switched(registry: Registry[type[C]], config: C, kind: str) -> C:
+    if kind == config.kind:
+        return config
+    form = {"kind": kind, "size": config.size, "colours": config.colours}
+    return network_config(registry, form | {"classes": config.classes})
 
 
 def normalise(latents: Latents) -> Latents:

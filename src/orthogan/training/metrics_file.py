@@ -33,22 +33,33 @@ def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The records of a `metrics.jsonl` in order of `images_seen`; [] if there is no file.
+    """The records that led to where the run stands, in order of `images_seen`; [] without a file.
 
-    A resumed run repeats what came after its checkpoint: of several records with one image count
-    and one `event`, the last counts. Half-written lines are skipped.
+    Left out are those of an `attempt` that was given up, those that a resumed run has overtaken
+    (a record of a lower image count stands below them; of several with one count and one `event`
+    the last counts), and half-written lines.
     """
+    lines = _lines(path)
+    attempt = lines[-1][1] if lines else 0
     records: dict[tuple[int, str], dict[str, Any]] = {}
-    if not path.exists():
-        return []
-    for line in path.read_bytes().splitlines():
+    for seen, its_attempt, record in lines:
+        if its_attempt == attempt:
+            while records and next(reversed(records))[0] > seen:
+                records.popitem()
+            records[seen, str(record.get("event", ""))] = record
+    return [records[key] for key in sorted(records)]
+
+
+def _lines(path: Path) -> list[tuple[int, int, dict[str, Any]]]:
+    """Image count, attempt and record of each whole line, in the order written."""
+    lines: list[tuple[int, int, dict[str, Any]]] = []
+    for line in path.read_bytes().splitlines() if path.exists() else ():
         try:
             record = json.loads(line)
-            images_seen = int(record["images_seen"])
-        except (ValueError, KeyError, TypeError):
+            lines.append((int(record["images_seen"]), int(record.get("attempt", 0)), record))
+        except (ValueError, KeyError, TypeError, OverflowError):
             continue
-        records[images_seen, str(record.get("event", ""))] = record
-    return [records[key] for key in sorted(records)]
+    return lines
 
 
 def _finite(value: Any) -> Any:

@@ -17,6 +17,7 @@ from orthogan.training.lock import FolderLock
 from orthogan.training.metrics_file import append_metrics, read_metrics
 from orthogan.training.run_list import RunSummary, list_runs
 from orthogan.training.run_record import (
+    DATA_SOURCE,
     FIELDS,
     RUN_FILE,
     describe_machine,
@@ -58,7 +59,8 @@ class RunFolder:
 
         Args:
             path: The folder; parents are created.
-            config: Nested settings; a re-opened run must have the same.
+            config: Nested settings; a re-opened run must have the same, but its data may lie
+                elsewhere as long as their fingerprint is the same.
             provenance: What made the run, as `describe_machine` returns it. The data
                 fingerprint must be the same, the rest may differ and is told in `changes`.
             may_change: Dotted settings that may differ without changing the result.
@@ -172,9 +174,12 @@ class RunFolder:
     def _join(
         self, config: dict[str, Any], provenance: dict[str, Any], may_change: Collection[str]
     ) -> None:
-        refuse_other_settings(self.path, self._record["config"], config, may_change)
         first = self._record["provenance"]
+        same_data = first.get("data_fingerprint") == provenance.get("data_fingerprint")
+        may_change = {*may_change, DATA_SOURCE} if same_data else may_change
+        refuse_other_settings(self.path, self._record["config"], config, may_change)
         refuse_other_data(self.path, first, provenance)
+        self._record["config"] = config
         self.changes = tuple(
             f"{name} was {first.get(name)}, now {value}"
             for name, value in provenance.items()

@@ -16,6 +16,7 @@ from orthogan.version import __version__
 FORMAT = 1
 RUN_FILE = "run.json"
 FIELDS = {"format", "status", "reason", "images_seen", "updated", "config", "provenance"}
+DATA_SOURCE = "data.source"  # the setting that may change with the data left as they are
 MAX_DIFFERENCES = 5  # a sentence stays readable
 
 

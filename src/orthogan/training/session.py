@@ -41,6 +41,7 @@ class Clock:
     before_s: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     due: dict[str, float] = field(default_factory=dict)
+    _mark: tuple[float, float, int] = (0.0, 0.0, 0)
 
     @property
     def elapsed_s(self) -> float:
@@ -52,6 +53,19 @@ class Clock:
         if self.budget.images is not None:
             return images_seen / self.budget.images
         return self.elapsed_s / (self.budget.seconds or 1.0)
+
+    def mark(self, images_seen: int) -> None:
+        """Measure speed from here on: what came before went at another."""
+        self._mark = (self.elapsed_s, self.progress(images_seen), images_seen)
+
+    def pace(self, images_seen: int) -> tuple[float, float]:
+        """Seconds left and images a second, both at the speed since the mark."""
+        elapsed_s, progress, images = self._mark
+        spent_s = max(self.elapsed_s - elapsed_s, 1e-6)
+        reached = self.progress(images_seen)
+        gained = reached - progress
+        left_s = spent_s * max(1 - reached, 0.0) / gained if gained > 0 else 0.0
+        return left_s, (images_seen - images) / spent_s
 
     def is_due(self, name: str, every_s: float) -> bool:
         """True once every `every_s` seconds; the first time after that long."""
@@ -79,6 +93,7 @@ class Session:
         self.config = trainer.config
         self.clock = Clock(self.config.budget)
         self.scores: dict[str, float] = {}
+        self._measured_at = -1  # image count
         self._stop_signal = 0
 
     def train(self) -> tuple[str, str]:
@@ -112,6 +127,7 @@ class Session:
         if checkpoint.note:
             self.display.note(checkpoint.note)
         self.display.note(f"Resuming from {checkpoint.images_seen:,} images.")
+        self._log({"event": "resume"})
         self.run.update_status("running", **self._facts())
 
     def _loop(self) -> None:
@@ -119,46 +135,47 @@ class Session:
         score_every = config.score_every_s or max(
             MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
         )
+        clock.mark(trainer.images_seen)
         while (progress := clock.progress(trainer.images_seen)) < 1 and not self._stop_signal:
             record = trainer.step(progress)
             if trainer.watch.is_saturated:
                 self._escape()
+                continue
             if clock.is_due("metrics", METRICS_EVERY_S):
                 self._log({"event": "step", **record.numbers()})
             if clock.is_due("show", SHOW_EVERY_S):
-                self.display.advance(progress, self._facts_line(record, progress))
+                self._show(record)
             if clock.is_due("score", score_every):
                 self.measure()
             if clock.is_due("checkpoint", config.checkpoint_every_s):
                 self.checkpoint()
 
     def _escape(self) -> None:
-        trainer = self.trainer
+        trainer, why = self.trainer, self.trainer.watch.verdict
+        found = why[:1].upper() + why[1:]
         if trainer.watch.steps > START_STEPS:
             raise DivergedError(
-                "The discriminator has won and every image is the same, long after the start; "
+                f"{found}, long after the start; "
                 "lower the learning rates or raise penalty.gamma_end."
             )
         if trainer.attempt >= self.config.escape_attempts:
             raise DivergedError(
-                "The discriminator won at the start and every image is the same, in each of "
-                f"{trainer.attempt + 1} attempts; lower the learning rates or raise "
-                "penalty.gamma_start."
+                f"{found} at the start, in each of {trainer.attempt + 1} attempts; "
+                "lower the learning rates or raise penalty.gamma_start."
             )
         seen = trainer.images_seen
         trainer.escape()
-        sentence = (
-            f"Saturated start at {seen:,} images: the discriminator won and every image is the "
-            f"same. Starting again (attempt {trainer.attempt + 1}) with half the step size and "
-            "twice the penalty."
+        self._log({"event": "escape", "abandoned_at": seen, "reason": why})
+        self.display.note(
+            f"Dead start at {seen:,} images: {why}. Starting again "
+            f"(attempt {trainer.attempt + 1}) with half the step size and twice the penalty."
         )
-        self._log({"event": "escape", "attempt": trainer.attempt, "abandoned_at": seen})
-        self.display.note(sentence)
         self.checkpoint()
+        self.clock.mark(trainer.images_seen)
 
     def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""
-        seen = self.trainer.images_seen
+        seen = self._measured_at = self.trainer.images_seen
         picture = png(grid(sample_pixels(self.trainer.average, GRID_SEEDS)))
         write_atomic(self.run.sample_path(seen), picture)
         if self.score is None:
@@ -202,7 +219,8 @@ class Session:
         return name, reason
 
     def _finish(self) -> tuple[str, str]:
-        self.measure()
+        if self._measured_at != self.trainer.images_seen:
+            self.measure()
         self.checkpoint()
         config, images = self.config, self.trainer.images
         save_bundle(
@@ -218,7 +236,7 @@ class Session:
             },
             card={
                 "title": self.run.path.name,
-                "summary": f"A generator trained by orthogan on {config.data.source}.",
+                "summary": f"A generator trained by orthogan on {images.name}.",
                 "command": self.run.provenance["command"],
                 "seed": config.seed,
                 "images seen": self.trainer.images_seen,
@@ -258,22 +276,22 @@ class Session:
         }
 
     def _log(self, record: dict[str, Any]) -> None:
-        seen = {"images_seen": self.trainer.images_seen, "elapsed_s": self.clock.elapsed_s}
-        self.run.append_metrics(seen | record)
+        trainer = self.trainer
+        place = {"images_seen": trainer.images_seen, "attempt": trainer.attempt}
+        self.run.append_metrics(place | {"elapsed_s": self.clock.elapsed_s} | record)
 
-    def _facts_line(self, record: StepRecord, progress: float) -> str:
-        clock, seen = self.clock, self.trainer.images_seen
-        left = clock.elapsed_s * (1 - progress) / progress if progress > 0 else 0.0
-        numbers = record.numbers()
-        facts = [
-            f"{duration(left)} left",
-            f"{seen:,} images",
-            f"{seen / clock.elapsed_s:,.0f}/s",
-            f"loss D {numbers['discriminator_loss']:.3f} G {numbers['generator_loss']:.3f}",
-            f"penalty {numbers['penalty']:.2g}",
-        ]
-        if self.score and self.score.name in self.scores:
-            facts.append(f"fd {self.scores[self.score.name]:.3g}")
+    def _show(self, record: StepRecord) -> None:
+        seen = self.trainer.images_seen
+        left_s, speed = self.clock.pace(seen)
+        pace = f"{duration(left_s)} left  {seen:,} images  {speed:,.0f}/s"
+        self.display.advance(min(self.clock.progress(seen), 1.0), pace, self._numbers(record))
+
+    def _numbers(self, record: StepRecord) -> str:
+        now, score = record.numbers(), self.score
+        losses = f"loss D {now['discriminator_loss']:.3f} G {now['generator_loss']:.3f}"
+        facts = [losses, f"penalty {now['penalty']:.2g}"]
+        if score is not None and score.name in self.scores:
+            facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
         return "  ".join(facts)
 
     @contextmanager

@@ -1,8 +1,9 @@
-"""The saturated start: the discriminator wins within seconds and every fake is one image.
+"""The dead start: every fake is one image, with or without a discriminator that has won.
 
-The generator then gets no usable gradient and stays there for good. Two signs together tell it
-from a healthy start: the fakes hardly differ from each other, and the discriminator tells nearly
-every pair apart.
+Where the discriminator wins within seconds, the generator gets no usable gradient and stays there
+for good; two signs together tell that from a healthy start: the fakes hardly differ from each
+other, and nearly every pair is told apart. Where neither wins, the fakes alone tell, and they get
+more time.
 """
 
 from __future__ import annotations
@@ -23,18 +24,24 @@ MAX_WIN = 0.9
 STEPS_BETWEEN_LOOKS = 8
 # 12 looks are about 100 steps: a few seconds, far longer than the default start stays flat.
 PATIENCE = 12
+# 38 looks are about 300 steps: healthy starts have unfolded after 64 (docs/log.md).
+FLAT_PATIENCE = 38
+
+WON = "the discriminator won and every image is the same"
+UNDECIDED = "every image has long been the same, although the discriminator has not won"
 
 
 class SaturationWatch:
-    """Counts how many looks in a row showed a saturated pair.
+    """Counts how many looks in a row showed a saturated pair, and how many one image only.
 
     Args:
         looks: Saturated looks in a row so far.
         steps: Steps so far.
+        flat_looks: Looks in a row so far at which the fakes were alike, whoever was winning.
     """
 
-    def __init__(self, looks: int = 0, steps: int = 0) -> None:
-        self.looks, self.steps = looks, steps
+    def __init__(self, looks: int = 0, steps: int = 0, flat_looks: int = 0) -> None:
+        self.looks, self.steps, self.flat_looks = looks, steps, flat_looks
 
     def see(self, real: Images, fake: Images, judged: DiscriminatorStep) -> None:
         """Take one step into account."""
@@ -42,16 +49,25 @@ class SaturationWatch:
         if self.steps % STEPS_BETWEEN_LOOKS == 0:
             flat = spread(fake) < MIN_SPREAD * spread(real)
             beaten = torch.sigmoid(judged.real - judged.fake).mean() > MAX_WIN
-            self.looks = self.looks + 1 if bool(flat & beaten) else 0
+            is_flat, is_saturated = torch.stack([flat, flat & beaten]).tolist()  # one transfer
+            self.looks = self.looks + 1 if is_saturated else 0
+            self.flat_looks = self.flat_looks + 1 if is_flat else 0
+
+    @property
+    def verdict(self) -> str:
+        """Why the start is lost, as the middle of a sentence; empty if it is not."""
+        if self.looks >= PATIENCE:
+            return WON
+        return UNDECIDED if self.flat_looks >= FLAT_PATIENCE else ""
 
     @property
     def is_saturated(self) -> bool:
         """Whether the start is lost."""
-        return self.looks >= PATIENCE
+        return bool(self.verdict)
 
     def state(self) -> dict[str, Any]:
         """The arguments that make the same watch again."""
-        return {"looks": self.looks, "steps": self.steps}
+        return {"looks": self.looks, "steps": self.steps, "flat_looks": self.flat_looks}
 
 
 def spread(images: Images) -> torch.Tensor:

@@ -75,7 +75,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: str) -> None:
     with pytest.raises(DivergedError, match=r"Diverged at \d+ images: "):
-        train_tiny(tmp_path / "run", f"{player}_adam.learning_rate=1e30", EACH_STEP)
+        train_tiny(tmp_path / "run", f"{player}_optimizer.learning_rate=1e30", EACH_STEP)
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
@@ -140,7 +140,7 @@ def test_a_saturated_start_is_escaped_from(
 
 
 # Nobody learns anything, so nobody wins.
-IDLE = ("discriminator_adam.learning_rate=1e-12", "generator_adam.learning_rate=1e-12")
+IDLE = ("discriminator_optimizer.learning_rate=1e-12", "generator_optimizer.learning_rate=1e-12")
 
 
 def flatten_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def rotation(width: int, seed: int) -> Tensor:
     return torch.linalg.qr(square)[0]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(tables())
 def test_ranks_lie_between_one_and_the_rank_and_in_order(table: Tensor) -> None:
     limit = int(torch.linalg.matrix_rank(table / table.abs().max().clamp_min(1e-300)))
@@ -54,7 +54,7 @@ def test_ranks_lie_between_one_and_the_rank_and_in_order(table: Tensor) -> None:
     assert found[1] <= found[0] + SLACK
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(tables(), st.floats(1e-3, 1e3), st.integers(0, 99))
 def test_ranks_see_neither_scale_nor_rotation(table: Tensor, scale: float, seed: int) -> None:
     turned = scale * table @ rotation(table.shape[1], seed)
@@ -76,7 +76,7 @@ def test_isoscore_is_linear_in_the_number_of_dimensions_used(
     assert found == pytest.approx((used - 1) / (width - 1), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     st.integers(2, 30),
     st.integers(2, 8),
@@ -97,7 +97,7 @@ def test_isoscore_sees_neither_mean_nor_scale_nor_rotation_and_is_the_participat
     assert found == pytest.approx((ratio - 1) / (columns - 1), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(tables(least_rows=2))
 def test_mean_cosine_is_the_mean_over_all_pairs(table: Tensor) -> None:
     largest = table.abs().amax(1, keepdim=True).clamp_min(1e-300)
@@ -107,7 +107,7 @@ def test_mean_cosine_is_the_mean_over_all_pairs(table: Tensor) -> None:
     assert mean_cosine(table) == pytest.approx(math.fsum(pairs) / len(pairs), abs=1e-12)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(tables(least_rows=3, least_columns=2))
 def test_correlations_are_shares_and_total_where_everything_lies_on_a_line(table: Tensor) -> None:
     assert 0 <= column_correlation(table) <= 1

@@ -18,7 +18,7 @@ from orthogan.geometry.spectrum import (
     singular_values,
     stable_rank,
 )
-from orthogan.geometry.usage import beside_permutations, usage
+from orthogan.geometry.usage import beside_permutations, dimension_usage
 from orthogan.rng import stream
 
 
@@ -62,7 +62,7 @@ def test_a_line_through_the_origin_is_not_isotropic_though_its_cosines_are_zero(
 
 
 def test_uncorrelated_columns_lie_within_their_null():
-    found = usage(cloud(300, 10))
+    found = dimension_usage(cloud(300, 10))
     for estimate in found.estimates:
         assert estimate.null == pytest.approx(estimate.value, rel=0.1, abs=0.01)
     assert not found.effective_rank.is_beyond_null
@@ -74,7 +74,7 @@ def test_uncorrelated_columns_lie_within_their_null():
 @pytest.mark.parametrize("planted", [1, 3])
 def test_planted_signals_are_counted(planted):
     signals = cloud(300, planted, seed=1) @ cloud(planted, 20, seed=2)
-    found = usage(4 * signals + cloud(300, 20, seed=3))
+    found = dimension_usage(4 * signals + cloud(300, 20, seed=3))
     assert (found.num_signal, found.num_signal_permuted) == (planted, planted)
     assert found.effective_rank.value < found.effective_rank.null_low
     assert found.isoscore.value < found.isoscore.null_low
@@ -82,7 +82,7 @@ def test_planted_signals_are_counted(planted):
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (4, 40)])
 def test_too_few_samples_carry_a_warning(rows, columns):
-    found = usage(cloud(rows, columns))
+    found = dimension_usage(cloud(rows, columns))
     assert f"no rank can exceed {rows - 1}" in found.notes[0]
     assert found.effective_rank.value <= rows - 1
     assert not found.effective_rank.is_beyond_null
@@ -90,25 +90,25 @@ def test_too_few_samples_carry_a_warning(rows, columns):
 
 
 def test_adversarial_tables_have_a_usage():
-    one_column = usage(cloud(10, 1))
+    one_column = dimension_usage(cloud(10, 1))
     assert one_column.isoscore is None
     assert one_column.effective_rank.value == pytest.approx(1)
     assert not any(estimate.is_beyond_null for estimate in one_column.estimates)
     assert one_column.num_signal_permuted == 0
-    alike = usage(torch.full((6, 3), 0.1))
+    alike = dimension_usage(torch.full((6, 3), 0.1))
     assert "No two rows differ" in alike.notes[0]
     assert (alike.isoscore, alike.num_signal) == (None, 0)
     assert alike.effective_rank.value == 0
-    constant = usage(torch.cat([cloud(9, 2), torch.ones(9, 1)], 1))
+    constant = dimension_usage(torch.cat([cloud(9, 2), torch.ones(9, 1)], 1))
     assert constant.notes == ("1 of 3 columns are constant.",)
 
 
 def test_draws_and_seed_do_something_and_repeat():
     table = cloud(30, 5)
-    first = usage(table)
-    assert usage(table) == first
-    assert usage(table, seed=1).effective_rank.null != first.effective_rank.null
-    wider = usage(table, num_draws=200).effective_rank
+    first = dimension_usage(table)
+    assert dimension_usage(table) == first
+    assert dimension_usage(table, seed=1).effective_rank.null != first.effective_rank.null
+    wider = dimension_usage(table, num_draws=200).effective_rank
     assert wider.null_high > first.effective_rank.null_high
     for kind in (dimension_correlation, member_correlation):
         assert kind(table) == kind(table)
@@ -124,7 +124,7 @@ def test_draws_and_seed_do_something_and_repeat():
 
 
 def test_a_usage_prints_and_is_json():
-    found = usage(cloud(20, 4))
+    found = dimension_usage(cloud(20, 4))
     printed = str(found)
     assert printed.startswith("20 rows x 4 columns\neffective rank ")
     assert "above the Marchenko-Pastur edge" in printed

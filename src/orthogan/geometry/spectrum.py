@@ -1,8 +1,8 @@
 r"""How many directions a table uses: ranks that count degrees, isotropy, and mean cosine.
 
 Every function takes a table, one row a sample, and returns one number;
-`orthogan.geometry.usage` sets them beside their nulls, which small tables need: $N$ rows can
-fill at most $N$ directions however they are drawn.
+`dimension_usage` sets them beside their nulls, which small tables need: $N$ rows can fill at most
+$N$ directions however they are drawn.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def effective_rank(table: Table, centred: bool = False) -> float:
         DataError: a value is not finite.
 
     Source: Roy and Vetterli 2007, "The effective rank", definition 1. Not covered: whether the
-        number is small for the number of rows; see `usage`.
+        number is small for the number of rows; see `dimension_usage`.
 
     >>> round(effective_rank(torch.eye(3)), 12)
     3.0

@@ -24,7 +24,7 @@ from orthogan.shapes import Table
 
 
 @dataclass(frozen=True)
-class Usage:
+class DimensionUsage:
     """What a table's spectrum says, beside the same table without dependence between columns.
 
     Attributes:
@@ -81,7 +81,7 @@ class Usage:
         return "\n".join([head, *map(str, self.estimates), signal, *self.notes])
 
 
-def usage(table: Table, num_draws: int = NUM_DRAWS, seed: int = 0) -> Usage:
+def dimension_usage(table: Table, num_draws: int = NUM_DRAWS, seed: int = 0) -> DimensionUsage:
     r"""Ranks, isotropy and counted signal of a table, each beside its permutation null.
 
     The null permutes every column on its own: columns keep their values, dependence between them
@@ -103,7 +103,7 @@ def usage(table: Table, num_draws: int = NUM_DRAWS, seed: int = 0) -> Usage:
         Pastur 1967. Not covered: dependence between rows; the null takes them as exchangeable.
 
     >>> table = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
-    >>> found = usage(torch.cat([table, table[:, :1] + table[:, 1:2]], 1))
+    >>> found = dimension_usage(torch.cat([table, table[:, :1] + table[:, 1:2]], 1))
     >>> found.num_signal, found.effective_rank.is_beyond_null
     (1, True)
     """
@@ -118,7 +118,7 @@ def usage(table: Table, num_draws: int = NUM_DRAWS, seed: int = 0) -> Usage:
         for name, value in found.items()
     }
     edges = marchenko_pastur_edges(len(rows) - 1, rows.shape[1])
-    return Usage(
+    return DimensionUsage(
         samples=len(rows),
         dimensions=rows.shape[1],
         effective_rank=estimates["effective rank"],

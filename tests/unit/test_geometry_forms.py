@@ -14,7 +14,8 @@ from orthogan.geometry.entropy import (
     extremal_logits,
     largest_share,
 )
-from orthogan.geometry.keys import analyse_heads, head_forms, keys_from_values, misalignment
+from orthogan.geometry.forms import head_forms, keys_from_values, misalignment
+from orthogan.geometry.keys import analyse_heads
 from orthogan.geometry.logits import TERMS, cross_terms_vanish, four_terms
 from orthogan.geometry.tied import previous_token, reversible_chain
 from orthogan.rng import stream

@@ -56,6 +56,10 @@ SOUND: dict[Callable[..., object], dict[str, object]] = {
     geometry.attention_entropy: {"weights": TABLE.softmax(1)},
     geometry.token_residual: {"states": TABLE},
     geometry.small_value_share: {"weight": TABLE},
+    geometry.calibrated_rank: {"features": TABLE, **DRAWN},
+    geometry.dimension_reading: {"fake": TABLE, "real": TABLE, **DRAWN},
+    geometry.spectral_reading: {"weight": TABLE},
+    geometry.spread_reading: {"fake": TABLE, "real": TABLE, "threshold": 0.1},
 }
 CASES = [
     pytest.param(function, name, id=f"{function.__name__}-{name}")
@@ -103,7 +107,8 @@ def test_other_axes_and_empty_ones_are_refused_by_name(
     function: Callable[..., object], name: str
 ) -> None:
     arguments = SOUND[function]
-    if name not in ("weight", "weights"):  # these take any number of leading axes
+    # Weights, rows of weights and images have any number of axes.
+    if name not in ("weight", "weights") and function is not geometry.spread_reading:
         with pytest.raises(ShapeError, match=f"'{name}' needs the axes"):
             function(**(arguments | {name: arguments[name][None]}))
     with pytest.raises(ShapeError, match=f"'{name}' needs"):

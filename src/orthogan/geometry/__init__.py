@@ -23,15 +23,13 @@ from orthogan.geometry.entropy import (
 )
 from orthogan.geometry.estimates import Estimate
 from orthogan.geometry.fake_to_real import CollapseRatio, collapse_ratio
-from orthogan.geometry.keys import (
-    HeadForm,
-    HeadTable,
-    analyse_heads,
+from orthogan.geometry.forms import (
     change_of_basis,
     head_forms,
     keys_from_values,
     keys_from_values_defect,
 )
+from orthogan.geometry.keys import HeadForm, HeadTable, analyse_heads
 from orthogan.geometry.logits import FourTerms, cross_terms_vanish, four_terms
 from orthogan.geometry.nulls import marchenko_pastur_edges
 from orthogan.geometry.rank_collapse import (
@@ -47,6 +45,12 @@ from orthogan.geometry.readings import (
     LearnedThreshold,
     collapse_reading,
     learn_threshold,
+)
+from orthogan.geometry.signs import (
+    calibrated_rank,
+    dimension_reading,
+    spectral_reading,
+    spread_reading,
 )
 from orthogan.geometry.spectrum import (
     effective_rank,
@@ -76,6 +80,7 @@ __all__ = [
     "analyse_heads",
     "attention_entropy",
     "beside_permutations",
+    "calibrated_rank",
     "change_of_basis",
     "collapse_ratio",
     "collapse_reading",
@@ -83,6 +88,7 @@ __all__ = [
     "cross_terms_vanish",
     "depth_curve",
     "dimension_correlation",
+    "dimension_reading",
     "dimension_usage",
     "effective_rank",
     "entropy_bound",
@@ -105,6 +111,8 @@ __all__ = [
     "residual_curve",
     "reversible_chain",
     "small_value_share",
+    "spectral_reading",
+    "spread_reading",
     "stable_rank",
     "token_correlation",
     "token_residual",

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError
+from orthogan.geometry.forms import square
 from orthogan.geometry.inputs import check_equal, exact
-from orthogan.geometry.keys import square
 from orthogan.geometry.readings import CollapseReading, collapse_reading
 from orthogan.shapes import Form
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import DataError
+from orthogan.geometry.forms import FLOAT32_ROUNDING, TOLERANCE, square
 from orthogan.geometry.inputs import check_at_least
-from orthogan.geometry.keys import FLOAT32_ROUNDING, TOLERANCE, square
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class DepthCurve:
 
     @property
     def orders(self) -> tuple[float, ...]:
-        r"""$\ln r_{l+1} / \ln r_l$: near 3 where the residual is cubed, near 1 where it is kept.
+        r"""$\ln r_{l+1} / \ln r_l$: 1 where the residual is kept, towards 3 where it is cubed.
 
         Residuals within rounding of 0 are left out.
         """

@@ -1,0 +1,74 @@
+"""What must hold of a tensor before anything is measured on it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orthogan.errors import DataError, ShapeError
+
+
+def exact(name: str, tensor: Tensor, axes: str) -> Tensor:
+    """A detached float64 copy on the CPU, if the tensor is what a measurement can stand on.
+
+    Args:
+        name: The argument's name, for the message.
+        tensor: What the caller was given.
+        axes: The axes it must have, one word each, none of them empty.
+
+    Raises:
+        ShapeError: it has other axes, or an axis of length 0.
+        DataError: it holds NaN, infinite or complex values.
+
+    >>> exact("states", torch.zeros(2, 3), "images tokens width")
+    Traceback (most recent call last):
+    orthogan.errors.ShapeError: 'states' needs the axes (images, tokens, width), got shape (2, 3).
+    """
+    names = axes.split()
+    shape = tuple(tensor.shape)
+    if len(shape) != len(names):
+        raise ShapeError(f"'{name}' needs the axes ({', '.join(names)}), got shape {shape}.")
+    for axis, size in zip(names, shape, strict=True):
+        if size == 0:
+            raise ShapeError(f"'{name}' needs at least one of its {axis}, got shape {shape}.")
+    if tensor.is_complex():
+        raise DataError(f"'{name}' holds complex values; pass real ones.")
+    wide = tensor.detach().to("cpu", torch.float64)
+    if not bool(wide.isfinite().all()):
+        raise DataError(f"'{name}' holds NaN or infinite values; check where it comes from.")
+    return wide
+
+
+def check_equal(left: str, left_size: int, right: str, right_size: int, axis: str) -> None:
+    """Nothing, if the named axis is equally long in both arguments.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if left_size != right_size:
+        raise ShapeError(
+            f"'{left}' and '{right}' need the same {axis}, got {left_size} and {right_size}."
+        )
+
+
+def check_at_least(name: str, size: int, smallest: int, axis: str, reason: str) -> None:
+    """Nothing, if an axis is long enough for what is measured along it.
+
+    Raises:
+        ShapeError: it is shorter; the message says what it is needed for.
+    """
+    if size < smallest:
+        raise ShapeError(f"'{name}' needs at least {smallest} {axis} {reason}, got {size}.")
+
+
+def centre(rows: Tensor) -> Tensor:
+    """The rows less their mean (first axis); exactly zero where all rows are alike.
+
+    The first row is taken off before the mean: a mean alone is rounded, and the remainders of
+    equal rows would then pass for variance.
+
+    >>> centre(torch.full((3, 1), 0.1, dtype=torch.float64)).flatten().tolist()
+    [0.0, 0.0, 0.0]
+    """
+    moved = rows - rows[:1]
+    return moved - moved.mean(0)

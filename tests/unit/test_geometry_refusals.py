@@ -1,0 +1,191 @@
+"""What no measurement can stand on is refused, by the name of the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from jaxtyping import config
+
+from orthogan import geometry
+from orthogan.errors import ConfigError, DataError, ShapeError
+from orthogan.geometry.spectrum import singular_values
+from orthogan.rng import stream
+
+
+def cloud(*shape: int) -> torch.Tensor:
+    return torch.from_numpy(stream(0, "cloud").standard_normal(shape))
+
+
+TABLE, STATES, FORM, HEADS = cloud(9, 4), cloud(5, 3, 4), cloud(4, 4), cloud(2, 4, 3)
+FORMS = cloud(2, 4, 4)
+SYMMETRIC = TABLE[:4] @ TABLE[:4].T
+DRAWN = {"num_draws": 2}
+
+# Every function, with sound arguments; each tensor in turn is then spoilt.
+SOUND: dict[Callable[..., object], dict[str, object]] = {
+    singular_values: {"table": TABLE},
+    geometry.effective_rank: {"table": TABLE},
+    geometry.participation_ratio: {"table": TABLE},
+    geometry.stable_rank: {"table": TABLE},
+    geometry.isoscore: {"table": TABLE},
+    geometry.mean_cosine: {"table": TABLE},
+    geometry.dimension_usage: {"table": TABLE, **DRAWN},
+    geometry.dimension_correlation: {"table": TABLE, **DRAWN},
+    geometry.member_correlation: {"table": TABLE, **DRAWN},
+    geometry.token_correlation: {"states": STATES, **DRAWN},
+    geometry.content_position_correlation: {"content": TABLE, "position": TABLE[:, :2], **DRAWN},
+    geometry.head_forms: {"query": HEADS, "key": HEADS},
+    geometry.analyse_heads: {
+        "query": HEADS,
+        "key": HEADS,
+        "value": HEADS,
+        "covariance": SYMMETRIC + torch.eye(4),
+    },
+    geometry.change_of_basis: {"form": FORM},
+    geometry.keys_from_values: {"form": FORM, "value": HEADS[0]},
+    geometry.keys_from_values_defect: {"form": FORM, "value": HEADS[0]},
+    geometry.reversible_chain: {"logits": SYMMETRIC},
+    geometry.previous_token: {"logits": SYMMETRIC},
+    geometry.four_terms: {"content": STATES, "position": STATES[0], "forms": FORMS},
+    geometry.cross_terms_vanish: {"tokens": TABLE, "positions": TABLE, "forms": FORMS},
+    geometry.two_collapses: {"states": STATES},
+    geometry.entropy_state: {"logits": TABLE, "form": FORM},
+    geometry.largest_share: {"form": FORM},
+    geometry.attention_entropy: {"weights": TABLE.softmax(1)},
+    geometry.token_residual: {"states": TABLE},
+    geometry.small_value_share: {"weight": TABLE},
+    geometry.calibrated_rank: {"features": TABLE, **DRAWN},
+    geometry.dimension_reading: {"fake": TABLE, "real": TABLE, **DRAWN},
+    geometry.spectral_reading: {"weight": TABLE},
+    geometry.spread_reading: {"fake": TABLE, "real": TABLE, "threshold": 0.1},
+}
+CASES = [
+    pytest.param(function, name, id=f"{function.__name__}-{name}")
+    for function, arguments in SOUND.items()
+    for name, value in arguments.items()
+    if isinstance(value, torch.Tensor)
+]
+
+
+@pytest.fixture
+def as_in_use() -> Iterator[None]:
+    """Without the shape checks that only tests have."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("function", SOUND, ids=lambda one: one.__name__)
+def test_sound_arguments_are_taken_as_float32_and_with_a_gradient(
+    function: Callable[..., object],
+) -> None:
+    def soften(value: object) -> object:
+        if isinstance(value, torch.Tensor):
+            return value.float().requires_grad_()
+        return value
+
+    function(**{name: soften(value) for name, value in SOUND[function].items()})
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(("function", "name"), CASES)
+def test_values_that_are_not_finite_are_refused_by_name(
+    function: Callable[..., object], name: str, bad: float
+) -> None:
+    arguments = dict(SOUND[function])
+    spoilt = arguments[name].clone()
+    spoilt.view(-1)[-1] = bad
+    with pytest.raises(DataError, match=f"'{name}' holds NaN or infinite values"):
+        function(**(arguments | {name: spoilt}))
+
+
+@pytest.mark.usefixtures("as_in_use")
+@pytest.mark.parametrize(("function", "name"), CASES)
+def test_other_axes_and_empty_ones_are_refused_by_name(
+    function: Callable[..., object], name: str
+) -> None:
+    arguments = SOUND[function]
+    # Weights, rows of weights and images have any number of axes.
+    if name not in ("weight", "weights") and function is not geometry.spread_reading:
+        with pytest.raises(ShapeError, match=f"'{name}' needs the axes"):
+            function(**(arguments | {name: arguments[name][None]}))
+    with pytest.raises(ShapeError, match=f"'{name}' needs"):
+        function(**(arguments | {name: torch.tensor(1.0)}))
+    with pytest.raises(ShapeError, match=f"'{name}' needs at least one of its"):
+        function(**(arguments | {name: arguments[name][:0]}))
+
+
+@pytest.mark.usefixtures("as_in_use")
+def test_complex_values_are_refused_and_whole_numbers_taken() -> None:
+    with pytest.raises(DataError, match="'table' holds complex values"):
+        geometry.effective_rank(TABLE.to(torch.complex64))
+    assert geometry.stable_rank(torch.eye(3, dtype=torch.int64)) == 3
+
+
+@pytest.mark.usefixtures("as_in_use")
+@pytest.mark.parametrize(
+    ("function", "changes", "message"),
+    [
+        (geometry.isoscore, {"table": cloud(9, 1)}, "at least 2 columns to spread variance over"),
+        (geometry.isoscore, {"table": cloud(1, 4)}, "at least 2 rows to have a variance, got 1"),
+        (geometry.mean_cosine, {"table": cloud(1, 4)}, "at least 2 rows to make a pair, got 1"),
+        (
+            geometry.dimension_usage,
+            {"table": cloud(1, 4)},
+            "at least 2 rows to have a variance, got 1",
+        ),
+        (geometry.dimension_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
+        (geometry.dimension_correlation, {"table": cloud(9, 1)}, "at least 2 columns"),
+        (geometry.member_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
+        (geometry.token_correlation, {"states": cloud(2, 3, 4)}, "at least 3 images"),
+        (geometry.token_correlation, {"states": cloud(5, 1, 4)}, "at least 2 tokens"),
+        (
+            geometry.content_position_correlation,
+            {"position": cloud(8, 2)},
+            "same number of rows, got 9 and 8",
+        ),
+        (geometry.keys_from_values, {"value": cloud(5, 3)}, "same width, got 4 and 5"),
+        (geometry.keys_from_values_defect, {"value": cloud(5, 3)}, "same width, got 4 and 5"),
+        (geometry.change_of_basis, {"form": cloud(4, 3)}, "'rows of form' and 'columns of form'"),
+        (geometry.reversible_chain, {"logits": cloud(4, 3)}, "same number, got 4 and 3"),
+        (geometry.four_terms, {"position": cloud(4, 4)}, "same number of tokens, got 3 and 4"),
+        (geometry.four_terms, {"position": cloud(3, 5)}, "same width, got 4 and 5"),
+        (geometry.four_terms, {"forms": cloud(2, 4, 5)}, "same width, got 4 and 5"),
+        (geometry.cross_terms_vanish, {"positions": cloud(9, 5)}, "same width, got 4 and 5"),
+        (geometry.cross_terms_vanish, {"forms": cloud(2, 5, 4)}, "same width, got 4 and 5"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    function: Callable[..., object], changes: dict[str, torch.Tensor], message: str
+) -> None:
+    with pytest.raises(ShapeError, match=message):
+        function(**(SOUND[function] | changes))
+
+
+def test_a_table_of_one_row_many_times_has_no_isotropy() -> None:
+    with pytest.raises(DataError, match="'table' has no two different rows"):
+        geometry.isoscore(torch.full((5, 3), 0.1))
+
+
+@pytest.mark.parametrize(
+    "function", [one for one, arguments in SOUND.items() if "num_draws" in arguments]
+)
+def test_a_null_without_draws_is_refused(function: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match="at least 1 draw, got num_draws=0"):
+        function(**(SOUND[function] | {"num_draws": 0}))
+    with pytest.raises(ConfigError, match="A seed lies between"):
+        function(**(SOUND[function] | {"seed": -1}))
+
+
+def test_no_draw_and_edges_of_nothing_are_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 1 draw"):
+        geometry.beside_permutations("rank", geometry.effective_rank, TABLE, num_draws=0)
+    with pytest.raises(ConfigError, match="positive counts, got 0 samples and 3"):
+        geometry.marchenko_pastur_edges(0, 3)
+
+
+def test_every_public_name_exists_and_is_listed_in_order() -> None:
+    assert sorted(geometry.__all__) == geometry.__all__
+    assert all(hasattr(geometry, name) for name in geometry.__all__)

@@ -48,5 +48,5 @@ def test_the_example_runs(scored_file, tiny_settings, feature_cache, tmp_path, m
 
 def test_the_least_p_values_are_those_of_the_test():
     for seeds in (5, 6):
-        least = paired_test([1.0, *range(2, seeds + 1)]).least
+        least = paired_test([float(seed) for seed in range(1, seeds + 1)]).least
         assert str(least) in TEXT

@@ -289,6 +289,14 @@ def test_every_variant_has_its_colour_in_the_picture(asked) -> None:
     assert plot.picture(groups, rows) == plot.picture(groups, rows)
 
 
+def test_a_diverged_run_is_marked(asked) -> None:
+    groups, evaluations = asked(a=[1.0, 1.1, 1.2])
+    rows = answers(groups, evaluations)
+    broken = RunState(**(vars(groups[0].runs[0]) | {"status": "diverged"}))
+    marked = [Group(label="a", runs=(broken, *groups[0].runs[1:]))]
+    assert plot.picture(marked, rows) != plot.picture(groups, rows)
+
+
 def test_more_variants_than_colours_can_be_drawn(asked) -> None:
     groups, evaluations = asked(**{f"v{index}": [1.0 + index, None] for index in range(10)})
     assert plot._style(0) != plot._style(8)

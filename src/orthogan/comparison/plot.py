@@ -20,8 +20,9 @@ COLOURS = (
     *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933"),
 )
 DASHES = ("-", "--", ":", "-.")
-WIDTH_IN, CURVES_IN, ROW_IN = 11.0, 4.2, 0.42
+WIDTH_IN, CURVES_IN, ROW_IN = 11.0, 4.2, 0.6
 DOTS_PER_INCH = 130
+LEGEND_CHARACTERS = 140  # of the legend's type across the picture
 LOG_RATIO = 10.0  # scores that span more than this are drawn on a logarithmic axis
 METADATA = {"Software": None}  # so that the same answer gives the same bytes
 
@@ -32,8 +33,8 @@ Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
     """A PNG: score against images and against seconds, and the final scores below.
 
-    Curves are thin for each seed and bold for the mean over seeds; final scores are dots with the
-    mean and its 95 % interval.
+    Curves are thin for each seed, with a cross where it diverged, and bold for the mean over the
+    seeds that did not; final scores are dots with the mean and its 95 % interval.
 
     Args:
         groups: The variants with their runs.
@@ -48,6 +49,11 @@ def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
     right = figure.add_subplot(layout[0, 1], sharey=left)
     _draw_curves(left, right, groups)
     _draw_finals(figure.add_subplot(layout[1, :]), rows)
+    handles, labels = left.get_legend_handles_labels()
+    columns = max(1, LEGEND_CHARACTERS // (8 + max(map(len, labels))))
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=columns, fontsize=9, frameon=False
+    )
     return _png(figure)
 
 
@@ -90,12 +96,14 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group]) -> None:
     every: list[float] = []
     for index, group in enumerate(groups):
         curves = [curve_of(run.records) for run in group.runs]
+        is_done = [run.status == "done" for run in group.runs]
         for axes, place in ((left, 0), (right, 1)):
             colour, dash = _style(index)
             pairs = [_ascending(curve[place], curve[2]) for curve in curves]
-            for x, y in pairs:
+            for (x, y), done in zip(pairs, is_done, strict=True):
                 axes.plot(x, y, color=colour, linestyle=dash, linewidth=0.7, alpha=0.45)
-            x, y = mean_curve(pairs)
+                axes.plot(x[-1:], y[-1:], "" if done else "x", color=colour, markersize=9)
+            x, y = mean_curve([pair for pair, done in zip(pairs, is_done, strict=True) if done])
             mark = "o" if len(x) == 1 else ""
             axes.plot(x, y, dash, color=colour, linewidth=2.4, marker=mark, label=group.label)
         every += [float(score) for curve in curves for score in curve[2]]
@@ -111,7 +119,6 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group]) -> None:
         elif min(every) > 0 and max(every) > LOG_RATIO * min(every):
             axes.set_yscale("log")
     left.set_ylabel(_live_name(groups))
-    left.legend(fontsize=8, frameon=False)
     right.tick_params(labelleft=False)
 
 
@@ -120,6 +127,8 @@ def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer]) -> None:
     for index, row in enumerate(rows):
         colour, _ = _style(index)
         height = -index
+        place = axes.get_yaxis_transform()  # across in shares of the axes, up in rows
+        axes.text(0.01, height + 0.3, _caption(row), transform=place, color=colour, fontsize=9)
         values = list(row.values.get(metric, {}).values())
         axes.plot(values, [height] * len(values), "o", color=colour, alpha=0.5, markersize=6)
         mean = row.scores.get(metric)
@@ -128,8 +137,8 @@ def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer]) -> None:
         axes.plot([mean.value], [height], "|", color=colour, markersize=18, markeredgewidth=2.5)
         if mean.low is not None and mean.high is not None:
             axes.plot([mean.low, mean.high], [height, height], color=colour, linewidth=2.0)
-    axes.set_yticks([-index for index in range(len(rows))], [_caption(row) for row in rows])
-    axes.set_ylim(-len(rows) + 0.4, 0.6)
+    axes.set_yticks([])
+    axes.set_ylim(-len(rows) + 0.6, 0.7)
     axes.set_xlabel(f"{metric} after training: each seed, mean, 95 % interval of the mean")
     axes.grid(axis="x", alpha=0.25)
 

@@ -1,0 +1,146 @@
+"""`orthogan compare`: whether a setting matters, over seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orthogan.cli.amounts import parse_count, parse_minutes, parse_numbers
+from orthogan.cli.output import say, show, show_json, show_table
+from orthogan.cli.train import DEVICES
+from orthogan.errors import ConfigError, UnknownNameError
+
+EXIT_CODES = {"diverged": 4, "preempted": 75, "waiting": 75, "interrupted": 130}
+
+
+def compare(
+    *,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Runs that exist, or folders of them."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="A setting and its values, or model; repeatable."),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N|LIST", help="How many, or which: 10-14 or 3,7. [default: 5]"),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Budget of each run: 5m, 90s. [default: 5m]"),
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="Budget of each run in images instead.")
+    ] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(metavar="equal", help="Give all variants as many parameters; needs --match."),
+    ] = None,
+    match: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Width to move for that; repeatable, one a player."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="The images, as in train. [default: mnist]")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Recipe. [default: attention-gan]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change all variants; repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps. [default: auto]")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="NAMES", help="Scores; the first decides the verdicts.")
+    ] = "fd",
+    num_images: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images that each run is measured on.")
+    ] = 10_000,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Train nothing; show one command for each run.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder of runs and results. [default: comparisons/...]"
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> int:
+    """Compare settings over seeds, or existing runs; the same command goes on."""
+    if device is not None and device not in DEVICES:
+        raise UnknownNameError("device", device, DEVICES)
+    if duration is not None and images is not None:
+        raise ConfigError("--for and --images exclude one another; give one of them.")
+    numbers = None if seeds is None else _seeds(seeds)
+    minutes = None if duration is None else parse_minutes(duration)
+    count = None if images is None else parse_count(images)
+    from orthogan import comparison
+    from orthogan.comparison.variants import parse_vary
+
+    result = comparison.compare(
+        *(runs or []),
+        vary=parse_vary(vary or []) or None,
+        seeds=numbers,
+        source=data,
+        model=model,
+        minutes=minutes,
+        images=count,
+        parameters=parameters,
+        match=match or (),
+        settings=settings or (),
+        config=config,
+        size=size,
+        device=device,
+        threads=threads,
+        metrics=[name.strip() for name in metrics.split(",")],
+        num_images=num_images,
+        plan=plan,
+        out=out,
+    )
+    if as_json:
+        show_json(result.to_dict())
+    else:
+        _show(result)
+    say(" ".join([result.reason, *_next(result)]))
+    return EXIT_CODES.get(result.status, 0)
+
+
+def _show(result: Any) -> None:
+    for line in result.commands:
+        show(line)
+    if result.variants:
+        show_table(*result.table)
+        for sentence in result.verdicts:
+            show(sentence)
+        for note in result.notes:
+            say(note)
+
+
+def _next(result: Any) -> list[str]:
+    if result.status == "planned":
+        return ["Next: run the commands anywhere, then this one again without --plan."]
+    if result.variants:
+        return [] if result.out is None else [f"Next: look at {result.out / 'comparison.png'}"]
+    return ["Next: repeat the same command to go on."]
+
+
+def _seeds(text: str) -> int | list[int]:
+    """`5` is a number of seeds, `0-4` and `3,7` say which."""
+    numbers = parse_numbers(text)
+    return numbers[0] if text.strip().isdigit() else numbers

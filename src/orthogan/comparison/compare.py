@@ -1,0 +1,280 @@
+"""`compare`: asks whether a setting matters, runs what that takes, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orthogan.comparison.cells import RunState, read_cell, run_cells
+from orthogan.comparison.groups import Group, existing_runs, grouped, refuse_mixed_data
+from orthogan.comparison.outcome import Comparison, conclude
+from orthogan.comparison.plan import Plan, Question, make_plan
+from orthogan.comparison.record import read_plan, refuse_foreign, write_plan
+from orthogan.comparison.scores import scores_of
+from orthogan.comparison.variants import checked_vary
+from orthogan.errors import ConfigError, ResumeError, UnknownNameError
+from orthogan.evaluation.description import is_stacked
+from orthogan.evaluation.evaluate import DEFAULT_EXTRACTOR, choose_metrics
+from orthogan.evaluation.extractor import EXTRACTORS
+from orthogan.files import storage_errors
+from orthogan.request import pick_device
+from orthogan.training.lock import FolderLock
+from orthogan.training.precision import resolve_precision
+from orthogan.training.progress import ProgressDisplay
+
+DEFAULT_OUT = Path("comparisons")
+DEFAULT_SEEDS = 5
+DEFAULT_MODEL = "attention-gan"
+KEPT = "evaluations"
+
+
+def compare(
+    *runs: str | Path,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    source: str | Path | None = None,
+    model: str | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    parameters: str | None = None,
+    match: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    metrics: Sequence[str] = ("fd",),
+    num_images: int = 10_000,
+    plan: bool = False,
+    out: Path | str | None = None,
+    show_progress: bool = True,
+) -> Comparison:
+    """Compare settings over several seeds, or runs that exist; the same call goes on.
+
+    Every combination of the varied settings is trained with every seed and the same budget, one
+    run after the other. The first is what the others are compared with.
+
+    Args:
+        runs: Run folders to compare instead; a folder of runs stands for all that are finished
+            in it. Runs that differ in nothing but the seed are grouped.
+        vary: Values of each setting that varies; `model` varies the recipe.
+        seeds: How many, counted from 0, or which; 5 by default.
+        source: The images, as in `orthogan.train`.
+        model: Recipe; `attention-gan` by default.
+        minutes: Time budget of a run; 5 if neither this nor `images` is given.
+        images: Budget of a run in images shown.
+        parameters: `equal` moves the widths named by `match` until every variant has the
+            parameters of the first, within 2 %.
+        match: Such widths, at most one a player: `generator.width`, `discriminator.width`.
+        settings: Changes that all variants share, such as `"batch_size=64"`.
+        config: File of settings.
+        size: Side of the images in pixels.
+        device: `auto` (the default), `cpu`, `cuda` or `mps`.
+        threads: CPU threads.
+        metrics: Names; the verdicts are about the first.
+        num_images: Images that each run is measured on.
+        plan: Train nothing; return one command for each run that is missing.
+        out: Folder of the runs and results; `comparisons/<data>-<settings>` by default. With
+            `runs`, results are written only if it is given.
+        show_progress: Show progress on stderr.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit, or options clash.
+        DataError: the images cannot be loaded, or the runs saw different ones.
+        ResumeError: the folder holds another comparison, or another process works in it.
+        StorageError: the folder cannot be written.
+        UnknownNameError: no such recipe, device or metric.
+    """
+    if num_images < 1:
+        raise ConfigError(f"At least 1 image is needed, got {num_images}.")
+    if not metrics:
+        raise ConfigError("At least one metric is needed.")
+    target = None if out is None else Path(out)
+    if runs:
+        _refuse_idle(
+            vary=vary,
+            seeds=seeds,
+            source=source,
+            model=model,
+            minutes=minutes,
+            images=images,
+            parameters=parameters,
+            match=match,
+            settings=settings,
+            config=config,
+            size=size,
+            device=device,
+            threads=threads,
+            plan=plan,
+        )
+        return _of_existing(runs, metrics, num_images, target)
+    _check_matching(parameters, match)
+    question = Question(
+        vary=checked_vary(vary or {}),
+        seeds=_seeds(seeds),
+        source=None if source is None else str(source),
+        model=model or DEFAULT_MODEL,
+        minutes=minutes,
+        images=images,
+        match=tuple(match),
+        settings=tuple(settings),
+        config=None if config is None else Path(config),
+        size=size,
+        device=device or "auto",
+        threads=threads,
+    )
+    target = target or _default_out(question)
+    display = ProgressDisplay(target.name, show_progress)
+    return _of_question(question, target, metrics, num_images, plan, display)
+
+
+def _of_existing(
+    names: Sequence[str | Path], metrics: Sequence[str], num_images: int, out: Path | None
+) -> Comparison:
+    states, notes = existing_runs(names)
+    refuse_mixed_data(states)
+    if len(states) < 2:
+        raise ConfigError(
+            f"{states[0].path} is the only run; give at least two, or --vary KEY=a,b to train some."
+        )
+    if out is not None:
+        refuse_foreign(out)
+    groups = grouped(states)
+    kept = None if out is None else out / KEPT
+    evaluations = {
+        state.path: scores_of(state.path, metrics, num_images, kept)
+        for state in states
+        if state.status == "done"
+    }
+    return conclude(groups, evaluations, notes, out)
+
+
+def _of_question(
+    question: Question,
+    out: Path,
+    metrics: Sequence[str],
+    num_images: int,
+    only_plan: bool,
+    display: ProgressDisplay,
+) -> Comparison:
+    refuse_foreign(out)
+    earlier = read_plan(out)
+    precision = resolve_precision("auto", pick_device(question.device))
+    precision = precision if earlier is None else earlier["precision"]
+    plan = make_plan(question, out, precision)
+    extractor = EXTRACTORS[DEFAULT_EXTRACTOR]().name
+    choose_metrics(metrics, extractor, is_stacked(plan.images))  # not after hours of training
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    lock = _locked(out)
+    try:
+        notes = (*plan.notes, *write_plan(plan, precision))
+        for note in notes:
+            display.note(note)
+        if only_plan:
+            return _planned(plan, notes)
+        return _run_and_answer(plan, metrics, num_images, notes, display)
+    finally:
+        lock.release()
+
+
+def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
+    missing = [not read_cell(cell).is_finished for cell in plan.cells]
+    commands = [line for line, wanted in zip(plan.commands(), missing, strict=True) if wanted]
+    return Comparison(
+        status="planned",
+        reason=f"{len(commands)} of {len(missing)} runs are to be made.",
+        notes=tuple(notes),
+        commands=tuple(commands),
+        out=plan.out,
+    )
+
+
+def _run_and_answer(
+    plan: Plan,
+    metrics: Sequence[str],
+    num_images: int,
+    notes: Sequence[str],
+    display: ProgressDisplay,
+) -> Comparison:
+    kept = plan.out / KEPT
+
+    def measure(state: RunState) -> dict[str, Any]:
+        return scores_of(state.path, metrics, num_images, kept)
+
+    def finished(state: RunState) -> None:
+        if state.status == "done":
+            scores = measure(state)["scores"]
+            name = next(iter(scores))
+            display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
+
+    try:
+        status = run_cells(plan, display.note, finished, show_progress=display.show)
+        if status == "done":
+            groups = _groups(plan)
+            evaluations = {run.path: measure(run) for group in groups for run in group.done}
+            return conclude(groups, evaluations, notes, plan.out)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    states = [read_cell(cell) for cell in plan.cells]
+    count = sum(state.is_finished for state in states)
+    wait = "Another process trains the rest" if status == "waiting" else "Stopped"
+    return Comparison(
+        status=status,
+        reason=f"{wait}; {count} of {len(states)} runs are finished and everything is saved.",
+        notes=tuple(notes),
+        out=plan.out,
+    )
+
+
+def _groups(plan: Plan) -> list[Group]:
+    return [
+        Group(
+            label=variant.label,
+            runs=tuple(read_cell(cell) for cell in plan.cells if cell.variant is variant),
+        )
+        for variant in plan.variants
+    ]
+
+
+def _locked(out: Path) -> FolderLock:
+    try:
+        return FolderLock(out / ".lock")
+    except ResumeError:
+        raise ResumeError(
+            f"{out}: another process works on this comparison; wait for it, stop it, or choose "
+            "another --out."
+        ) from None
+
+
+def _default_out(question: Question) -> Path:
+    data = Path(question.source or "mnist").stem or "images"
+    keys = "-".join(key.rpartition(".")[2] for key in question.vary)
+    return DEFAULT_OUT / f"{data.replace(':', '-')}-{keys}"
+
+
+def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...]:
+    if seeds is None:
+        seeds = DEFAULT_SEEDS
+    return tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+
+
+def _check_matching(parameters: str | None, match: Sequence[str]) -> None:
+    if parameters not in {None, "equal"}:
+        raise UnknownNameError("value of --parameters", str(parameters), ["equal"])
+    if parameters and not match:
+        raise ConfigError(
+            "--parameters equal needs the width to move, such as --match generator.width."
+        )
+    if match and not parameters:
+        raise ConfigError("--match goes with --parameters equal; give both or neither.")
+
+
+def _refuse_idle(**options: Any) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ConfigError(
+            f"'{given[0]}' decides how runs are trained, so it does nothing for runs that exist; "
+            "give runs, or --vary and what goes with it."
+        )

@@ -1,0 +1,168 @@
+"""Runs of the same settings and different seeds, grouped: the rows of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orthogan.comparison.cells import RunState, read_run
+from orthogan.comparison.plan import identity
+from orthogan.comparison.record import read_plan
+from orthogan.errors import ConfigError, DataError, ResumeError
+from orthogan.training.run_record import RUN_FILE
+
+RUNS = Path("runs")  # where a bare name of a run is looked for
+MAX_KEYS = 3  # settings in a label; it stays readable
+KINDS = ("generator.kind", "discriminator.kind")  # a kind decides which other settings there are
+# What makes times differ between two runs of the same settings.
+MACHINE = ("device", "threads", "platform", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One variant: finished runs that differ in nothing but the seed."""
+
+    label: str
+    runs: tuple[RunState, ...]
+
+    @property
+    def done(self) -> tuple[RunState, ...]:
+        """The runs that reached the end of their budget."""
+        return tuple(run for run in self.runs if run.status == "done")
+
+    @property
+    def diverged(self) -> tuple[RunState, ...]:
+        """The runs that broke down."""
+        return tuple(run for run in self.runs if run.status == "diverged")
+
+
+def existing_runs(names: Sequence[str | Path]) -> tuple[list[RunState], tuple[str, ...]]:
+    """The finished runs of these names; a folder of runs stands for all that are finished in it.
+
+    Returns:
+        The runs, and a sentence for each unfinished one in a folder.
+
+    Raises:
+        ConfigError: a run is named that is not finished.
+        ResumeError: something is neither a run nor a folder of runs.
+    """
+    runs: dict[Path, RunState] = {}
+    notes = []
+    for name in names:
+        path = _located(Path(name))
+        inside = [path] if (path / RUN_FILE).exists() else _runs_in(path)
+        for each in inside:
+            state = read_run(each)
+            if state.is_finished:
+                runs[each.resolve()] = state
+            elif each == path:
+                raise ConfigError(
+                    f"{path} is not finished ({state.status}); repeat its command first."
+                )
+            else:
+                notes.append(f"{each} is not finished ({state.status}) and left out.")
+    if not runs:
+        raise ConfigError(f"There is no finished run in {', '.join(map(str, names))}.")
+    return list(runs.values()), tuple(notes)
+
+
+def grouped(runs: Sequence[RunState]) -> list[Group]:
+    """Runs of the same settings together, in the order of their first runs.
+
+    Raises:
+        ConfigError: two runs have the same settings and the same seed.
+    """
+    rows: dict[str, list[RunState]] = {}
+    for run in runs:
+        rows.setdefault(repr(sorted(identity(run.settled()).items())), []).append(run)
+    for row in rows.values():
+        seen: dict[int, Path] = {}
+        for run in row:
+            if run.seed in seen:
+                raise ConfigError(
+                    f"{seen[run.seed]} and {run.path} have the same settings and the same seed "
+                    f"{run.seed}; give one of them."
+                )
+            seen[run.seed] = run.path
+    labels = _labels(list(rows.values()))
+    return [
+        Group(label=label, runs=tuple(sorted(row, key=lambda run: run.seed)))
+        for label, row in zip(labels, rows.values(), strict=True)
+    ]
+
+
+def refuse_mixed_data(runs: Sequence[RunState]) -> None:
+    """Checks that all runs saw the same images.
+
+    Raises:
+        DataError: two did not.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        here, there = _fingerprint(first), _fingerprint(run)
+        if here != there:
+            raise DataError(
+                f"{first.path} was trained on {first.settled().data.source} (fingerprint {here}), "
+                f"{run.path} on {run.settled().data.source} (fingerprint {there}): scores on "
+                "different data cannot be compared."
+            )
+
+
+def machine_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
+    """A sentence for each part of the machine in which the runs differ."""
+    notes = []
+    for name in MACHINE:
+        values = sorted({str((run.provenance or {}).get(name)) for run in runs})
+        if len(values) > 1:
+            notes.append(
+                f"The runs differ in {name} ({', '.join(values)}), so their times are not "
+                "comparable."
+            )
+    return tuple(notes)
+
+
+def _located(path: Path) -> Path:
+    if not path.exists() and len(path.parts) == 1 and (RUNS / path).exists():
+        return RUNS / path
+    return path
+
+
+def _runs_in(path: Path) -> list[Path]:
+    inside = sorted(entry.parent for entry in path.glob(f"*/{RUN_FILE}"))
+    if not inside:
+        raise ResumeError(f"{path}: is neither a run folder nor a folder of runs.")
+    plan = read_plan(path)
+    names = [] if plan is None else list(plan["runs"])
+    order = {name: place for place, name in enumerate(names)}
+    return sorted(inside, key=lambda run: order.get(run.name, len(order)))
+
+
+def _labels(rows: Sequence[Sequence[RunState]]) -> list[str]:
+    settings = [identity(row[0].settled()) for row in rows]
+    names = {name: None for tree in settings for name in tree}
+    differing = [name for name in names if len({repr(tree.get(name)) for tree in settings}) > 1]
+    kinds = [name for name in KINDS if name in differing]
+    for keys in (differing, kinds):
+        labels = [_label(tree, keys) for tree in settings]
+        if 0 < len(keys) <= MAX_KEYS and len(set(labels)) == len(rows):
+            return labels
+    return [_name(row[0]) for row in rows]
+
+
+def _label(settings: dict[str, Any], keys: Sequence[str]) -> str:
+    return ", ".join(f"{key}={settings.get(key, '-')}" for key in keys)
+
+
+def _name(run: RunState) -> str:
+    """The folder's name without the seed at its end."""
+    name = run.path.resolve().name
+    for ending in (f"-seed{run.seed}", f"-{run.seed}"):
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return name
+
+
+def _fingerprint(run: RunState) -> str:
+    return str((run.provenance or {}).get("data_fingerprint"))

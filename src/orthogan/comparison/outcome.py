@@ -1,0 +1,146 @@
+"""What `compare` returns: rows, notes, every run's provenance, and why it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orthogan.comparison.answer import VariantAnswer, answers
+from orthogan.comparison.cells import RunState
+from orthogan.comparison.groups import Group, machine_notes, refuse_mixed_data
+from orthogan.comparison.plot import picture
+from orthogan.comparison.table import table, verdicts
+from orthogan.files import storage_errors, write_atomic, write_json
+from orthogan.version import __version__
+
+RESULT_FILE, PICTURE_FILE = "result.json", "comparison.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The answer to a question, or how far it is.
+
+    Attributes:
+        status: `done`; `diverged` if every run was; `waiting` if another process trains some;
+            `interrupted` or `preempted`; `planned`.
+        reason: One sentence on why it stopped.
+        variants: One row a variant, the first is what the others are compared with; empty while
+            runs are missing.
+        groups: The runs of each variant.
+        notes: What a reader must know to trust the numbers.
+        commands: With `plan`, one `orthogan train` command for each run that is missing.
+        evaluations: Every score of each run that is done, by its folder.
+        out: Folder of the runs, `result.json` and `comparison.png`; None if nothing is written.
+    """
+
+    status: str
+    reason: str
+    variants: tuple[VariantAnswer, ...] = ()
+    groups: tuple[Group, ...] = ()
+    notes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    evaluations: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    out: Path | None = None
+
+    @property
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Headers and rows of text; both empty while runs are missing."""
+        return table(self.variants) if self.variants else ([], [])
+
+    @property
+    def verdicts(self) -> list[str]:
+        """One sentence a variant."""
+        return verdicts(self.variants)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `json.dumps` takes it."""
+        return {
+            "orthogan": __version__,
+            "status": self.status,
+            "reason": self.reason,
+            "out": None if self.out is None else str(self.out),
+            "variants": [_row(row) for row in self.variants],
+            "runs": [
+                _run(group.label, run, self.evaluations.get(run.path))
+                for group in self.groups
+                for run in group.runs
+            ],
+            "notes": list(self.notes),
+            "commands": list(self.commands),
+        }
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture, for notebooks."""
+        return picture(self.groups, self.variants) if self.variants else None
+
+
+def conclude(
+    groups: Sequence[Group],
+    evaluations: Mapping[Path, Mapping[str, Any]],
+    notes: Sequence[str],
+    out: Path | None,
+) -> Comparison:
+    """The comparison of finished runs; written to `out` if there is one.
+
+    Raises:
+        DataError: the runs saw different images.
+        StorageError: `out` cannot be written.
+    """
+    runs = [run for group in groups for run in group.runs]
+    refuse_mixed_data(runs)
+    broken = sum(run.status == "diverged" for run in runs)
+    said = [*notes, *machine_notes(runs), *_few_seeds(groups)]
+    result = Comparison(
+        status="diverged" if broken == len(runs) else "done",
+        reason=_reason(len(groups), len(runs), broken),
+        variants=answers(groups, evaluations),
+        groups=tuple(groups),
+        notes=tuple(said),
+        evaluations=evaluations,
+        out=out,
+    )
+    if out is not None:
+        with storage_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+        write_json(out / RESULT_FILE, result.to_dict())
+        write_atomic(out / PICTURE_FILE, picture(groups, result.variants))
+    return result
+
+
+def _few_seeds(groups: Sequence[Group]) -> list[str]:
+    single = [group.label for group in groups if len(group.done) == 1]
+    if not single:
+        return []
+    return [f"One seed only, so no interval and no test: {'; '.join(single)}."]
+
+
+def _reason(num_groups: int, num_runs: int, broken: int) -> str:
+    variants = "1 variant" if num_groups == 1 else f"{num_groups} variants"
+    lost = f"; {broken} of them diverged" if broken else ""
+    return f"Done: {num_runs} runs of {variants}{lost}."
+
+
+def _row(row: VariantAnswer) -> dict[str, Any]:
+    values = {
+        metric: {str(seed): value for seed, value in own.items()}
+        for metric, own in row.values.items()
+    }
+    return asdict(row) | {"values": values}
+
+
+def _run(label: str, run: RunState, evaluation: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "variant": label,
+        "run": str(run.path),
+        "seed": run.seed,
+        "status": run.status,
+        "reason": run.reason,
+        "images_seen": run.images_seen,
+        "seconds": run.seconds,
+        "updated": run.updated,
+        "config": None if run.config is None else run.config.to_dict(),
+        "provenance": run.provenance,
+        "evaluation": evaluation,
+    }

@@ -1,0 +1,114 @@
+"""`plan.json`: what a folder of runs was made to answer, so that it answers nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orthogan.comparison.plan import Plan, identity, run_name
+from orthogan.errors import ResumeError, StorageError
+from orthogan.files import read_json, storage_errors, write_json
+from orthogan.training.run_record import now
+from orthogan.version import __version__
+
+FORMAT = 1
+PLAN_FILE = "plan.json"
+
+
+def read_plan(out: Path) -> dict[str, Any] | None:
+    """The content of `plan.json` in `out`; None if there is no such file.
+
+    Raises:
+        ResumeError: it is damaged, or of another format.
+    """
+    path = out / PLAN_FILE
+    if not path.exists():
+        return None
+    try:
+        record = read_json(path)
+    except StorageError as error:
+        raise ResumeError(f"{error} Choose another --out.") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ResumeError(f"{path}: is not the plan of a comparison; choose another --out.")
+    return record
+
+
+def refuse_foreign(out: Path) -> None:
+    """Checks that `out` is free, empty, or the folder of a comparison.
+
+    Raises:
+        ResumeError: it is a file, or a folder that holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ResumeError(f"{out}: is a file, not a folder; choose another --out.")
+    if not out.exists() or (out / PLAN_FILE).exists():
+        return
+    foreign = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith("."))
+    if foreign:
+        raise ResumeError(
+            f"{out}: holds no comparison (no {PLAN_FILE}) and is not empty (it holds "
+            f"{foreign[0]}); choose another --out."
+        )
+
+
+def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
+    """Writes the plan down, or checks that the folder holds the same one.
+
+    Other seeds of the same question may be asked for; each such list is kept.
+
+    Returns:
+        What a reader of the results must know about the seeds.
+
+    Raises:
+        ResumeError: the folder holds another comparison; the sentence names a difference.
+        StorageError: the folder cannot be written.
+    """
+    refuse_foreign(plan.out)
+    earlier = read_plan(plan.out)
+    variants = [
+        {"label": variant.label, "settings": identity(variant.config)} for variant in plan.variants
+    ]
+    seeds = list(plan.question.seeds)
+    asked = [] if earlier is None else list(earlier["seeds"])
+    if earlier is not None:
+        _refuse_other(plan.out, earlier["variants"], variants)
+    if seeds not in asked:
+        asked.append(seeds)
+    record = {
+        "format": FORMAT,
+        "orthogan": __version__,
+        "created": now() if earlier is None else earlier["created"],
+        "precision": precision,
+        "variants": variants,
+        "seeds": asked,
+        "notes": list(plan.notes),
+        "runs": [
+            run_name(variant.label, seed)
+            for variant in plan.variants
+            for seed in sorted({each for row in asked for each in row})
+        ],
+    }
+    with storage_errors(plan.out):
+        plan.out.mkdir(parents=True, exist_ok=True)
+    write_json(plan.out / PLAN_FILE, record)
+    if len(asked) == 1:
+        return ()
+    lists = " and ".join(str(len(row)) for row in asked)
+    advice = "seeds added after a look at the result make its p values too small"
+    return (f"This was asked with {lists} seeds: {advice}.",)
+
+
+def _refuse_other(out: Path, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
+    before, after = ([row["label"] for row in rows] for rows in (old, new))
+    if before != after:
+        raise ResumeError(
+            f"{out} compares {'; '.join(before)}, not {'; '.join(after)}; choose another --out."
+        )
+    for first, second in zip(old, new, strict=True):
+        one, two = first["settings"], second["settings"]
+        for name in {**one, **two}:
+            if one.get(name, "absent") != two.get(name, "absent"):
+                raise ResumeError(
+                    f"{out} holds another comparison: {name} was {one.get(name, 'absent')}, here "
+                    f"{two.get(name, 'absent')}. Choose another --out."
+                )

@@ -1,0 +1,98 @@
+"""Costs against closed forms: operations by hand, keys and values by counting tokens."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from orthogan.comparison.costs import FlopCounter, costs_of, step_seconds
+from orthogan.comparison.matching import num_parameters
+from orthogan.recipes import RECIPES
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "forward"),
+    [
+        (nn.Linear(12, 8, bias=False), (4, 12), 2 * 4 * 12 * 8),
+        (nn.Conv2d(3, 8, 3, padding=1, bias=False), (4, 3, 6, 6), 2 * 4 * 6 * 6 * 8 * 3 * 9),
+    ],
+    ids=["linear", "convolution"],
+)
+def test_operations_of_a_double_backward(
+    network: nn.Module, shape: tuple[int, ...], forward: int
+) -> None:
+    inputs = torch.randn(shape, requires_grad=True)
+    with FlopCounter() as counter:
+        output = network(inputs).tanh().sum()
+    assert counter.flops == forward
+    with FlopCounter() as counter:
+        output = network(inputs).tanh().sum()
+        (gradient,) = torch.autograd.grad(output, inputs, create_graph=True)
+        # The penalty's gradient reaches the weights and the logits through the gradient's own
+        # product (2), and the inputs and weights through the forward product (2).
+        gradient.square().sum().backward()
+    assert counter.flops == 6 * forward
+
+
+def test_element_wise_operations_are_not_counted() -> None:
+    with FlopCounter() as counter:
+        torch.randn(100).exp().sum()
+    assert counter.flops == 0
+
+
+def test_operations_of_a_step_grow_with_batch_and_penalty(tiny_settings) -> None:
+    base = (
+        RECIPES["attention-gan"]()
+        .evolve(*tiny_settings(), "generator.size=16")
+        .evolve("discriminator.size=16")
+    )
+    plain = costs_of(base.evolve("penalty.kind=none"))
+    doubled = costs_of(base.evolve("penalty.kind=none", "batch_size=32"))
+    assert (plain.batch_size, doubled.batch_size) == (16, 32)
+    assert doubled.flops_per_step == 2 * plain.flops_per_step > 0
+    assert costs_of(base).flops_per_step > 1.3 * plain.flops_per_step
+    assert costs_of(base) == costs_of(base)
+
+
+def test_keys_and_values_of_the_default() -> None:
+    config = RECIPES["attention-gan"]().evolve("precision=float32")
+    found = costs_of(config)
+    # One block each: 49 tokens of width 64, 16 patches of width 96; keys and values, 4 bytes.
+    assert found.generator_key_value_bytes == 49 * (64 + 64) * 4
+    assert found.discriminator_key_value_bytes == 16 * (96 + 96) * 4
+    half = costs_of(config.evolve("precision=bfloat16"))
+    assert half.generator_key_value_bytes == 49 * (64 + 64) * 2
+    deeper = costs_of(config.evolve("generator.blocks=3"))
+    assert deeper.generator_key_value_bytes == 3 * found.generator_key_value_bytes
+    assert found.generator_parameters == num_parameters(config.generator.build())
+    assert found.discriminator_parameters == num_parameters(config.discriminator.build())
+
+
+def test_convolutions_keep_no_keys(tiny_settings) -> None:
+    config = RECIPES["conv-gan"]().evolve(
+        *tiny_settings("conv-gan"), "generator.size=16", "discriminator.size=16"
+    )
+    found = costs_of(config)
+    assert (found.generator_key_value_bytes, found.discriminator_key_value_bytes) == (0, 0)
+
+
+def test_classes_are_given_to_both_players(tiny_settings) -> None:
+    config = RECIPES["attention-gan"]().evolve(
+        *tiny_settings(),
+        *("generator.size=16", "discriminator.size=16", "conditional=true"),
+        *("generator.classes=4", "discriminator.classes=4"),
+    )
+    assert costs_of(config).generator_key_value_bytes > 0
+
+
+def test_the_time_of_a_step_leaves_out_scoring() -> None:
+    times = [0.0, 1.0, 2.0, 9.0, 10.0]  # a score was taken between the third and the fourth
+    records = [
+        {"event": "step", "elapsed_s": time, "images_seen": 100 * index}
+        for index, time in enumerate(times)
+    ]
+    records.insert(2, {"event": "score", "elapsed_s": 1.5, "images_seen": 150})
+    assert step_seconds(records, batch_size=10) == pytest.approx(0.1)
+    assert step_seconds(records[:1], batch_size=10) is None
+    assert step_seconds([], batch_size=10) is None

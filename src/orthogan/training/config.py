@@ -53,7 +53,7 @@ class OptimizerConfig(Config):
     """Muon (Jordan et al. 2024) or Adam (Kingma and Ba 2015); the learning rate decays."""
 
     kind: Literal["muon", "adam"] = Field("muon", description="muon: matrices orthogonally")
-    learning_rate: float = Field(1e-3, gt=0, description="step size at the start")
+    learning_rate: float = Field(1.4e-3, gt=0, description="step size at the start")
     hold_share: float = Field(0.0, ge=0, le=1, description="share of the budget before it decays")
     final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
     beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")
@@ -81,7 +81,7 @@ class TrainingConfig(Config):
     generator_optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
-    batch_size: int = Field(32, ge=2, description="images a step at the start")
+    batch_size: int = Field(64, ge=2, description="images a step at the start")
     final_batch_size: int | None = Field(
         None,
         ge=2,

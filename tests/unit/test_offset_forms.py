@@ -145,6 +145,31 @@ def test_the_fit_recovers_a_form_and_is_optimal_elsewhere() -> None:
         torch.testing.assert_close(rest @ wave, torch.zeros(2).double(), rtol=0, atol=1e-12)
 
 
+def test_a_kernel_one_token_wide_lies_outside_the_band_of_the_original_sinusoids() -> None:
+    offsets = torch.arange(-27, 28, dtype=torch.float64)[:, None]
+    wanted = (offsets[:, 0] == 1).double()
+    for width in (64, 256):
+        form = fit_form(offsets, wanted, geometric(width))
+        share = float((form.at(offsets) - wanted).square().sum())
+        assert share == pytest.approx(1 - 1 / math.pi, abs=0.1)
+    fourier = 2 * math.pi * torch.arange(28, dtype=torch.float64)[:, None] / 55
+    reached = fit_form(offsets, wanted, fourier).at(offsets)
+    torch.testing.assert_close(reached, wanted, rtol=0, atol=1e-12)
+
+
+def test_a_smaller_cutoff_fits_better_with_larger_entries() -> None:
+    offsets = torch.arange(-27, 28, dtype=torch.float64)[:, None]
+    wanted = (offsets[:, 0] == 1).double()
+    forms = [fit_form(offsets, wanted, geometric(64), cutoff=cutoff) for cutoff in (1e-2, 1e-9)]
+    errors = [float((form.at(offsets) - wanted).norm()) for form in forms]
+    entries = [float(torch.cat([form.cosine, form.sine]).abs().max()) for form in forms]
+    assert errors[1] < errors[0] - 0.01
+    assert entries[1] > 1e3 * entries[0]
+    for cutoff in (-0.1, 1.0, math.nan):
+        with pytest.raises(ConfigError, match="cutoff must be from 0 to 1"):
+            fit_form(offsets, wanted, geometric(64), cutoff=cutoff)
+
+
 def test_single_precision_stays_single() -> None:
     kernel = draw(12).float()
     form = fourier_form(kernel)

@@ -28,6 +28,8 @@ from orthogan.errors import ConfigError, DataError, ShapeError
 
 # Rounding of a float32 matrix product of width 512, relative to the largest entry.
 ROUNDING = 1e-5
+# Entries stay below 1e6 times the kernel's, which float32 attention can still add up.
+CUTOFF = 1e-6
 
 
 @dataclass(frozen=True)
@@ -202,19 +204,26 @@ def form_of_omega(omega: Tensor, frequencies: Tensor) -> OffsetForm:
     return form
 
 
-def fit_form(offsets: Tensor, kernel: Tensor, frequencies: Tensor) -> OffsetForm:
+def fit_form(
+    offsets: Tensor, kernel: Tensor, frequencies: Tensor, *, cutoff: float = CUTOFF
+) -> OffsetForm:
     r"""The form on given frequencies that comes closest to a kernel, in least squares.
 
-    Sinusoids of geometric wavelengths are no Fourier basis: this finds what they reach.
+    Sinusoids of geometric wavelengths are no Fourier basis: this finds what they reach. Their
+    highest frequency is 1 rad, so that a kernel one token wide (which needs all up to pi) is
+    reached at no width: within that band lies $1 / \pi$ of its energy.
 
     Args:
         offsets: Where the kernel is wanted, one row an offset.
         kernel: What is wanted there.
         frequencies: `F` rows, radians per position, one column an axis.
+        cutoff: Combinations of sinusoids this much smaller than the largest on these offsets are
+            left out, from 0 to 1; the smaller it is, the larger the entries of the form may get.
 
     Raises:
         ShapeError: the sizes do not fit.
         DataError: a number is not finite.
+        ConfigError: the cutoff is not from 0 to 1.
 
     >>> wave = torch.arange(5.0)[:, None]
     >>> fit_form(wave, wave[:, 0].sin(), torch.ones(1, 1)).sine
@@ -225,14 +234,16 @@ def fit_form(offsets: Tensor, kernel: Tensor, frequencies: Tensor) -> OffsetForm
             f"Each offset needs one value: got {tuple(offsets.shape)} offsets and "
             f"{tuple(kernel.shape)} values."
         )
+    if not 0 <= cutoff < 1:
+        raise ConfigError(f"cutoff must be from 0 to 1, got {cutoff}.")
     for name, numbers in (("offsets", offsets), ("kernel", kernel)):
         _check_finite(name, numbers)
     nothing = torch.zeros(frequencies.shape[:1], dtype=kernel.dtype, device=kernel.device)
     angle = OffsetForm(frequencies, nothing, nothing)._angles(offsets)  # noqa: SLF001
     waves = torch.cat([angle.cos(), angle.sin()], dim=1)
-    # gelsd: neighbouring sinusoids are nearly parallel, and a sine may be zero everywhere.
-    found = torch.linalg.lstsq(waves.cpu(), kernel.double().cpu()[:, None], driver="gelsd")
-    cosine, sine = found.solution[:, 0].to(kernel).chunk(2)
+    # By singular values: slow sinusoids are nearly parallel, and a sine may be zero everywhere.
+    inverse = torch.linalg.pinv(waves, rtol=cutoff)
+    cosine, sine = (inverse @ kernel.double()).to(kernel).chunk(2)
     return OffsetForm(frequencies, cosine, sine)
 
 

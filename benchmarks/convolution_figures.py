@@ -138,9 +138,8 @@ def _draw_heads(figure: Any, record: dict[str, Any]) -> None:
 
 def _draw_outputs(figure: Any, record: dict[str, Any]) -> None:
     worst = max(record["largest difference, by index"], record["largest difference, dense"])
-    figure.suptitle(
-        f"One output, both ways\n(largest difference {worst:.0e})", fontsize=12.5, fontweight="bold"
-    )
+    equal = f"largest difference {worst:.0e}" if worst else "equal to the last bit"
+    figure.suptitle(f"One output, both ways\n({equal})", fontsize=12.5, fontweight="bold")
     axes = figure.subplots()
     _draw_signed(axes, record["output"])
     _bare(axes)

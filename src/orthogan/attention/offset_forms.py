@@ -72,8 +72,9 @@ class OffsetForm:
                 [0.8415, 0.5403]])
         """
         angle = self._angles(positions)
-        codes: Tensor = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
-        return codes.to(self.cosine.dtype)
+        pairs = torch.stack([angle.sin(), angle.cos()], dim=-1)
+        codes: Tensor = pairs.flatten(1).to(self.cosine.dtype)
+        return codes
 
     def omega(self) -> Tensor:
         """The block-diagonal matrix between two codes, `D D`."""

@@ -79,7 +79,9 @@ class OffsetForm:
     def omega(self) -> Tensor:
         """The block-diagonal matrix between two codes, `D D`."""
         a, b = self.cosine, self.sine
-        return torch.block_diag(*torch.stack([a, -b, b, a], dim=-1).unflatten(-1, (2, 2)))
+        blocks = torch.stack([a, -b, b, a], dim=-1).unflatten(-1, (2, 2))
+        matrix: Tensor = torch.block_diag(*blocks)
+        return matrix
 
     def weights(self, queries: Tensor, keys: Tensor | None = None) -> Tensor:
         """The attention weights `T S` between positions: codes, form, codes.

@@ -227,10 +227,19 @@ def test_our_own_attention() -> None:
 
 def test_heads_of_a_module_can_be_counted_by_the_caller() -> None:
     layer = nn.ModuleDict({name: nn.Linear(8, 8) for name in ("query", "key", "value")})
-    assert len(module_heads(layer)) == 0
+    with pytest.raises(ConfigError, match="number of heads is not known, give num_heads="):
+        module_heads(layer)
     assert len(module_heads(layer, num_heads=4)[0]) == 4
     with pytest.raises(ConfigError, match="num_heads = 3 does not divide"):
         module_heads(layer, num_heads=3)
+
+
+def test_modules_without_attention_and_layers_that_cannot_be_read() -> None:
+    with pytest.raises(ConfigError, match="Linear: no attention layer can be read: no weights"):
+        module_heads(nn.Linear(2, 2))
+    mixed = nn.ModuleList([nn.MultiheadAttention(8, 2), nn.MultiheadAttention(8, 2, kdim=6)])
+    with pytest.warns(UserWarning, match=r"1 attention layers were left out: .* different widths"):
+        assert module_heads(mixed).names == ("0",)
 
 
 class Tiny(nn.Module):
@@ -251,5 +260,8 @@ def test_a_module_is_a_source_of_tables() -> None:
     assert [len(layer) for layer in tables.heads] == [2, 4]
     assert read_tables(model, embedding="wpe.weight").tokens.shape == (5, 8)
     assert read_tables(model, limit=2).tokens.shape == (2, 8)
+    embedding = nn.Embedding(5, 3)
+    found = read_tables(nn.Sequential(embedding, nn.Linear(3, 5), nn.Linear(5, 3)))
+    assert torch.equal(found.tokens, embedding.weight)
     with pytest.raises(DataError, match="Sequential: no tensor is recognised"):
         read_tables(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)))

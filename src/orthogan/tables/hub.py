@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def read_hub(name: str, wanted: Wanted) -> Tables:
     for file in ("config.json", *FILES):
         if file in names:
             fetch(file)
-    return read_weights(path, wanted)
+    return replace(read_weights(path, wanted), source=where)
 
 
 def _weights(names: list[str], name: str) -> str:

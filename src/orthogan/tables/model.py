@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from orthogan.tables.embeddings import embedding_name, read_tokens
 from orthogan.tables.positions import position_table
-from orthogan.tables.projections import read_heads
+from orthogan.tables.projections import has_bias, read_heads
 from orthogan.tables.result import Tables, check_widths
 from orthogan.tables.stored import Model
 from orthogan.tables.wanted import Wanted
@@ -46,6 +46,8 @@ def model_tables(model: Model, wanted: Wanted, labels: Labels | None = None) -> 
     if segments is not None:
         notes.append(f"The model also adds a row of '{segments}': one shift for all tokens.")
     heads = read_heads(model, width, wanted, notes)
+    if any(has_bias(model, prefix) for prefix in heads.names):
+        notes.append("Biases of queries, keys and values are left out of the heads.")
     if own_labels is None and labels is not None:
         rows = None if wanted.embedding is None else model.tensors[name].shape[0]
         own_labels = labels(len(tokens), rows, notes)

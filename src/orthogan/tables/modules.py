@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
+from orthogan.errors import ConfigError
+from orthogan.tables.embeddings import TOKENS, matching
 from orthogan.tables.model import model_tables
 from orthogan.tables.projections import read_heads
 from orthogan.tables.result import Layers, Tables
@@ -23,7 +27,12 @@ def read_module(module: nn.Module, wanted: Wanted) -> Tables:
     Raises:
         DataError: nothing is recognised as a token table; name it with `embedding`.
     """
-    return model_tables(module_model(module), wanted)
+    model = module_model(module)
+    if wanted.embedding is None and not matching(model, TOKENS, (2,)):
+        only = [name for name, part in module.named_modules() if isinstance(part, nn.Embedding)]
+        if len(only) == 1:
+            wanted = replace(wanted, embedding=f"{only[0]}.weight".removeprefix("."))
+    return model_tables(model, wanted)
 
 
 def module_heads(module: nn.Module, *, num_heads: int | None = None) -> Layers:
@@ -35,13 +44,23 @@ def module_heads(module: nn.Module, *, num_heads: int | None = None) -> Layers:
         num_heads: Heads of every layer; None to ask the modules themselves.
 
     Raises:
-        ConfigError: `num_heads` does not divide a layer.
+        ConfigError: `num_heads` does not divide a layer, or no layer can be read.
+
+    Warns:
+        UserWarning: some layers were left out; the sentence says why.
 
     >>> layers = module_heads(nn.MultiheadAttention(8, 2))
     >>> len(layers), len(layers[0]), tuple(layers[0][0].query.shape)
     (1, 2, (8, 4))
     """
-    return read_heads(module_model(module), None, Wanted(num_heads=num_heads), [])
+    notes: list[str] = []
+    layers = read_heads(module_model(module), None, Wanted(num_heads=num_heads), notes)
+    if not layers:
+        why = " ".join(notes) or "no weights are named like those of attention."
+        raise ConfigError(f"{type(module).__name__}: no attention layer can be read: {why}")
+    for note in notes:
+        warnings.warn(f"{type(module).__name__}: {note}", stacklevel=2)
+    return layers
 
 
 def module_model(module: nn.Module) -> Model:

@@ -88,6 +88,8 @@ def split_heads(parts: Parts, num_heads: int) -> Layer:
 def read_heads(model: Model, width: int | None, wanted: Wanted, notes: list[str]) -> Layers:
     """The heads of every attention layer that reads tokens of `width` (None: of any width).
 
+    `notes` gets a sentence on every kind of layer that was left out.
+
     Raises:
         ConfigError: the given number of heads does not divide a layer.
     """
@@ -103,8 +105,6 @@ def read_heads(model: Model, width: int | None, wanted: Wanted, notes: list[str]
         elif why:
             skipped[why] = skipped.get(why, 0) + 1
     notes += [f"{n} attention layers were left out: {why}." for why, n in skipped.items()]
-    if any(_has_bias(model, prefix) for prefix in found):
-        notes.append("Biases of queries, keys and values are left out of the heads.")
 
     def read(prefix: str) -> Layer:
         return split_heads(found[prefix].read(), found[prefix].num_heads)
@@ -215,7 +215,8 @@ def _unfit(layer: Projection | None, width: int | None, wanted: Wanted, prefix: 
     return None
 
 
-def _has_bias(model: Model, prefix: str) -> bool:
+def has_bias(model: Model, prefix: str) -> bool:
+    """Whether the layer at a prefix adds biases to its queries, keys or values."""
     dot = prefix + "." if prefix else ""
     leaves = [*(leaf for triple in SEPARATE for leaf in triple), *FUSED]
     names = [f"{dot}in_proj_bias", *(f"{dot}{leaf}.bias" for leaf in leaves)]

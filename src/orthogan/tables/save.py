@@ -44,7 +44,13 @@ def save_positions(
         ConfigError: `out` is the source, or a folder.
         StorageError: the disk is full or the place cannot be written; nothing was changed.
 
-    >>> from orthogan.tables import save_positions
+    >>> from tempfile import TemporaryDirectory
+    >>> from safetensors.torch import load_file, save_file
+    >>> with TemporaryDirectory() as folder:
+    ...     old, new = Path(folder, "old.safetensors"), Path(folder, "new.safetensors")
+    ...     save_file({"wpe.weight": torch.zeros(2, 2), "other": torch.ones(1)}, old)
+    ...     load_file(save_positions(old, new, torch.eye(2)))["wpe.weight"].tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     path, target = _weights(Path(source)), Path(out)
     if target.is_dir():

@@ -31,7 +31,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "gpt2": ("GPT2", GPT2, "h.1.attn", "c_proj"),
     "opt": ("OPT", SMALL | {"ffn_dim": 32, "word_embed_proj_dim": 16},
             "decoder.layers.1.self_attn", "out_proj"),
-    "vit": ("ViT", SMALL | IMAGES, "encoder.layer.1.attention", "output.dense"),
+    "vit": ("ViT", SMALL | IMAGES, "layers.1.attention", "o_proj"),
     "gpt-neox": ("GPTNeoX", SMALL, "layers.1.attention", "dense"),
     "llama": ("Llama", SMALL | {"num_key_value_heads": 2}, "layers.1.self_attn", "o_proj"),
     "phi3": ("Phi3", SMALL | {"num_key_value_heads": 2}, "layers.1.self_attn", "o_proj"),

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from orthogan.errors import OrthoganError, StorageError
 
@@ -30,10 +30,26 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written; the old file is intact.
     """
+    with committed_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def committed_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write into, which becomes `path` when the block ends without an error.
+
+    A file already at `path` is replaced. If the block fails, `path` is as it was before.
+
+    Raises:
+        StorageError: the disk is full or the place cannot be written.
+    """
     temporary = _sibling(path, "new")
     with storage_errors(path):
         try:
-            _write_synced(temporary, data)
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
         except BaseException:
@@ -141,13 +157,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync_tree(folder: Path) -> None:

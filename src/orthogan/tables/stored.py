@@ -1,0 +1,90 @@
+"""A tensor that can be described without being read, and the model such tensors make up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orthogan.errors import DataError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor somewhere.
+
+    Attributes:
+        shape: Its axes.
+        dtype: The name of its type, as its file spells it.
+        is_floating: Whether it holds floating point numbers.
+        load: Its first rows, or all of them for None.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    is_floating: bool
+    load: Callable[[int | None], Tensor] = field(repr=False)
+
+    def read(self, num_rows: int | None = None) -> Tensor:
+        """The tensor, or its first rows, in float32 (float64 stays)."""
+        values = self.load(num_rows).detach()
+        return values if values.dtype == torch.float64 else values.float()
+
+
+def no_heads(_: str) -> int | None:
+    """The number of heads of a layer in a file that does not say it."""
+    return None
+
+
+@dataclass(frozen=True)
+class Model:
+    """The tensors of a model with what is known about them.
+
+    Attributes:
+        where: The file or folder, for messages.
+        tensors: Every tensor by its name.
+        config: What `config.json` says; empty where there is none.
+        count_heads: The number of heads of the layer at a prefix, where the model itself knows.
+    """
+
+    where: str
+    tensors: Mapping[str, Stored]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    count_heads: Callable[[str], int | None] = no_heads
+
+    def find(self, name: str) -> Stored:
+        """The tensor of exactly that name.
+
+        Raises:
+            UnknownNameError: there is none; the sentence holds the nearest.
+            DataError: it does not hold floating point numbers.
+        """
+        if name not in self.tensors:
+            raise UnknownNameError(f"tensor of {self.where}", name, self.tensors)
+        tensor = self.tensors[name]
+        if not tensor.is_floating:
+            raise DataError(
+                f"{self.where}: '{name}' is stored as {tensor.dtype}; only floating point tables "
+                "can be read, so save the model without quantisation."
+            )
+        return tensor
+
+    def tower(self, name: str) -> Mapping[str, Any]:
+        """The part of the configuration that is about a tensor: models of text and images nest."""
+        for part in ("vision_config", "text_config"):
+            nested = self.config.get(part)
+            if isinstance(nested, dict) and (part == "text_config" or "vision" in name):
+                return self.config | nested if isinstance(self.config, dict) else nested
+        return self.config
+
+    def whole(self, name: str, *keys: str) -> int | None:
+        """The first of these settings that is a positive whole number, for the tensor's part."""
+        config = self.tower(name)
+        for key in keys:
+            value = config.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+        return None

@@ -231,6 +231,12 @@ def test_a_run_that_somebody_else_trains(classify_tiny, tmp_path: Path) -> None:
         lock.release()
 
 
+def test_without_attention_there_is_nothing_to_look_at(classify_tiny, tmp_path: Path) -> None:
+    run = classify_tiny(tmp_path / "run", "network.blocks=0", "network.read_out=mean", images=32)
+    assert run.status == "done"
+    assert not (tmp_path / "run" / "look.png").exists()
+
+
 def test_classifying_outside_of_the_main_thread(classify_tiny, tmp_path: Path) -> None:
     runs: list[Any] = []
     thread = threading.Thread(target=lambda: runs.append(classify_tiny(tmp_path / "a", images=32)))

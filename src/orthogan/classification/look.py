@@ -55,9 +55,9 @@ def look(
     """
     if not 1 <= len(pixels) <= MOST_IMAGES:
         raise ConfigError(f"Between 1 and {MOST_IMAGES} images can be shown, got {len(pixels)}.")
-    maps = attention_maps(network, pixels)
-    if maps.shape[1] == 0:
+    if not network.has_attention:
         raise ConfigError("A network with blocks=0 has no attention to look at.")
+    maps = attention_maps(network, pixels)
     chances = probabilities(network, pixels)
     answers = scheme.decode(chances.argmax(dim=2))
     confidence = chances.amax(dim=2).prod(dim=1).tolist()

@@ -146,7 +146,8 @@ class ClassificationSession:
         self._log({"event": "score", **self.scores})
         self.checkpoint()
         write_json(self.run.path / "score.json", score.to_dict())
-        write_atomic(self.run.path / "look.png", png(self._look()))
+        if self.trainer.average.has_attention:
+            write_atomic(self.run.path / "look.png", png(self._look()))
         self._save_bundle(score)
         reason = (
             f"Done: the budget is used up after {self.trainer.images_seen:,} images "

@@ -71,6 +71,11 @@ class Classifier(nn.Module):
         self._refuse_other_forms(images)
         return self.weigh(images)
 
+    @property
+    @abstractmethod
+    def has_attention(self) -> bool:
+        """Whether there are attention maps to look at."""
+
     @abstractmethod
     def read(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
@@ -147,6 +152,11 @@ class AttentionClassifier(Classifier):
         features: Tensor = self.norm(tokens).mean(dim=1)
         return features
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether there is a block."""
+        return len(self.blocks) > 0
+
     def weigh(self, images: Images) -> Tensor:
         """How the class token weighs the patches, `B M N H W`: block, head, row, column.
 
@@ -159,7 +169,7 @@ class AttentionClassifier(Classifier):
             seen = weights[:, :, 0, 1:] if self.class_token is not None else weights.mean(dim=2)
             maps.append(seen.unflatten(-1, (self.grid, self.grid)))
             tokens = block(tokens)
-        if not maps:
+        if not self.has_attention:
             return images.new_zeros(len(images), 0, 0, self.grid, self.grid)
         return torch.stack(maps, dim=1).float()
 

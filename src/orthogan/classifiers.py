@@ -17,6 +17,7 @@ from orthogan.classification import ClassificationConfig, ClassifierScore, Label
 from orthogan.classification import passes as reading
 from orthogan.classification.config import without_effect
 from orthogan.classification.examples import Lesson, load_lesson, load_test
+from orthogan.classification.extraction import ClassifierExtractor
 from orthogan.classification.look import look
 from orthogan.classification.scoring import score_answers
 from orthogan.classification.session import ClassificationSession
@@ -113,6 +114,7 @@ class ImageClassifier:
     data: dict[str, Any]
     card: dict[str, Any]
     path: Path
+    sha256: str
 
     def predict(self, pixels: Pixels) -> Predictions:
         """The answer to each image, the same whichever other images are asked about.
@@ -150,6 +152,14 @@ class ImageClassifier:
             ShapeError: the images have another size or number of colours.
         """
         return reading.features(self.network, pixels)
+
+    def extractor(self) -> ClassifierExtractor:
+        """What `orthogan.evaluation.EXTRACTORS` holds: the metrics in this network's features.
+
+        Raises:
+            ConfigError: the classifier gives several labels an image.
+        """
+        return ClassifierExtractor(self.network, self.sha256)
 
     def attention(self, pixels: Pixels) -> Tensor:
         """How the read-out weighs the patches, `B M N H W`: block, head, row, column.
@@ -290,6 +300,7 @@ def load_classifier(
         data=stored.data,
         card=stored.card,
         path=stored.path,
+        sha256=stored.sha256,
     )
 
 

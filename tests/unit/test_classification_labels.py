@@ -140,7 +140,9 @@ def test_other_images_to_score_on_take_the_form_of_the_training_set(
     lesson = load_lesson(config, seed=0)
     assert (len(lesson.train), len(lesson.test)) == (200, 20)
     assert lesson.test.images.images.shape == (20, 1, 16, 16)
-    assert "Scored on the 20 images of" in lesson.notes[-1]
+    assert lesson.notes[-1] == f"Scored on the 20 images of {tmp_path / 'other.npz'}."
+    lesson = load_lesson(config.evolve("held_out=0.5"), seed=0)
+    assert lesson.notes[-1].endswith("Nothing is held out, so data.held_out has no effect.")
 
 
 def test_the_size_and_colours_asked_for(tiny_file: Path) -> None:

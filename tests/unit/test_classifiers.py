@@ -18,6 +18,7 @@ from orthogan.classification.passes import PASS_SIZE
 from orthogan.classifiers import ImageClassifier
 from orthogan.data.named import read_named
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError, UnknownNameError
+from orthogan.evaluation import EXTRACTORS, Extractor, evaluate_images
 
 
 @pytest.fixture
@@ -240,6 +241,8 @@ def test_three_digits_are_named_by_three_labels(classify_tiny, tmp_path: Path) -
     assert found.probabilities.shape == (60, 3, 3)
     assert all(len(name) == 3 and set(name) <= set("012") for name in found.names)
     torch.testing.assert_close(found.confidences, found.probabilities.max(2).values.prod(1))
+    with pytest.raises(ConfigError, match="one label, this classifier gives 3"):
+        trained.extractor()
     assert len(run.score["confusion"]) == len(run.score["label_accuracies"]) == 3
     assert run.score["scores"]["accuracy"]["value"] <= min(run.score["label_accuracies"])
 
@@ -256,6 +259,50 @@ def test_rgb_folders_of_classes(classify_tiny, tmp_path: Path) -> None:
     assert run.scores["accuracy"] == 1.0
     pixels = data.load(tmp_path / "photos").images[[0, 31]]
     assert run.classifier().predict(pixels).names == ["blue", "red"]
+
+
+# ---- as an extractor
+
+
+def test_metrics_in_the_features_of_a_classifier(
+    trained: ImageClassifier, tiny_file: Path, feature_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORTHOGAN_CACHE", str(feature_cache))
+    monkeypatch.setattr(EXTRACTORS, "_parts", dict(EXTRACTORS._parts))
+    EXTRACTORS.register("mine")(trained.extractor)
+    real = data.load(tiny_file)
+    found = evaluate_images(real.images[:100], real, metrics=["fd"], extractor="mine")
+    ((name, score),) = found.scores.items()
+    assert name == f"fd[classifier@{trained.sha256[:6]}]"
+    noise = evaluate_images(shown(100), real, metrics=["fd"], extractor="mine")
+    assert noise.scores[name].value > score.value
+
+
+def test_an_extractor_makes_images_fit(trained: ImageClassifier) -> None:
+    extractor = trained.extractor()
+    assert isinstance(extractor, Extractor)
+    assert (extractor.num_features, extractor.num_classes) == (8, 4)
+    features, chances = extractor.describe(shown())
+    assert torch.equal(features, trained.features(shown()))
+    assert torch.equal(chances, trained.predict(shown()).probabilities[:, 0])
+    coloured = extractor.describe(shown().expand(-1, 3, -1, -1))
+    torch.testing.assert_close(coloured[0], features, atol=1e-4, rtol=1e-4)
+    large = shown().repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert extractor.describe(large)[0].shape == (5, 8)
+
+
+def test_an_rgb_extractor_takes_every_plane(classify_tiny, tiny_file: Path, tmp_path: Path) -> None:
+    run = classify_tiny(tmp_path / "run", "data.colour=rgb", images=32)
+    extractor = run.classifier().extractor()
+    grey = extractor.describe(shown())
+    torch.testing.assert_close(extractor.describe(shown().expand(-1, 3, -1, -1)), grey)
+    large = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
+    for plane in range(3):
+        large[plane, plane] = 255
+    small = torch.zeros(3, 3, 16, 16, dtype=torch.uint8)
+    for plane in range(3):
+        small[plane, plane] = 255
+    torch.testing.assert_close(extractor.describe(large), extractor.describe(small))
 
 
 # ---- refusals

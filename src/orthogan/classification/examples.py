@@ -107,7 +107,7 @@ def _split(
 ) -> tuple[ImageSet, ImageSet, str]:
     if config.test is not None:
         test = load_test(config.test, images.size, images.colours)
-        return images, test, f"Scored on the {len(test):,} images of {config.test}."
+        return images, test, f"Scored on the {len(test):,} images of {config.test}.{_idle(config)}"
     form: dict[str, Any] = {
         "size": images.size,
         "colour": "rgb" if images.colours == 3 else "grey",
@@ -122,7 +122,13 @@ def _split(
             "for scoring and not learned from."
         )
         return train, test, note
-    return images, test, f"Scored on the {len(test):,} images of the test set."
+    return images, test, f"Scored on the {len(test):,} images of the test set.{_idle(config)}"
+
+
+def _idle(config: LabelledDataConfig) -> str:
+    if config.held_out == LabelledDataConfig().held_out:
+        return ""
+    return " Nothing is held out, so data.held_out has no effect."
 
 
 def _chosen(images: ImageSet, mask: Tensor) -> ImageSet:

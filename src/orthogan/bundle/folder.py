@@ -18,11 +18,13 @@ from orthogan.version import __version__
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "generator.safetensors"
 CARD_FILE = "README.md"
 
 _MAGIC = "orthogan bundle"
 _FIELDS = {"sha256": str, "data": dict, "card": dict, "orthogan": str}
 GENERATOR, CLASSIFIER = "generator", "classifier"
+_WEIGHTS = {GENERATOR: WEIGHTS_FILE, CLASSIFIER: "classifier.safetensors"}
 # What a network of each kind is used with, for those who took one for the other.
 _USES = {
     GENERATOR: "use it with 'orthogan sample' or 'orthogan evaluate'",
@@ -126,7 +128,7 @@ def _save(
         "card": card,
     }
     with committed_folder(folder) as new:
-        (new / f"{role}.safetensors").write_bytes(weights)
+        (new / _WEIGHTS[role]).write_bytes(weights)
         (new / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (new / CARD_FILE).write_text(render_card(config), encoding="utf-8")
     return folder
@@ -143,7 +145,7 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(
         path=folder,
         generator_config=config[GENERATOR],
-        tensors=unpack(folder / f"{GENERATOR}.safetensors", config["sha256"]),
+        tensors=unpack(folder / WEIGHTS_FILE, config["sha256"]),
         data=config["data"],
         card=config["card"],
         sha256=config["sha256"],
@@ -162,7 +164,7 @@ def load_classifier(folder: Path) -> ClassifierBundle:
     return ClassifierBundle(
         path=folder,
         classifier_config=config[CLASSIFIER],
-        tensors=unpack(folder / f"{CLASSIFIER}.safetensors", config["sha256"]),
+        tensors=unpack(folder / _WEIGHTS[CLASSIFIER], config["sha256"]),
         data=config["data"],
         card=config["card"],
         sha256=config["sha256"],

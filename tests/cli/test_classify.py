@@ -100,8 +100,9 @@ class FakeClassifiers:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClassifiers:
-    """The stand-in, in the place of `orthogan.classifiers`."""
+def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeClassifiers:
+    """The stand-in, in the place of `orthogan.classifiers`; there is a folder `photos`."""
+    Path("photos").mkdir()
     stand_in = FakeClassifiers()
     monkeypatch.setitem(sys.modules, "orthogan.classifiers", stand_in)
     monkeypatch.setattr(orthogan, "classifiers", stand_in, raising=False)
@@ -172,6 +173,12 @@ def test_impossible_options_are_refused(cli, fake, words: tuple[str, ...], sente
     assert (answer.code, answer.out, fake.calls) == (2, "", [])
     assert answer.err.startswith(f"orthogan: {sentence}")
     assert answer.err.count("\n") == 1
+
+
+def test_a_missing_folder_is_told_before_training(cli, fake) -> None:
+    answer = cli("classify", "--predict", "nowhere")
+    assert (answer.code, answer.out, fake.calls) == (3, "", [])
+    assert answer.err == "orthogan: nowhere: there is no such folder or picture.\n"
 
 
 @pytest.mark.parametrize(("status", "code"), [("done", 0), ("interrupted", 130), ("preempted", 75)])

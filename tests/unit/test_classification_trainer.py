@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from orthogan import classifiers
+from orthogan.attention import score_names
 from orthogan.bundle.tensors import digest, pack
 from orthogan.classification import trainer as module
 from orthogan.classification.examples import Lesson, load_lesson
@@ -235,7 +236,14 @@ def test_an_accuracy_counts_images_with_every_label_right(make) -> None:
     assert 1.0 < numbers["loss"] < 3.0  # near the logarithm of four classes
 
 
-@pytest.mark.parametrize("settings", [(), ("network.stem=patch",), ("network.read_out=mean",)])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *((f"network.score={score}",) for score in score_names()),
+        ("network.stem=patch",),
+        ("network.read_out=mean",),
+    ],
+)
 def test_a_tiny_classifier_learns_where_the_blob_is(make, settings: tuple[str, ...]) -> None:
     trainer = make("optimiser.learning_rate=0.01", "average_steps=20", *settings)
     for step in range(200):

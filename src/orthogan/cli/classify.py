@@ -11,7 +11,7 @@ from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
 from orthogan.cli.classify_output import show_predictions, show_run, show_score
 from orthogan.cli.output import say, show_json, show_yaml
 from orthogan.cli.train import DEVICES, EXIT_CODES
-from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.errors import ConfigError, DataError, UnknownNameError
 
 
 def classify(
@@ -83,6 +83,8 @@ def classify(
         raise UnknownNameError("device", device, DEVICES)
     if look is not None and look.suffix.lower() != ".png":
         raise ConfigError(f"--look is a .png, got '{look}'.")
+    if predict is not None and not predict.exists():  # now, not after ten minutes of training
+        raise DataError(f"{predict}: there is no such folder or picture.")
     training: dict[str, Any] = {"DATA": data, "--for": duration, "--images": images, "--run": run}
     training |= {"--seed": seed, "--size": size, "--set": settings or None, "--config": config}
     place = {"device": device, "threads": threads}

@@ -121,3 +121,34 @@ def train_tiny(
         return api.train(source, run=run, **(defaults | options))
 
     return train
+
+
+# A classifier so small that a step takes milliseconds.
+TINY_CLASSIFIER = (
+    "network.channels=4",
+    "network.width=8",
+    "network.heads=2",
+    "network.blocks=1",
+    "batch_size=16",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier() -> tuple[str, ...]:
+    """Settings that make a classifier tiny."""
+    return TINY_CLASSIFIER
+
+
+@pytest.fixture
+def classify_tiny(tiny_file: Path, one_thread: None) -> Callable[..., Any]:
+    """`orthogan.classify` on tiny data with a tiny network; takes the run folder and options."""
+    from orthogan import classifiers
+
+    def classify(run: Path, *settings: str, **options: Any) -> Any:
+        source = options.pop("source", tiny_file)
+        if "minutes" not in options:
+            options.setdefault("images", 320)
+        defaults = {"show_progress": False, "settings": (*TINY_CLASSIFIER, *settings)}
+        return classifiers.classify(source, run=run, **(defaults | options))
+
+    return classify

@@ -214,7 +214,7 @@ def test_an_interrupted_plan_goes_on_to_the_same_weights(
 def test_a_diverged_run_is_recorded_and_the_rest_goes_on(
     shared: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
-    words = ["compare", "--vary", "generator_adam.learning_rate=1e30,1e-3", "--seeds", "2"]
+    words = ["compare", "--vary", "generator_optimizer.learning_rate=1e30,1e-3", "--seeds", "2"]
     words += ["--images", "32", "--out", "out", *shared]
     assert main(words) == 0
     printed = capsys.readouterr()

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from orthogan.bundle import is_bundle, load_bundle, names, resolve, save_bundle, shipped_names
+from orthogan.bundle import (
+    is_bundle,
+    load_bundle,
+    load_classifier,
+    names,
+    resolve,
+    save_bundle,
+    save_classifier,
+    shipped_names,
+)
 from orthogan.bundle.tensors import pack
 from orthogan.errors import BundleError, UnknownNameError
 
@@ -188,3 +197,36 @@ def test_shipped_models_are_healthy(name: str) -> None:
 def test_is_bundle(tmp_path: Path) -> None:
     assert not is_bundle(tmp_path / "none")
     assert is_bundle(make(tmp_path / "model"))
+
+
+def make_classifier(folder: Path) -> Path:
+    return save_classifier(
+        folder,
+        classifier_config={"kind": "attention", "width": 8},
+        tensors={"w": torch.arange(6.0)},
+        data={"class_names": ["cat", "dog"], "label_parts": 1},
+        card={"scores": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
+    )
+
+
+def test_classifiers_round_trip(tmp_path: Path) -> None:
+    bundle = load_classifier(make_classifier(tmp_path / "model"))
+    assert bundle.classifier_config == {"kind": "attention", "width": 8}
+    assert bundle.tensors["w"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert bundle.data["class_names"] == ["cat", "dog"]
+    names = {path.name for path in bundle.path.iterdir()}
+    assert names == {"config.json", "classifier.safetensors", "README.md"}
+    text = (bundle.path / "README.md").read_text()
+    assert text.startswith("# An orthogan classifier\n")
+    assert "- classifier: attention" in text
+
+
+def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="holds a generator, not a classifier; use it with"):
+        load_classifier(make(tmp_path / "generator"))
+    with pytest.raises(BundleError, match="holds a classifier, not a generator; use it with"):
+        load_bundle(make_classifier(tmp_path / "classifier"))
+    folder = make_classifier(tmp_path / "classifier")
+    change(folder, classifier="drop")
+    with pytest.raises(BundleError, match="'classifier' is missing"):
+        load_classifier(folder)

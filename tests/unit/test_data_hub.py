@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from orthogan.data import hub, load
+from orthogan.data.catalogue import SingleSplitError
 from orthogan.errors import DataError, MissingExtraError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
@@ -131,3 +132,14 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"orthogan\[hf\]"):
         load("hf:someone/insects")
+
+
+@pytest.mark.parametrize("word", ["Bad split: test. Available", 'Unknown split "test".'])
+def test_a_missing_split_is_told_from_other_failures(calls: list[Any], word: str) -> None:
+    calls[-1] = ValueError(word)
+    with pytest.raises(SingleSplitError, match="hf:x: this source has a single split"):
+        load("hf:x", split="test")
+    calls[-1] = ConnectionError("no network")
+    with pytest.raises(DataError) as caught:
+        load("hf:x", split="test")
+    assert not isinstance(caught.value, SingleSplitError)

@@ -21,7 +21,8 @@ def render_card(config: Mapping[str, Any]) -> str:
     ...
     """
     card = config["card"]
-    parts = [f"# {card.get('title', 'An orthogan generator')}"]
+    title = card.get("title", f"An orthogan {_role(config)}")
+    parts = [f"# {title}"]
     parts += [card["summary"]] if card.get("summary") else []
     if card.get("scores"):
         parts.append(_score_table(card["scores"]))
@@ -42,10 +43,15 @@ def _score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _fact_list(config: Mapping[str, Any]) -> str:
-    facts = {"generator": config["generator"].get("kind"), **config["data"]}
+    role = _role(config)
+    facts = {role: config[role].get("kind"), **config["data"]}
     facts |= {name: value for name, value in config["card"].items() if name not in _OWN_PLACE}
     facts |= {"orthogan": config["orthogan"], "sha256 of the weights": config["sha256"]}
     return "\n".join(f"- {name}: {_plain(value)}" for name, value in facts.items() if value)
+
+
+def _role(config: Mapping[str, Any]) -> str:
+    return "classifier" if "classifier" in config else "generator"
 
 
 def _plain(value: Any) -> str:

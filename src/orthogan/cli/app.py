@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orthogan.cli.classify import classify
 from orthogan.cli.compare import compare
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
@@ -46,5 +47,5 @@ def _options(
     """Train attention GANs that do not collapse, on the machine you have."""
 
 
-for command in (train, sample, evaluate, compare, recipes, runs, doctor):
+for command in (train, sample, evaluate, compare, classify, recipes, runs, doctor):
     app.command()(command)

@@ -91,6 +91,8 @@ def load_npz(path: Path, wanted: Wanted) -> ImageSet:
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             key = _find(IMAGE_KEYS, members, wanted.split)
             if key is None:
+                if _find(IMAGE_KEYS, members, "train"):
+                    wanted.only_split(str(path))
                 accepted = ", ".join(k.format(wanted.split) for k in IMAGE_KEYS)
                 raise DataError(
                     f"{path}: no array is named like images ({accepted}); "

@@ -22,6 +22,10 @@ MAX_BYTES = 4 * 2**30  # of one decoded array: 60,000 RGB floats of 64 x 64 take
 SPLITS = ("train", "test")
 
 
+class SingleSplitError(DataError):
+    """The test split was asked of a source that has a single one."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the caller asked of a source: square size (None: decide), colours, split."""
@@ -48,10 +52,10 @@ class Wanted:
         """Nothing, if the caller wants the only split a source called `name` has.
 
         Raises:
-            DataError: the test split was asked for.
+            SingleSplitError: the test split was asked for.
         """
         if self.split != "train":
-            raise DataError(
+            raise SingleSplitError(
                 f"{name}: this source has a single split; ask for split='train', "
                 f"not '{self.split}'."
             )

@@ -14,11 +14,12 @@ from orthogan.data.pictures import MAX_FILE_BYTES
 @READERS.register("folder")
 def load_folder(path: Path, wanted: Wanted) -> ImageSet:
     """The pictures in a folder and its sub-folders, in order of their names."""
-    entries, skipped = _list_pictures(path)
+    entries, skipped = list_pictures(path)
     return from_tree(entries, str(path), wanted, skipped)
 
 
-def _list_pictures(root: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+def list_pictures(root: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """The pictures below a folder, and the names and reasons of what cannot be read."""
     entries: list[Entry] = []
     skipped: list[tuple[str, str]] = []
     visited: set[tuple[int, int]] = set()  # links may lead back: each folder is read once

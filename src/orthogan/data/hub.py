@@ -14,6 +14,8 @@ from orthogan.data.image_set import ImageSet
 from orthogan.errors import DataError, MissingExtraError
 
 PREFIX = "hf:"
+# How `datasets` begins its sentence when a split is missing, streamed or not.
+NO_SPLIT = ("Bad split", "Unknown split")
 MAX_IMAGES = 100_000  # streamed into memory; 64 x 64 RGB take 1.2 GB
 
 
@@ -46,6 +48,8 @@ def load_hub(name: str, wanted: Wanted) -> ImageSet:
         raise
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
+        if why.startswith(NO_SPLIT):
+            wanted.only_split(where)
         raise DataError(f"{where}: cannot be loaded: {why}") from None
     if len(found.names) + len(found.skipped) == MAX_IMAGES:
         found.remarks["read, which is the limit for a hub data set"] = len(found.names)

@@ -1,6 +1,12 @@
-"""Generators and discriminators, one file a family."""
+"""Generators, discriminators and classifiers, one file a family."""
 
 from orthogan.networks.attention_gan import AttentionDiscriminatorConfig, AttentionGeneratorConfig
+from orthogan.networks.classifier import (
+    CLASSIFIERS,
+    AttentionClassifierConfig,
+    Classifier,
+    ClassifierConfig,
+)
 from orthogan.networks.conv_gan import ConvDiscriminatorConfig, ConvGeneratorConfig
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -18,10 +24,14 @@ from orthogan.networks.transformer_gan import (
 )
 
 __all__ = [
+    "CLASSIFIERS",
     "DISCRIMINATORS",
     "GENERATORS",
+    "AttentionClassifierConfig",
     "AttentionDiscriminatorConfig",
     "AttentionGeneratorConfig",
+    "Classifier",
+    "ClassifierConfig",
     "ConvDiscriminatorConfig",
     "ConvGeneratorConfig",
     "Discriminator",

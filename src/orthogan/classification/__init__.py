@@ -1,0 +1,13 @@
+"""Classifying images: examples, training, scoring, and a look at what is attended to."""
+
+from orthogan.classification.config import ClassificationConfig, DistortionConfig
+from orthogan.classification.labels import LabelScheme
+from orthogan.classification.scoring import ClassifierScore, Confusion
+
+__all__ = [
+    "ClassificationConfig",
+    "ClassifierScore",
+    "Confusion",
+    "DistortionConfig",
+    "LabelScheme",
+]

@@ -1,0 +1,122 @@
+"""Everything that decides what a classification run does."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, field_validator
+
+from orthogan.config import Config
+from orthogan.networks.classifier import CLASSIFIERS, AttentionClassifierConfig, ClassifierConfig
+from orthogan.networks.network import network_config
+from orthogan.training.config import BudgetConfig, DataConfig
+
+
+class LabelledDataConfig(DataConfig):
+    """Which labelled images, and which of them are kept for scoring."""
+
+    test: str | None = Field(
+        None, description="images to score on; None: the test set of the source, else held out"
+    )
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="share held out of a source without a test set"
+    )
+    label_parts: int | None = Field(
+        None,
+        ge=1,
+        description="read a class name of so many characters as so many labels; None: three for "
+        "stacked-mnist, else one",
+    )
+
+
+class DistortionConfig(Config):
+    """How far training images are moved at most; every image by its own random amounts."""
+
+    strength: float = Field(1.0, ge=0, description="multiplies all amounts below; 0: none")
+    turn_deg: float = Field(12.0, ge=0, le=180, description="rotation to either side, degrees")
+    scale: float = Field(0.12, ge=0, lt=1, description="change of each side's length, share")
+    shear: float = Field(0.15, ge=0, description="horizontal shear")
+    shift: float = Field(0.07, ge=0, le=1, description="shift to each side, share of the side")
+    bend: float = Field(
+        0.0175, ge=0, description="elastic: standard deviation of a 5 x 5 grid, share of the side"
+    )
+    mirror: bool = Field(False, description="mirror every second image, left to right")
+
+
+class AdamWConfig(Config):
+    """AdamW (Loshchilov and Hutter 2019), its step size rising and falling along the budget."""
+
+    learning_rate: float = Field(3e-3, gt=0, description="largest step size")
+    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the budget in which it rises")
+    final_share: float = Field(0.0, ge=0, le=1, description="share of it left at the end")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
+    beta2: float = Field(0.999, ge=0, lt=1, description="decay of their squares")
+    weight_decay: float = Field(0.02, ge=0, description="pull of the weight matrices to zero")
+    largest_gradient: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
+
+
+class ClassificationConfig(Config):
+    """A whole classification run; `run.json` holds one."""
+
+    data: LabelledDataConfig = LabelledDataConfig()
+    network: SerializeAsAny[ClassifierConfig] = AttentionClassifierConfig()
+    distortion: DistortionConfig = DistortionConfig()
+    optimiser: AdamWConfig = AdamWConfig()
+    batch_size: int = Field(128, ge=2, description="images a step")
+    label_smoothing: float = Field(
+        0.05, ge=0, lt=1, description="share of the target spread over all classes"
+    )
+    average_steps: float = Field(
+        500.0, ge=1, description="most steps that the average of the weights remembers"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
+    budget: BudgetConfig = BudgetConfig(seconds=600.0)
+    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
+    score_every_s: float | None = Field(
+        None, gt=0, description="seconds between live scores; None: a twentieth of the budget"
+    )
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _network(cls, value: Any) -> ClassifierConfig:
+        config: ClassifierConfig = network_config(CLASSIFIERS, value)
+        return config
+
+    @field_validator("budget")
+    @classmethod
+    def _one_limit(cls, budget: BudgetConfig) -> BudgetConfig:
+        if (budget.images is None) == (budget.seconds is None):
+            raise ValueError("give either images or seconds")
+        return budget
+
+
+def without_effect(config: ClassificationConfig) -> list[str]:
+    """A sentence for each setting that was changed and does nothing beside the others.
+
+    >>> without_effect(ClassificationConfig().evolve("network.stem=patch", "network.channels=8"))
+    ['network.channels has no effect with network.stem=patch.']
+    """
+    usual = ClassificationConfig().settings()
+    rules = {
+        "network.stem=patch": ("network.channels",),
+        "network.blocks=0": ("network.heads", "network.score", "network.expansion"),
+        "distortion.strength=0": tuple(
+            f"distortion.{name}" for name in ("turn_deg", "scale", "shear", "shift", "bend")
+        ),
+    }
+    asked = config.settings()
+    held = [(rule, *rule.split("=")) for rule in rules]
+    return [
+        f"{name} has no effect with {rule}."
+        for rule, cause, value in held
+        if _is(asked[cause], value)
+        for name in rules[rule]
+        if asked[name] != usual[name]
+    ]
+
+
+def _is(value: Any, text: str) -> bool:
+    return bool(value == (float(text) if isinstance(value, int | float) else text))

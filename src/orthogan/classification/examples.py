@@ -1,0 +1,136 @@
+"""The images a classifier learns from, and those it is scored on: never the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from orthogan import data, rng
+from orthogan.classification.config import LabelledDataConfig
+from orthogan.classification.labels import LabelScheme, scheme_of
+from orthogan.data import ImageSet
+from orthogan.data.catalogue import SingleSplitError
+from orthogan.errors import DataError
+
+STACKED = "stacked-mnist"  # each of its class names is three digits, one a colour plane
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Images with their label indices `B L`."""
+
+    images: ImageSet
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What is learned from, what is scored on, what the labels mean, and what was done."""
+
+    train: Examples
+    test: Examples
+    scheme: LabelScheme
+    notes: tuple[str, ...]
+
+
+def load_lesson(config: LabelledDataConfig, seed: int) -> Lesson:
+    """The examples that a configuration names.
+
+    Scored on: the images of `config.test`; else the test set of the source; else a share of every
+    class, held out by the seed.
+
+    Raises:
+        DataError: they cannot be loaded, have no labels or one class, or the test images have
+            other classes.
+    """
+    images = data.load(config.source, size=config.size, colour=config.colour)
+    scheme = scheme_of(images, parts_of(config))
+    train, test, note = _split(images, config, seed)
+    return Lesson(
+        train=Examples(images=train, targets=scheme.encode(train)),
+        test=Examples(images=test, targets=scheme.encode(test)),
+        scheme=scheme,
+        notes=(*images.notes, note),
+    )
+
+
+def parts_of(config: LabelledDataConfig) -> int:
+    """Labels an image."""
+    return config.label_parts or (3 if config.source == STACKED else 1)
+
+
+def load_test(source: str, size: int, colours: int) -> ImageSet:
+    """The test set of a source, or all of it if it has a single split, in a given form.
+
+    Raises:
+        DataError: it cannot be loaded.
+    """
+    form: dict[str, Any] = {"size": size, "colour": "rgb" if colours == 3 else "grey"}
+    try:
+        return data.load(source, split="test", **form)
+    except SingleSplitError:
+        return data.load(source, **form)
+
+
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """The images without a random share of each class, and that share.
+
+    At least one image of each class is held out and at least one kept.
+
+    Raises:
+        DataError: the images have no labels, or a class has a single image.
+    """
+    if images.labels is None:
+        raise DataError(f"{images.name}: has no labels.")
+    source = rng.stream(seed, "held out")
+    shuffled = torch.from_numpy(source.permutation(len(images)))
+    held = torch.zeros(len(images), dtype=torch.bool)
+    for label in images.labels.unique().tolist():
+        members = shuffled[images.labels[shuffled] == label]
+        if len(members) < 2:
+            raise DataError(
+                f"{images.name}: class '{images.class_names[label]}' has a single image, so none "
+                "can be held out for scoring; add images or give --test."
+            )
+        held[members[: min(max(round(share * len(members)), 1), len(members) - 1)]] = True
+    return _chosen(images, ~held), _chosen(images, held)
+
+
+def _split(
+    images: ImageSet, config: LabelledDataConfig, seed: int
+) -> tuple[ImageSet, ImageSet, str]:
+    if config.test is not None:
+        test = load_test(config.test, images.size, images.colours)
+        return images, test, f"Scored on the {len(test):,} images of {config.test}.{_idle(config)}"
+    form: dict[str, Any] = {
+        "size": images.size,
+        "colour": "rgb" if images.colours == 3 else "grey",
+    }
+    try:
+        test = data.load(config.source, split="test", **form)
+    except SingleSplitError:
+        train, test = hold_out(images, config.held_out, seed)
+        note = (
+            f"{config.source} has no test set: {len(test):,} of its {len(images):,} images "
+            f"(about {config.held_out:.0%} of every class, chosen by seed {seed}) are held out "
+            "for scoring and not learned from."
+        )
+        return train, test, note
+    return images, test, f"Scored on the {len(test):,} images of the test set.{_idle(config)}"
+
+
+def _idle(config: LabelledDataConfig) -> str:
+    if config.held_out == LabelledDataConfig().held_out:
+        return ""
+    return " Nothing is held out, so data.held_out has no effect."
+
+
+def _chosen(images: ImageSet, mask: Tensor) -> ImageSet:
+    labels = None if images.labels is None else images.labels[mask]
+    return replace(images, images=images.images[mask], labels=labels)

@@ -1,0 +1,40 @@
+"""Ctrl-C and SIGTERM as a wish that a loop can look at."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopSignals:
+    """Notes the first signal to stop; `received` is 0 until then."""
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    @property
+    def status(self) -> str:
+        """What a run that was stopped is called."""
+        return "preempted" if self.received == signal.SIGTERM else "interrupted"
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Inside, a signal is noted; a second one raises KeyboardInterrupt at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only the main thread may set handlers
+            return
+
+        def note(number: int, _frame: FrameType | None) -> None:
+            if self.received:
+                raise KeyboardInterrupt
+            self.received = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

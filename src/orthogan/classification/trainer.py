@@ -1,0 +1,177 @@
+"""A classifier, its optimiser and its average: what a classification run moves forward."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+
+from orthogan import rng
+from orthogan.classification import schedule
+from orthogan.classification.config import AdamWConfig, ClassificationConfig
+from orthogan.classification.distortion import distort
+from orthogan.classification.examples import Examples
+from orthogan.data import Order, to_floats
+from orthogan.errors import DivergedError
+from orthogan.networks.classifier import Classifier
+from orthogan.training.average import average_of
+from orthogan.training.precision import autocast, resolve_precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What one step measured; tensors, so that nothing more waits for the device."""
+
+    loss: Tensor
+    accuracy: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """The measurements as plain numbers."""
+        return {name: float(value) for name, value in vars(self).items()}
+
+
+class ClassifierTrainer:
+    """A classification run between two checkpoints: `step` shows the network one batch.
+
+    Every random draw is a function of the seed and `images_seen`, so a trainer restored from a
+    checkpoint continues bit for bit.
+
+    Args:
+        config: The run, its network already fitted to the images.
+        examples: What is learned from.
+        device: Where to train.
+    """
+
+    def __init__(
+        self, config: ClassificationConfig, examples: Examples, device: torch.device
+    ) -> None:
+        self.config, self.device = config, device
+        self.images = examples.images.images.to(device)
+        self.targets = examples.targets.to(device)
+        self.order = Order(len(examples), config.seed)
+        self.precision = resolve_precision(config.precision, device)
+        self.images_seen = 0
+        with rng.initialisation(config.seed, "classifier"):
+            self.network: Classifier = config.network.build()
+        # Convolutions with the colours innermost are the quicker ones here, on CPUs too.
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = average_of(self.network)
+        self.optimiser = _adamw(self.network, config.optimiser)
+
+    def step(self, progress: float) -> StepRecord:
+        """Show one batch to the network.
+
+        Args:
+            progress: Share of the budget that is used up, for the schedule.
+
+        Raises:
+            DivergedError: the loss or a gradient is not finite; the network is unchanged.
+        """
+        config = self.config
+        images, targets = self._batch()
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.learning_rate(config.optimiser, progress)
+        self.network.train()
+        with autocast(self.precision, self.device):
+            logits = self.network(images).float()
+        loss = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), label_smoothing=config.label_smoothing
+        )
+        self.optimiser.zero_grad()
+        loss.backward()
+        self._shorten_gradient(float(loss.detach()))
+        self.optimiser.step()
+        self.images_seen += config.batch_size
+        step = self.images_seen // config.batch_size
+        follow(self.average, self.network, schedule.average_step(step, config.average_steps))
+        right = (logits.detach().argmax(dim=2) == targets).all(dim=1)
+        return StepRecord(loss=loss.detach(), accuracy=right.float().mean())
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        config = self.config
+        index = self.order.batch(self.images_seen, config.batch_size).to(self.device)
+        source = rng.stream(config.seed, "distortion", self.images_seen)
+        images = distort(to_floats(self.images[index]), config.distortion, source)
+        return images.contiguous(memory_format=torch.channels_last), self.targets[index]
+
+    def _shorten_gradient(self, loss: float) -> None:
+        largest = self.config.optimiser.largest_gradient
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergedError(
+                f"The loss is {loss:.3g} and the gradient's length {norm:.3g}; "
+                "lower optimiser.learning_rate."
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint keeps as tensors."""
+        modules = {"network": self.network, "average": self.average}
+        return {
+            f"{part}/{name}": tensor.detach().cpu().contiguous()
+            for part, module in modules.items()
+            for name, tensor in module.state_dict().items()
+        } | {
+            f"optimiser/{index}/{name}": tensor.detach().cpu().contiguous()
+            for index, moments in self.optimiser.state_dict()["state"].items()
+            for name, tensor in moments.items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint keeps as numbers."""
+        return {"images_seen": self.images_seen}
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        self.images_seen = state["images_seen"]
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        self.average.load_state_dict(parts["average"])
+        weights = [p for group in self.optimiser.param_groups for p in group["params"]]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            number, moment = name.split("/")
+            index = int(number)
+            moments.setdefault(index, {})[moment] = _laid_out_as(weights[index], tensor)
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+@torch.no_grad()
+def follow(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move the average a `share` of the way to the network, statistics of batch norms included."""
+    for mean, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, share)
+        else:
+            mean.copy_(new)
+
+
+def _laid_out_as(weight: Tensor, moment: Tensor) -> Tensor:
+    # The fused optimiser walks through the memory of both, so their strides must agree.
+    if moment.shape != weight.shape:  # the count of steps
+        return moment
+    return torch.empty_like(weight, dtype=moment.dtype).copy_(moment)
+
+
+def _adamw(network: nn.Module, config: AdamWConfig) -> AdamW:
+    # Gains, offsets, position codes and the class token have no scale to keep in check.
+    pulled = {
+        id(part.weight) for part in network.modules() if isinstance(part, nn.Linear | nn.Conv2d)
+    }
+    parameters = list(network.parameters())
+    groups = [
+        {
+            "params": [p for p in parameters if id(p) in pulled],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in parameters if id(p) not in pulled], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)

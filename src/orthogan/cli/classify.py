@@ -1,0 +1,182 @@
+"""`orthogan classify`: learns classes from labelled images, scores itself, and names others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
+from orthogan.cli.classify_output import show_predictions, show_run, show_score
+from orthogan.cli.output import say, show_json, show_yaml
+from orthogan.cli.train import DEVICES, EXIT_CODES
+from orthogan.errors import ConfigError, DataError, UnknownNameError
+
+
+def classify(
+    *,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="Labelled images: mnist, stacked-mnist, a folder with one sub-folder a class, "
+            ".zip, .npz, an IDX file, or hf:NAME. [default: mnist]",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="Train for 10m, 90s, 1h30m. [default: 10m]"),
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... images instead.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Run folder; an unfinished one is resumed. [default: runs/...]"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw. [default: 0]"),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Images to score on. [default: the test set of DATA, else a held-out tenth]",
+        ),
+    ] = None,
+    classifier: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A trained run or bundle: use it, train nothing."),
+    ] = None,
+    predict: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Name the class of these pictures.")
+    ] = None,
+    look: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG",
+            help="Draw what the class token looks at, in these pictures or in test images.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the settings and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> int:
+    """Train a classifier of images, score it, and name the class of others."""
+    if device not in DEVICES:
+        raise UnknownNameError("device", device, DEVICES)
+    if look is not None and look.suffix.lower() != ".png":
+        raise ConfigError(f"--look is a .png, got '{look}'.")
+    if predict is not None and not predict.exists():  # now, not after ten minutes of training
+        raise DataError(f"{predict}: there is no such folder or picture.")
+    training: dict[str, Any] = {"DATA": data, "--for": duration, "--images": images, "--run": run}
+    training |= {"--seed": seed, "--size": size, "--set": settings or None, "--config": config}
+    place = {"device": device, "threads": threads}
+    if classifier is not None:
+        _refuse(training | {"--dry-run": dry_run or None})
+        if test is None and predict is None and look is None:
+            raise ConfigError("--classifier needs --test, --predict or --look: what to do with it.")
+        if look is not None and test is None and predict is None:
+            raise ConfigError("--look needs images: give --test or --predict.")
+        return _use(classifier, test, predict, look, place, as_json)
+    if duration is not None and images is not None:
+        raise ConfigError("--for and --images exclude one another; give one of them.")
+    asked: dict[str, Any] = {
+        "minutes": None if duration is None else parse_minutes(duration),
+        "images": None if images is None else parse_count(images),
+        "seed": seed,
+        "settings": settings or [],
+        "config": config,
+        "size": size,
+        "test": test,
+    }
+    if dry_run:
+        from orthogan import classifiers
+
+        settled = classifiers.resolve_classification(data, **asked)
+        (show_json if as_json else show_yaml)(settled.to_dict())
+        return 0
+    return _train(data, {"run": run} | place | asked, predict, look, as_json)
+
+
+def _train(
+    data: str | None, asked: dict[str, Any], predict: Path | None, look: Path | None, as_json: bool
+) -> int:
+    from orthogan import classifiers
+
+    result = classifiers.classify(data, **asked)
+    tree = result.to_dict()
+    if not as_json:
+        show_run(result)
+    if result.status == "done" and (predict or look):
+        trained = result.classifier()
+        tree |= _ask(trained, asked["test"] or trained.data["source"], predict, look, as_json)
+    if as_json:
+        show_json(tree)
+    say(f"{result.reason} Next: {result.next_command}")
+    return EXIT_CODES.get(result.status, 0)
+
+
+def _use(
+    classifier: str,
+    test: str | None,
+    predict: Path | None,
+    look: Path | None,
+    place: dict[str, Any],
+    as_json: bool,
+) -> int:
+    from orthogan import classifiers
+
+    trained = classifiers.load_classifier(classifier, **place)
+    tree: dict[str, Any] = {"path": str(trained.path)}
+    if test is not None:
+        tree["score"] = trained.score(test).to_dict()
+        if not as_json:
+            show_score(tree["score"])
+    tree |= _ask(trained, test, predict, look, as_json)
+    if as_json:
+        show_json(tree)
+    return 0
+
+
+def _ask(
+    trained: Any, test: str | None, predict: Path | None, look: Path | None, as_json: bool
+) -> dict[str, Any]:
+    """Predicts the pictures of a folder and draws the attention over them, or over test images."""
+    from orthogan.cli.classify_files import write_look
+
+    tree: dict[str, Any] = {}
+    found = None if predict is None else trained.predict_files(predict)
+    if found is not None:
+        tree = {"predictions": found.rows(), "skipped": [list(pair) for pair in found.skipped]}
+        for note in found.notes:
+            say(note)
+        if not as_json:
+            show_predictions(tree["predictions"])
+    if look is not None:
+        write_look(look, trained, found, test)
+        tree["look"] = str(look)
+        say(f"Drew what the classifier looks at: {look}")
+    return tree
+
+
+def _refuse(training: dict[str, Any]) -> None:
+    given = [name for name, value in training.items() if value is not None]
+    if given:
+        raise ConfigError(f"--classifier trains nothing, so {given[0]} has no effect; drop it.")

@@ -15,20 +15,29 @@ from typing import TYPE_CHECKING, Any
 from orthogan.version import __version__
 
 if TYPE_CHECKING:
+    from orthogan import geometry
     from orthogan.api import Model, Run, evaluate, load, resolve, sample, train
-    from orthogan.attention import Attention
+    from orthogan.attention import Attention, as_attention, as_convolution
+    from orthogan.classifiers import classify, load_classifier
+    from orthogan.comparison import Comparison, compare
     from orthogan.evaluation import Evaluation, Score
     from orthogan.recipes import RECIPES
 
 _HOMES = {
     "Attention": "orthogan.attention",
+    "Comparison": "orthogan.comparison",
     "Evaluation": "orthogan.evaluation",
     "Model": "orthogan.api",
     "RECIPES": "orthogan.recipes",
     "Run": "orthogan.api",
     "Score": "orthogan.evaluation",
+    "as_attention": "orthogan.attention",
+    "as_convolution": "orthogan.attention",
+    "classify": "orthogan.classifiers",
+    "compare": "orthogan.comparison",
     "evaluate": "orthogan.api",
     "load": "orthogan.api",
+    "load_classifier": "orthogan.classifiers",
     "resolve": "orthogan.api",
     "sample": "orthogan.api",
     "train": "orthogan.api",
@@ -37,13 +46,20 @@ _HOMES = {
 __all__ = [
     "RECIPES",
     "Attention",
+    "Comparison",
     "Evaluation",
     "Model",
     "Run",
     "Score",
     "__version__",
+    "as_attention",
+    "as_convolution",
+    "classify",
+    "compare",
     "evaluate",
+    "geometry",
     "load",
+    "load_classifier",
     "resolve",
     "sample",
     "train",
@@ -51,6 +67,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "geometry":
+        return importlib.import_module("orthogan.geometry")
     if name not in _HOMES:
         raise AttributeError(f"module 'orthogan' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

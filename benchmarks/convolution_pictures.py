@@ -194,6 +194,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--digit", type=int, default=7, help="which MNIST image is convolved")
     asked = parser.parse_args()
+    # Before the pictures are written anew, which would make the commit dirty.
+    origin = provenance("python benchmarks/convolution_pictures.py")
     # From 0 (paper) to 1 (ink), so that zero padding looks like more paper.
     image = (data.load("mnist").floats(torch.tensor([asked.digit])).double() + 1) / 2
     there, back = convolution_to_attention(image), attention_to_convolution()
@@ -202,7 +204,7 @@ def main() -> None:
     draw_forms(back, reach, asked.out / "attention_to_convolution.png")
     draw_sharpness(sharp, asked.out / "convolution_sharp_heads.png")
     record = {
-        "provenance": provenance("python benchmarks/convolution_pictures.py"),
+        "provenance": origin,
         "digit": asked.digit,
         "convolution to attention": measured(there),
         "attention to convolution": measured(back),

@@ -81,34 +81,44 @@ def capture(
     >>> capture(layer, (tokens, tokens, tokens))[0].query.shape
     torch.Size([1, 2, 5, 4])
     """
-    patterns = (query, key, value)
-    sites = named_sites(module, patterns) if any(patterns) else known_sites(module, num_heads)
-    watched = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.MultiheadAttention)]
-    if any(patterns):
-        watched = []
-    if not sites and not watched:
-        raise ConfigError(
-            f"{type(module).__name__}: no attention layer is recognised; name the modules that "
-            "make queries, keys and values with query=, key= and value=."
-        )
+    sites, watched = _watched(module, (query, key, value), num_heads)
     found: list[Activations] = []
     with _listening(module) as listen:
         for site in sites:
             _listen_to(module, site, num_heads, found, listen)
-        for name, layer in watched:
+        for name, layer in watched.items():
             hook = partial(_multihead, name, num_heads, found)
             listen(layer.register_forward_hook(hook, with_kwargs=True))
         _run(module, inputs)
+    _check_reached([*(site.name for site in sites), *watched], found)
+    return found
+
+
+def _watched(
+    module: nn.Module, patterns: tuple[str | None, ...], num_heads: int | None
+) -> tuple[list[Site], dict[str, nn.MultiheadAttention]]:
+    """The layers to listen to: those made of modules, and those of torch that call none."""
+    if any(patterns):
+        return named_sites(module, patterns), {}
+    sites = known_sites(module, num_heads)
+    parts = module.named_modules()
+    of_torch = {name: part for name, part in parts if isinstance(part, nn.MultiheadAttention)}
+    if not sites and not of_torch:
+        raise ConfigError(
+            f"{type(module).__name__}: no attention layer is recognised; name the modules that "
+            "make queries, keys and values with query=, key= and value=."
+        )
+    return sites, of_torch
+
+
+def _check_reached(names: list[str], found: list[Activations]) -> None:
     seen = {activation.name for activation in found}
-    silent = [
-        name for name in [*(s.name for s in sites), *(n for n, _ in watched)] if name not in seen
-    ]
+    silent = [name for name in names if name not in seen]
     if silent:
         raise ConfigError(
             f"{', '.join(silent[:MAX_NAMES])}: took no part in this forward pass; give inputs that "
             "reach every layer, or patterns of those that are reached."
         )
-    return found
 
 
 @contextmanager

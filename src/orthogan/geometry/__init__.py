@@ -1,16 +1,43 @@
 """Pure mathematics on tensors: what a table, a form, a stack of states looks like from inside."""
 
+from orthogan.geometry.alignment import (
+    opposite_rotation,
+    place_positions,
+)
+from orthogan.geometry.census import (
+    census,
+)
+from orthogan.geometry.census_result import (
+    Census,
+    Flip,
+)
+from orthogan.geometry.coincide import (
+    Coincidence,
+)
 from orthogan.geometry.collapse import (
     CollapseSums,
     TwoCollapses,
     two_collapses,
     two_collapses_of_batches,
 )
+from orthogan.geometry.controls import (
+    CONTROLS,
+    isotropic_codes,
+    random_safe_length,
+    rotated_codes,
+    sinusoids_like,
+)
 from orthogan.geometry.correlation import (
     content_position_correlation,
     dimension_correlation,
     member_correlation,
     token_correlation,
+)
+from orthogan.geometry.displacement import (
+    Displacement,
+    largest_turn,
+    most_turning_cosine,
+    split_displacement,
 )
 from orthogan.geometry.entropy import (
     EntropyState,
@@ -21,17 +48,48 @@ from orthogan.geometry.entropy import (
     extremal_logits,
     largest_share,
 )
-from orthogan.geometry.estimates import Estimate
-from orthogan.geometry.fake_to_real import CollapseRatio, collapse_ratio
+from orthogan.geometry.estimates import (
+    Estimate,
+)
+from orthogan.geometry.fake_to_real import (
+    CollapseRatio,
+    collapse_ratio,
+)
 from orthogan.geometry.forms import (
     change_of_basis,
     head_forms,
     keys_from_values,
     keys_from_values_defect,
 )
-from orthogan.geometry.keys import HeadForm, HeadTable, analyse_heads
-from orthogan.geometry.logits import FourTerms, cross_terms_vanish, four_terms
-from orthogan.geometry.nulls import marchenko_pastur_edges
+from orthogan.geometry.identity import (
+    identity_margin,
+    is_perpendicular,
+    safe_radius,
+    tolerance,
+)
+from orthogan.geometry.keys import (
+    HeadForm,
+    HeadTable,
+    analyse_heads,
+)
+from orthogan.geometry.logits import (
+    FourTerms,
+    cross_terms_vanish,
+    four_terms,
+)
+from orthogan.geometry.mean_code import (
+    MeanCode,
+    mean_code,
+)
+from orthogan.geometry.nulls import (
+    marchenko_pastur_edges,
+)
+from orthogan.geometry.prescribe import (
+    Prescription,
+    prescribe,
+    projected_codes,
+    scaled_codes,
+)
 from orthogan.geometry.rank_collapse import (
     DepthCurve,
     depth_curve,
@@ -40,17 +98,34 @@ from orthogan.geometry.rank_collapse import (
     small_value_share,
     token_residual,
 )
+from orthogan.geometry.readers import (
+    READERS,
+)
 from orthogan.geometry.readings import (
     CollapseReading,
     LearnedThreshold,
     collapse_reading,
     learn_threshold,
 )
+from orthogan.geometry.recover import (
+    Recovery,
+    linear_r2,
+    principal_angles,
+    recover,
+)
 from orthogan.geometry.signs import (
     calibrated_rank,
     dimension_reading,
     spectral_reading,
     spread_reading,
+)
+from orthogan.geometry.sinusoids import (
+    code_product,
+    first_near_return,
+    frequencies,
+    periods,
+    shift_rotation,
+    sinusoids,
 )
 from orthogan.geometry.spectrum import (
     effective_rank,
@@ -59,29 +134,49 @@ from orthogan.geometry.spectrum import (
     participation_ratio,
     stable_rank,
 )
-from orthogan.geometry.tied import Chain, PreviousToken, previous_token, reversible_chain
-from orthogan.geometry.usage import DimensionUsage, beside_permutations, dimension_usage
+from orthogan.geometry.tied import (
+    Chain,
+    PreviousToken,
+    previous_token,
+    reversible_chain,
+)
+from orthogan.geometry.usage import (
+    DimensionUsage,
+    beside_permutations,
+    dimension_usage,
+)
 
 __all__ = [
+    "CONTROLS",
+    "Census",
     "Chain",
+    "Coincidence",
     "CollapseRatio",
     "CollapseReading",
     "CollapseSums",
     "DepthCurve",
     "DimensionUsage",
+    "Displacement",
     "EntropyState",
     "Estimate",
+    "Flip",
     "FourTerms",
     "HeadForm",
     "HeadTable",
     "LearnedThreshold",
+    "MeanCode",
+    "Prescription",
     "PreviousToken",
+    "READERS",
+    "Recovery",
     "TwoCollapses",
     "analyse_heads",
     "attention_entropy",
     "beside_permutations",
     "calibrated_rank",
+    "census",
     "change_of_basis",
+    "code_product",
     "collapse_ratio",
     "collapse_reading",
     "content_position_correlation",
@@ -95,27 +190,52 @@ __all__ = [
     "entropy_reading",
     "entropy_state",
     "extremal_logits",
+    "first_near_return",
     "four_terms",
+    "frequencies",
     "head_forms",
+    "identity_margin",
+    "is_perpendicular",
     "isoscore",
+    "isotropic_codes",
     "keys_from_values",
     "keys_from_values_defect",
     "largest_share",
+    "largest_turn",
     "learn_threshold",
+    "linear_r2",
     "marchenko_pastur_edges",
+    "mean_code",
     "mean_cosine",
     "member_correlation",
+    "most_turning_cosine",
+    "opposite_rotation",
     "participation_ratio",
+    "periods",
+    "place_positions",
+    "prescribe",
     "previous_token",
+    "principal_angles",
+    "projected_codes",
     "random_attention",
+    "random_safe_length",
+    "recover",
     "residual_curve",
     "reversible_chain",
+    "rotated_codes",
+    "safe_radius",
+    "scaled_codes",
+    "shift_rotation",
+    "sinusoids",
+    "sinusoids_like",
     "small_value_share",
     "spectral_reading",
+    "split_displacement",
     "spread_reading",
     "stable_rank",
     "token_correlation",
     "token_residual",
+    "tolerance",
     "two_collapses",
     "two_collapses_of_batches",
 ]

@@ -1,0 +1,153 @@
+"""Pairs of tokens looked at position by position, in guarded float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from orthogan.geometry.exact import beats
+from orthogan.geometry.guarded import GuardedScores
+from orthogan.geometry.readers import Reader
+from orthogan.geometry.tally import Tally
+
+BLOCK_VALUES = 2**19  # float32 values at a time: 2 MB stay in the cache
+BLOCK_PAIRS = 4096
+TINY = 1e-30  # stands for a distance that float32 cannot tell from 0
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What a census is about: the same reader and codes in float64 and in guarded float32."""
+
+    reader: Reader
+    codes: Tensor
+    scores: GuardedScores
+
+
+@dataclass(frozen=True)
+class Depths:
+    """How far some tokens (rows) are beyond their walls at every position, as bounds.
+
+    `best` is an upper bound of the lead the best other token has over the displaced one;
+    negative or zero where it keeps its identity.
+    """
+
+    best: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def near_pairs(contest: Contest, tally: Tally, first: Tensor, second: Tensor, gap: Tensor) -> None:
+    """Settles all positions for the given pairs of tokens, sorted by the first."""
+    scores = contest.scores
+    factor = max(1.0, tally.tolerance)
+    kept = []
+    for i in torch.arange(len(first)).split(BLOCK_PAIRS):
+        bound = scores.pair_bounds(first[i], second[i])
+        # Of negative bounds, which meet the negative gaps of logits, the plain one is the weaker.
+        kept.append(i[gap[i] <= bound.maximum(factor * bound)])
+    index = torch.cat(kept)
+    rows, counts = first[index].unique_consecutive(return_counts=True)
+    starts = index.new_zeros(len(rows))
+    starts[1:] = counts.cumsum(0)[:-1]
+    order = counts.sort(descending=True, stable=True).indices
+    done = 0
+    while done < len(order):
+        width = int(counts[order[done]])
+        size = max(1, BLOCK_VALUES // (width * scores.pulls.shape[1]))
+        batch = order[done : done + size]
+        column = torch.arange(width)
+        place = index[(starts[batch, None] + column).clamp_max(len(index) - 1)]
+        present = column < counts[batch, None]
+        gaps = gap[place].masked_fill(~present, torch.inf)
+        depths = near_depths(contest, tally, rows[batch], second[place], gaps)
+        report(contest, tally, rows[batch], depths)
+        done += size
+
+
+def near_depths(
+    contest: Contest, tally: Tally, tokens: Tensor, others: Tensor, gap: Tensor
+) -> Depths:
+    """Settles all positions for some tokens (rows) against a few others each (columns).
+
+    Args:
+        contest: Reader, codes and scores.
+        tally: Flips and pairs are entered here.
+        tokens: Indices of the tokens.
+        others: Indices of the other tokens.
+        gap: Lower bounds of the gaps; infinite where a column is not in use.
+    """
+    scores = contest.scores
+    shape = (*others.shape, scores.pulls.shape[1])
+    lead = scores.pulls[others.flatten()].view(shape)
+    lead -= scores.low_pulls(tokens)[:, None, :]
+    _note_first_flips(contest, tally, tokens, others, gap, lead.amax(2))
+    lead -= gap[:, :, None]
+    best = lead.amax(1)
+    guard = scores.pair_guards(tokens[:, None], others).masked_fill(gap.isinf(), 0).amax(1)
+    length = scores.lengths[tokens] + scores.lengths[others].amax(1)
+    margin = guard[:, None] + length[:, None] * scores.slack
+    sure = best > margin
+    tally.flips[tokens] |= sure
+    doubtful = (best > 0) & ~sure
+    if bool(doubtful.any()):
+        row, column, t = ((lead > 0) & doubtful[:, None, :]).nonzero(as_tuple=True)
+        decide(contest, tally, tokens[row], others[row, column], t)
+    if not bool((best > 0).any()):
+        return Depths(best, best, best)
+    near, far = (
+        1 / distance.clamp_min(TINY).masked_fill(gap.isinf(), 1)
+        for distance in scores.distances(tokens[:, None], others, gap)
+    )
+    high = (lead * near[:, :, None]).amax(1).minimum(scores.depth_caps(tokens))
+    low = ((lead - margin[:, None, :]) * far[:, :, None]).amax(1).clamp_min(0)
+    return Depths(best, low, high)
+
+
+def decide(contest: Contest, tally: Tally, i: Tensor, j: Tensor, t: Tensor) -> None:
+    """Enters the flips among triples that float32 cannot tell."""
+    open_ = ~tally.flips[i, t]
+    i, j, t = i[open_], j[open_], t[open_]
+    won = beats(contest.reader, contest.codes, i, j, t)
+    tally.flips[i[won], t[won]] = True
+
+
+def report(contest: Contest, tally: Tally, tokens: Tensor, depths: Depths) -> None:
+    """Enters the flips of some tokens that may be among the worst."""
+    row, t = ((depths.best > 0) & (depths.high >= tally.worst.floor)).nonzero(as_tuple=True)
+    keys = tokens[row] * len(contest.codes) + t
+    flipped = tally.flips[tokens[row], t]
+    row, t = row[flipped], t[flipped]
+    low, high = depths.low[row, t], depths.high[row, t]
+    # The quotients and roots of the bounds are rounded too.
+    tally.worst.add(keys[flipped], low * (1 - 1e-5), high * (1 + 1e-5))
+
+
+def note_pairs(contest: Contest, tally: Tally, first: Tensor, second: Tensor, gap: Tensor) -> None:
+    """Enters when the given pairs meet first, whatever the position."""
+    scores = contest.scores
+    for place in torch.arange(len(first)).split(BLOCK_PAIRS):
+        i, j = first[place], second[place]
+        possible = gap[place] <= tally.tolerance * scores.pair_bounds(i, j)
+        i, j, gaps = i[possible], j[possible], gap[place][possible]
+        for part in torch.arange(len(i)).split(max(1, BLOCK_VALUES // scores.pulls.shape[1])):
+            lead = scores.pulls[j[part]] - scores.low_pulls(i[part])
+            args = (i[part], j[part][:, None], gaps[part][:, None], lead.amax(1)[:, None])
+            _note_first_flips(contest, tally, *args)
+
+
+def _note_first_flips(
+    contest: Contest, tally: Tally, tokens: Tensor, others: Tensor, gap: Tensor, peak: Tensor
+) -> None:
+    scores = contest.scores
+    first = tokens[:, None].expand_as(others)
+    usable = (peak > 0) & gap.isfinite()
+    i, j, gap, peak = first[usable], others[usable], gap[usable], peak[usable]
+    low_peak = peak - scores.slack.max() * (scores.lengths[i] + scores.lengths[j])
+    gap_high = gap + scores.pair_guards(i, j)
+    # The quotients are rounded too.
+    high = (gap_high / low_peak * (1 + 1e-6)).masked_fill(low_peak <= 0, torch.inf)
+    low = gap.clamp_min(0) / peak * (1 - 1e-6)
+    tally.may_flip_first(i * len(scores.tokens) + j, low, high)

@@ -1,0 +1,93 @@
+"""What a census has found so far, with bounds where float32 has not settled it yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+# Pairs that meet later than at this factor are not looked for: where codes are perpendicular to all
+# differences, rounding alone would make every pair a candidate.
+MAX_FACTOR = 1000.0
+PRUNE_AT = 200_000  # candidates that are held before the hopeless ones are dropped
+
+
+@dataclass
+class Shortlist:
+    """Candidates for the `size` largest values, known by bounds only.
+
+    Attributes:
+        size: How many of the largest are wanted.
+        floor: No value below it can be among them.
+    """
+
+    size: int
+    floor: float = 0.0
+    _keys: list[Tensor] = field(default_factory=list)
+    _low: list[Tensor] = field(default_factory=list)
+    _high: list[Tensor] = field(default_factory=list)
+    _held: int = 0
+
+    def add(self, keys: Tensor, low: Tensor, high: Tensor) -> None:
+        """Takes candidates in, each key once in all."""
+        open_ = high >= self.floor
+        for store, values in ((self._keys, keys), (self._low, low), (self._high, high)):
+            store.append(values[open_])
+        self._held += int(open_.sum())
+        if self._held > PRUNE_AT + 4 * self.size:
+            self._prune()
+
+    def candidates(self) -> tuple[Tensor, Tensor]:
+        """Keys of all that may be among the largest, and their upper bounds, largest first."""
+        self._prune()
+        if not self._keys:
+            return torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+        high, order = self._high[0].sort(descending=True, stable=True)
+        return self._keys[0][order], high
+
+    def _prune(self) -> None:
+        if not self._keys:
+            return
+        keys, low, high = torch.cat(self._keys), torch.cat(self._low), torch.cat(self._high)
+        if len(low) >= self.size:
+            self.floor = max(self.floor, float(low.topk(self.size).values[-1]))
+        open_ = high >= self.floor
+        self._keys, self._low, self._high = [keys[open_]], [low[open_]], [high[open_]]
+        self._held = len(self._keys[0])
+
+
+@dataclass
+class Tally:
+    """The running result of a census over tokens without duplicates.
+
+    Attributes:
+        flips: Whether a token loses its identity, one row a token, one column a position.
+        lead: Smallest gap of each token at its own place, to float64 precision.
+        worst: Shortlist of the deepest flips; a key is token * positions + position.
+        tolerance: Upper bound of the factor on all codes at which the first flip occurs.
+    """
+
+    flips: Tensor
+    lead: Tensor
+    worst: Shortlist
+    tolerance: float = MAX_FACTOR
+    _pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def may_flip_first(self, keys: Tensor, low: Tensor, high: Tensor) -> None:
+        """Pairs of tokens (key: token * tokens + token) that meet between two factors each."""
+        if len(high):
+            self.tolerance = min(self.tolerance, max(float(high.min()), 0.0))
+        open_ = low <= self.tolerance
+        self._pairs.append((keys[open_], low[open_]))
+        if sum(len(low) for _, low in self._pairs) > PRUNE_AT:
+            self._pairs = [self.first_flips()]
+
+    def first_flips(self) -> tuple[Tensor, Tensor]:
+        """Pairs that may be the first to meet, and lower bounds of their factors, lowest first."""
+        if not self._pairs:
+            return torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+        keys = torch.cat([keys for keys, _ in self._pairs])
+        low, order = torch.cat([low for _, low in self._pairs]).sort(stable=True)
+        count = int((low <= self.tolerance).sum())
+        return keys[order][:count], low[:count]

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from orthogan.attention.inside import PositionsInside
 from orthogan.attention.keys import KeyKind, Sizes, Sources, make_keys
-from orthogan.attention.orders import Order, check_order, read
+from orthogan.attention.orders import check_order, read
 from orthogan.attention.scores import attention_weights, score_names, score_traits
 from orthogan.errors import ConfigError, ShapeError
 
@@ -50,7 +50,7 @@ class Attention(nn.Module):
         value_size: int | None = None,
         *,
         positions: PositionsInside | None = None,
-        order: Order = "auto",
+        order: str = "auto",
     ) -> None:
         super().__init__()
         value_size = width if value_size is None else value_size

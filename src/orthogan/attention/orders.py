@@ -7,14 +7,14 @@ cross-covariance of keys and values.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import NamedTuple
 
 from torch import Tensor
 
 from orthogan.attention.scores import attend, attention_weights, score_traits
 from orthogan.errors import ConfigError
 
-Order: TypeAlias = Literal["auto", "quadratic", "linear"]
+ORDERS = ("auto", "quadratic", "linear")
 
 
 class OrderCosts(NamedTuple):
@@ -42,7 +42,7 @@ def read(
     value: Tensor,
     score: str = "softmax",
     mask: Tensor | None = None,
-    order: Order = "auto",
+    order: str = "auto",
 ) -> Tensor:
     """What each query reads from the values: `B N T V`.
 
@@ -79,8 +79,8 @@ def check_order(order: str, score: str) -> None:
         UnknownNameError: no such score.
     """
     is_linear = score_traits(score).is_linear
-    if order not in get_args(Order):
-        raise ConfigError(f"'order' is one of {', '.join(get_args(Order))}, got '{order}'.")
+    if order not in ORDERS:
+        raise ConfigError(f"'order' is one of {', '.join(ORDERS)}, got '{order}'.")
     if order != "auto" and not is_linear:
         raise ConfigError(
             f"The score '{score}' is not linear in the products of queries and keys, so it has "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention.positions import Injection, check_injection, inject
+from orthogan.attention.positions import check_injection, inject
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.geometry.frames import place_positions
 from orthogan.shapes import Tokens
@@ -34,7 +34,7 @@ class OrthogonalCode(nn.Module):
     codes: Tensor
     placed: Tensor
 
-    def __init__(self, codes: Tensor, injection: Injection = "add") -> None:
+    def __init__(self, codes: Tensor, injection: str = "add") -> None:
         super().__init__()
         check_injection(injection)
         if codes.dim() != 2 or 0 in codes.shape:

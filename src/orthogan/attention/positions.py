@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +11,9 @@ from orthogan.errors import ConfigError
 from orthogan.registry import Registry
 from orthogan.shapes import Tokens
 
-Injection: TypeAlias = Literal["add", "concatenate"]
 _POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("position code")
 
+INJECTIONS = ("add", "concatenate")
 # Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
 SINUSOID_BASE = 10000.0
 
@@ -82,9 +81,7 @@ class PositionCode(nn.Module):
 
     codes: Tensor
 
-    def __init__(
-        self, name: str, rows: int, cols: int, width: int, injection: Injection = "add"
-    ) -> None:
+    def __init__(self, name: str, rows: int, cols: int, width: int, injection: str = "add") -> None:
         super().__init__()
         check_injection(injection)
         self.injection = injection
@@ -99,7 +96,7 @@ class PositionCode(nn.Module):
         return inject(tokens, self.codes, self.injection)
 
 
-def inject(tokens: Tensor, codes: Tensor, injection: Injection = "add") -> Tensor:
+def inject(tokens: Tensor, codes: Tensor, injection: str = "add") -> Tensor:
     """Tokens `B T D` with codes `T P` added, or appended: `B T (D + P)`.
 
     >>> inject(torch.zeros(1, 2, 1), torch.ones(2, 2), "concatenate").tolist()
@@ -116,9 +113,9 @@ def check_injection(injection: str) -> None:
     Raises:
         ConfigError: they cannot.
     """
-    if injection not in get_args(Injection):
+    if injection not in INJECTIONS:
         raise ConfigError(
-            f"'injection' is one of {', '.join(get_args(Injection))}, got '{injection}'; "
+            f"'injection' is one of {', '.join(INJECTIONS)}, got '{injection}'; "
             "rotary and untied positions act inside the attention layer."
         )
 

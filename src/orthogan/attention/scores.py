@@ -82,7 +82,7 @@ def relu(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
 
 @register_score("sigmoid")
 def sigmoid(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
-    r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, equations 3 and 4)."""
+    r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, "Sigmoid self-attention")."""
     return (scaled_products(query, key) - num_readable(query, key, mask).log()).sigmoid()
 
 

@@ -28,7 +28,7 @@ class UntiedPositions(PositionsInside):
         ConfigError: no heads, or an empty key size.
 
     Source: Ke, He and Liu 2021, "Rethinking positional encoding in language pre-training",
-        equation 7. Not covered: their separate treatment of the class token.
+        section 3.1. Not covered: their separate treatment of the class token.
 
     >>> layer = UntiedPositions(torch.eye(3), heads=2, key_size=4)
     >>> [part.shape[-1] for part in layer(torch.zeros(1, 2, 3, 4), torch.zeros(1, 2, 3, 4))]

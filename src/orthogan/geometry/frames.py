@@ -42,7 +42,7 @@ def dual_basis(frame: Tensor) -> Tensor:
         DataError: a value is not finite.
         ConfigError: the rows are linearly dependent.
 
-    Source: Christensen 2016, "An introduction to frames and Riesz bases", theorem 3.3.
+    Source: the biorthogonal basis of linear algebra; $G^{-1} B B^\top = G^{-1} G = I$.
 
     >>> dual_basis(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).round(decimals=6).abs().tolist()
     [[1.0, 1.0], [0.0, 1.0]]
@@ -134,8 +134,8 @@ def placement(code_moment: Tensor, token_covariance: Tensor) -> Tensor:
         ShapeError: not square, or of different widths.
         DataError: not finite or not symmetric.
 
-    Source: von Neumann 1937, "Some matrix inequalities and metrization of matric-space"; the
-        symmetric case is Lancaster 1970 (rearrangement of eigenvalues).
+    Source: von Neumann 1937, "Some matrix inequalities and metrization of matric-space"; Theobald
+        1975, "An inequality for the trace of the product of two symmetric matrices".
 
     >>> codes, tokens = torch.diag(torch.tensor([3.0, 0.0])), torch.diag(torch.tensor([5.0, 1.0]))
     >>> turn = placement(codes, tokens)

@@ -54,7 +54,7 @@ class Moments:
         $\min(1, \; \tfrac1n (\tfrac1n \sum |x - \mu|^4 - |S|^2) / |S - T|^2)$, in the mean square.
 
         Source: Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional
-            covariance matrices", lemma 3.3; scikit-learn's `ledoit_wolf` is the same.
+            covariance matrices", section 3; scikit-learn's `ledoit_wolf` is the same.
         """
         covariance = self.covariance
         energy = covariance.square().sum()

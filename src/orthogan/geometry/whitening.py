@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from orthogan.geometry.moments import Moments, moments_of
 from orthogan.geometry.rows import ROUNDING, check_width
 from orthogan.registry import Registry
 
-Shrink: TypeAlias = float | Literal["ledoit-wolf"]
+Shrink: TypeAlias = float | str
 
 # From a covariance to the matrix that whitens rows and the matrix that undoes it.
 _METHODS: Registry[Callable[[Tensor], tuple[Tensor, Tensor]]] = Registry("whitening method")
@@ -106,7 +106,7 @@ def whitening_of(
         )
     covariance = (1 - share) * covariance
     covariance.diagonal().add_(share * level)
-    matrix, inverse = factors(_checked(covariance))
+    matrix, inverse = factors(_invertible(covariance, share))
     return Whitening(moments.mean, matrix, inverse, share, moments.count)
 
 
@@ -134,8 +134,9 @@ def check_shrink(shrink: Shrink) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if shrink != "ledoit-wolf" and not 0 <= shrink <= 1:
-        raise ConfigError(f"'shrink' is a share in [0, 1] or 'ledoit-wolf', got {shrink}.")
+    is_share = not isinstance(shrink, str) and 0 <= shrink <= 1
+    if shrink != "ledoit-wolf" and not is_share:
+        raise ConfigError(f"'shrink' is a share in [0, 1] or 'ledoit-wolf', got {shrink!r}.")
 
 
 def check_enough(count: int, width: int) -> None:
@@ -165,14 +166,15 @@ def _share(moments: Moments, shrink: Shrink) -> float:
     return float(shrink)
 
 
-def _checked(covariance: Tensor) -> Tensor:
+def _invertible(covariance: Tensor, share: float) -> Tensor:
     values = torch.linalg.eigvalsh(covariance)
     floor = ROUNDING * len(values) * float(values[-1])
     rank = int((values > floor).sum())
     if rank < len(values):
         raise ConfigError(
-            f"The covariance has rank {rank} in {len(values)} dimensions and no inverse; "
-            "use shrinkage, or drop the dimensions that never vary."
+            f"With a share {share:.3g} of shrinkage the covariance has rank {rank} in "
+            f"{len(values)} dimensions and no inverse; give 'shrink' a larger share, or drop the "
+            "dimensions that never vary."
         )
     return covariance
 

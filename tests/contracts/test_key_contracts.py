@@ -137,6 +137,18 @@ def test_the_future_does_not_reach_the_past(keys: str) -> None:
     assert not torch.allclose(before[:, 3:], after[:, 3:])
 
 
+@pytest.mark.parametrize(("score", "keys"), PAIRS)
+def test_function_transforms_agree_with_autograd(score: str, keys: str) -> None:
+    layer, tokens = made(keys, score), draw(2, 5, WIDTH).requires_grad_()
+
+    def energy(sequence: torch.Tensor) -> torch.Tensor:
+        return layer(sequence[None]).square().sum()
+
+    (expected,) = torch.autograd.grad(layer(tokens).square().sum(), tokens)
+    found = torch.func.vmap(torch.func.grad(energy))(tokens.detach())
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
 @KEYS
 def test_every_weight_is_reached(keys: str) -> None:
     layer = made(keys)

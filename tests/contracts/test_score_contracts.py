@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
-from orthogan.attention import Attention, attention_weights, score_names
+from orthogan.attention import (
+    Attention,
+    attend,
+    attention_weights,
+    causal_mask,
+    read,
+    score_names,
+)
+from orthogan.attention.scores import score_traits
 from orthogan.rng import initialisation, stream
 
 SCORES = pytest.mark.parametrize("score", score_names())
@@ -15,23 +25,50 @@ def draw(*shape: int, counter: int = 0) -> torch.Tensor:
     return torch.from_numpy(stream(0, "score", counter).standard_normal(shape)).requires_grad_()
 
 
+def some_mask(*shape: int) -> torch.Tensor:
+    """About two thirds allowed; in the first row, nothing."""
+    mask = torch.from_numpy(stream(0, "mask").random(shape)) < 0.67
+    mask[..., 0, :] = False
+    return mask
+
+
 @SCORES
-def test_rows_are_distributions(score: str) -> None:
+def test_rows_are_distributions_exactly_where_the_score_says_so(score: str) -> None:
     weights = attention_weights(draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), score)
     assert weights.shape == (2, 3, 5, 7)
-    assert bool((weights >= 0).all())
-    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3, 5, dtype=torch.float64))
+    ones = torch.ones(2, 3, 5, dtype=torch.float64)
+    is_distribution = bool((weights >= 0).all()) and torch.allclose(weights.sum(-1), ones)
+    assert is_distribution is score_traits(score).sums_to_one
+
+
+@SCORES
+def test_products_alone_decide_exactly_where_the_score_says_so(score: str) -> None:
+    query, key, basis = draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), draw(4, 4, counter=2)
+    weights = attention_weights(query, key, score)
+    moved = attention_weights(query @ basis, key @ torch.linalg.inv(basis).T, score)
+    assert torch.allclose(weights, moved, atol=1e-12) is score_traits(score).reads_products
+
+
+@SCORES
+def test_weights_are_linear_exactly_where_the_score_says_so(score: str) -> None:
+    queries, key = (draw(1, 2, 5, 4), draw(1, 2, 5, 4, counter=2)), draw(1, 2, 7, 4, counter=1)
+    sums = attention_weights(queries[0] + queries[1], key, score)
+    parts = [attention_weights(query, key, score) for query in queries]
+    assert torch.allclose(sums, parts[0] + parts[1]) is score_traits(score).is_linear
 
 
 @SCORES
 def test_derivatives_of_first_and_second_order(score: str) -> None:
     inputs = (draw(1, 2, 3, 4), draw(1, 2, 4, 4, counter=1))
+    for mask in (None, some_mask(3, 4)):
 
-    def weights(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        return attention_weights(query, key, score)
+        def weights(
+            query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None = mask
+        ) -> torch.Tensor:
+            return attention_weights(query, key, score, mask)
 
-    assert torch.autograd.gradcheck(weights, inputs)
-    assert torch.autograd.gradgradcheck(weights, inputs)
+        assert torch.autograd.gradcheck(weights, inputs)
+        assert torch.autograd.gradgradcheck(weights, inputs)
 
 
 @SCORES
@@ -53,10 +90,11 @@ def test_a_larger_product_gets_a_larger_weight(score: str) -> None:
 @SCORES
 def test_extreme_and_zero_inputs_stay_finite(score: str) -> None:
     for scale in (0.0, 1e-20, 1e15):
-        query = (scale * draw(1, 2, 3, 4).float().detach()).requires_grad_()
-        weights = attention_weights(query, query, score)
-        (gradient,) = torch.autograd.grad(weights[..., 0].sum(), query)
-        assert bool(torch.isfinite(weights).all() & torch.isfinite(gradient).all()), scale
+        for mask in (None, some_mask(3, 3)):
+            query = (scale * draw(1, 2, 3, 4).float().detach()).requires_grad_()
+            weights = attention_weights(query, query, score, mask)
+            (gradient,) = torch.autograd.grad(weights[..., 0].sum(), query)
+            assert bool(torch.isfinite(weights).all() & torch.isfinite(gradient).all()), scale
 
 
 @SCORES
@@ -64,4 +102,58 @@ def test_bfloat16_is_close_to_float32(score: str) -> None:
     query, key = draw(2, 2, 6, 8).float(), draw(2, 2, 6, 8, counter=1).float()
     exact = attention_weights(query, key, score)
     rounded = attention_weights(query.bfloat16(), key.bfloat16(), score)
+    assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.02)
+
+
+@SCORES
+def test_what_is_read_does_not_grow_with_the_length(score: str) -> None:
+    sizes = []
+    for length in (16, 1024):
+        query, key = draw(1, 2, 8, 16), draw(1, 2, length, 16, counter=1)
+        value = torch.ones(1, 2, length, 1, dtype=torch.float64)
+        sizes.append(float(read(query, key, value, score).detach().square().mean().sqrt()))
+    assert sizes[1] < 1.5 * sizes[0]
+    assert sizes[0] < 4
+
+
+@SCORES
+@pytest.mark.parametrize("shape", [(5, 7), (2, 5, 7)])
+def test_masked_keys_might_as_well_not_be_there(score: str, shape: tuple[int, ...]) -> None:
+    query, key, value = draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), draw(2, 3, 7, 6, counter=2)
+    mask = some_mask(*shape)
+    weights = attention_weights(query, key, score, mask)
+    found = read(query, key, value, score, mask)
+    assert bool((weights[:, :, 0] == 0).all() & (found[:, :, 0] == 0).all())  # nothing to read
+    for image, row in itertools.product(range(2), range(1, 5)):
+        kept = mask.expand(2, 5, 7)[image, row]
+        alone = query[image : image + 1, :, row : row + 1]
+        key_left, value_left = (part[image : image + 1, :, kept] for part in (key, value))
+        expected = (
+            attention_weights(alone, key_left, score)[0, :, 0],
+            read(alone, key_left, value_left, score)[0, :, 0],
+        )
+        masked = weights[image, :, row]
+        assert bool((masked[:, ~kept] == 0).all())
+        torch.testing.assert_close(
+            (masked[:, kept], found[image, :, row]), expected, rtol=0, atol=1e-12
+        )
+
+
+@SCORES
+def test_the_future_does_not_reach_the_past(score: str) -> None:
+    with initialisation(0, "layer"):
+        layer = Attention(8, heads=2, score=score).double()
+    tokens = draw(1, 5, 8).detach()
+    changed = tokens.clone()
+    changed[:, 3:] += 1
+    before, after = (layer(each, mask=causal_mask(5)) for each in (tokens, changed))
+    assert torch.equal(before[:, :3], after[:, :3])
+    assert not torch.allclose(before[:, 3:], after[:, 3:])
+
+
+@SCORES
+def test_reading_is_applying_the_weights(score: str) -> None:
+    query, key, value = draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), draw(2, 3, 7, 6, counter=2)
+    expected = attend(attention_weights(query, key, score), value)
+    torch.testing.assert_close(read(query, key, value, score), expected, rtol=0, atol=1e-12)

@@ -20,7 +20,7 @@ from orthogan.geometry import (
     linear_r2,
     mean_code,
     most_turning_cosine,
-    opposite_rotation,
+    placement,
     periods,
     place_positions,
     prescribe,
@@ -188,10 +188,10 @@ def test_random_displacements_within_the_safe_length_flip_no_more_than_the_risk(
     assert int(census(tokens, shifts).flips_per_token[0]) <= 0.2 * 400
 
 
-def test_opposite_rotation_reaches_the_sum_of_opposite_products():
+def test_placement_reaches_the_sum_of_opposite_products():
     a, b = draw(5, 5), draw(5, 5, seed=1)
     a, b = a @ a.T, b @ b.T
-    r = opposite_rotation(a, b)
+    r = placement(a, b)
     wanted = torch.linalg.eigvalsh(a) @ torch.linalg.eigvalsh(b).flip(0)
     torch.testing.assert_close((r.T @ a @ r @ b).trace(), wanted, rtol=1e-10, atol=0)
 

@@ -1,7 +1,22 @@
 """Attention: scores, the layer that composes them, position codes, convolution as attention."""
 
-from orthogan.attention.convolution import ConvolutionAttention, as_attention, as_convolution
-from orthogan.attention.layer import Attention
+from orthogan.attention.convolution import (
+    ConvolutionAttention,
+    as_attention,
+    as_convolution,
+)
+from orthogan.attention.inside import (
+    PositionsInside,
+)
+from orthogan.attention.keys import (
+    key_names,
+)
+from orthogan.attention.layer import (
+    Attention,
+)
+from orthogan.attention.masks import (
+    causal_mask,
+)
 from orthogan.attention.offset_forms import (
     OffsetForm,
     fit_form,
@@ -9,28 +24,69 @@ from orthogan.attention.offset_forms import (
     fourier_form,
     grid_positions,
 )
-from orthogan.attention.offset_kernels import OffsetKernel, offset_kernel
-from orthogan.attention.positions import PositionCode, position_names
-from orthogan.attention.scores import attend, attention_weights, score_names
-from orthogan.attention.sharp_heads import SharpnessCurve, sharp_weights, sharpness_curve
+from orthogan.attention.offset_kernels import (
+    OffsetKernel,
+    offset_kernel,
+)
+from orthogan.attention.orders import (
+    order_costs,
+    read,
+)
+from orthogan.attention.orthogonal import (
+    OrthogonalCode,
+)
+from orthogan.attention.positions import (
+    PositionCode,
+    position_names,
+)
+from orthogan.attention.rotary import (
+    Rotary,
+    grid_coordinates,
+    line_coordinates,
+)
+from orthogan.attention.scores import (
+    attend,
+    attention_weights,
+    register_score,
+    score_names,
+)
+from orthogan.attention.sharp_heads import (
+    SharpnessCurve,
+    sharp_weights,
+    sharpness_curve,
+)
+from orthogan.attention.untied import (
+    UntiedPositions,
+)
 
 __all__ = [
     "Attention",
     "ConvolutionAttention",
     "OffsetForm",
     "OffsetKernel",
+    "OrthogonalCode",
     "PositionCode",
+    "PositionsInside",
+    "Rotary",
     "SharpnessCurve",
+    "UntiedPositions",
     "as_attention",
     "as_convolution",
     "attend",
     "attention_weights",
+    "causal_mask",
     "fit_form",
     "form_of_omega",
     "fourier_form",
+    "grid_coordinates",
     "grid_positions",
+    "key_names",
+    "line_coordinates",
     "offset_kernel",
+    "order_costs",
     "position_names",
+    "read",
+    "register_score",
     "score_names",
     "sharp_weights",
     "sharpness_curve",

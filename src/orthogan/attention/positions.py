@@ -13,6 +13,7 @@ from orthogan.shapes import Tokens
 
 _POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("position code")
 
+INJECTIONS = ("add", "concatenate")
 # Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
 SINUSOID_BASE = 10000.0
 
@@ -43,6 +44,12 @@ def sinusoidal(rows: int, cols: int, width: int) -> Tensor:
     return torch.cat([row_code.repeat_interleave(cols, dim=0), col_code.repeat(rows, 1)], dim=1)
 
 
+@_POSITIONS.register("sinusoidal-1d")
+def sinusoidal_1d(rows: int, cols: int, width: int) -> Tensor:
+    """The whole width encodes the place in the sequence, row after row."""
+    return sinusoid(torch.arange(float(rows * cols)), width)
+
+
 @_POSITIONS.register("learned")
 def learned(rows: int, cols: int, width: int) -> Tensor:
     """Small random codes, trained with the network."""
@@ -57,38 +64,66 @@ def none(rows: int, cols: int, width: int) -> Tensor:
 
 
 class PositionCode(nn.Module):
-    """Adds one code a token; the codes are `codes`, `T D`.
+    """Gives each token its code; the codes are `codes`, `T P`.
 
     Args:
         name: One of `position_names()`.
         rows: Rows of the token grid.
         cols: Columns of the token grid.
-        width: Width of the tokens.
+        width: Width of the codes; to be added, that of the tokens.
+        injection: "add" moves each token by its code; "concatenate" appends the code to it, so
+            that the tokens come out wider by `width`.
 
     Raises:
         UnknownNameError: no such code.
-        ConfigError: the code cannot have this width.
+        ConfigError: the code cannot have this width, or no such injection.
     """
 
     codes: Tensor
 
-    def __init__(self, name: str, rows: int, cols: int, width: int) -> None:
+    def __init__(self, name: str, rows: int, cols: int, width: int, injection: str = "add") -> None:
         super().__init__()
+        check_injection(injection)
+        self.injection = injection
         codes = _POSITIONS[name](rows, cols, width)
         if isinstance(codes, nn.Parameter):
             self.codes = codes
         else:
             self.register_buffer("codes", codes, persistent=False)
 
-    def forward(self, tokens: Tokens) -> Tokens:
-        """The tokens, each moved by its code."""
-        return tokens + self.codes
+    def forward(self, tokens: Tokens) -> Tensor:
+        """The tokens, each moved by its code or with the code behind it."""
+        return inject(tokens, self.codes, self.injection)
+
+
+def inject(tokens: Tensor, codes: Tensor, injection: str = "add") -> Tensor:
+    """Tokens `B T D` with codes `T P` added, or appended: `B T (D + P)`.
+
+    >>> inject(torch.zeros(1, 2, 1), torch.ones(2, 2), "concatenate").tolist()
+    [[[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]]
+    """
+    if injection == "add":
+        return tokens + codes
+    return torch.cat([tokens, codes.to(tokens).expand(len(tokens), -1, -1)], dim=-1)
+
+
+def check_injection(injection: str) -> None:
+    """Nothing, if codes can be injected so.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if injection not in INJECTIONS:
+        raise ConfigError(
+            f"'injection' is one of {', '.join(INJECTIONS)}, got '{injection}'; "
+            "rotary and untied positions act inside the attention layer."
+        )
 
 
 def position_names() -> list[str]:
     """Every registered position code, in alphabetical order.
 
     >>> position_names()
-    ['learned', 'none', 'sinusoidal']
+    ['learned', 'none', 'sinusoidal', 'sinusoidal-1d']
     """
     return list(_POSITIONS)

@@ -3,19 +3,42 @@
 The weights are a result in their own right: one pure function returns them, another applies
 them, and the layer calls both. They are written out in elementary operations because the fused
 kernels have no second derivative, which a gradient penalty on the discriminator needs.
+
+A score takes a query `B N T K`, a key `B N S K` and a mask, to be broadcast over `B N T S`, or
+None. It must leave masked keys out of its normalisation; their weights are set to 0 afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from orthogan.attention.masks import num_readable, per_head
 from orthogan.registry import Registry
 
-Score = Callable[[Tensor, Tensor], Tensor]
+Weigh: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+class Score(NamedTuple):
+    """A score function and what else may be done with it.
+
+    Attributes:
+        weigh: From query, key and mask to weights.
+        sums_to_one: Each row of weights is a distribution.
+        reads_products: The weights depend on query and key through their dot products alone.
+        is_linear: The weights are the dot products, up to a factor a row.
+    """
+
+    weigh: Weigh
+    sums_to_one: bool
+    reads_products: bool
+    is_linear: bool
+
+
 _SCORES: Registry[Score] = Registry("attention score")
 
 # Logits of the cosine score lie in [-8, 8]: sharp enough to select one of 50 tokens
@@ -23,18 +46,73 @@ _SCORES: Registry[Score] = Registry("attention score")
 COSINE_SCALE = 8.0
 
 
-@_SCORES.register("softmax")
-def softmax(query: Tensor, key: Tensor) -> Tensor:
+def register_score(
+    name: str, *, sums_to_one: bool = False, reads_products: bool = True, is_linear: bool = False
+) -> Callable[[Weigh], Weigh]:
+    """A decorator that files a score function under `name`; its traits are those of `Score`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+
+    def enrol(weigh: Weigh) -> Weigh:
+        _SCORES.register(name)(Score(weigh, sums_to_one, reads_products, is_linear))
+        return weigh
+
+    return enrol
+
+
+@register_score("softmax", sums_to_one=True)
+def softmax(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
     r"""$\mathrm{softmax}(q k^\top / \sqrt K)$ (Vaswani et al. 2017, equation 1)."""
-    scaled = query * query.shape[-1] ** -0.5
-    logits: Tensor = scaled @ key.transpose(-1, -2)
-    return logits.softmax(dim=-1)
+    return distribution(scaled_products(query, key), mask)
 
 
-@_SCORES.register("cosine")
-def cosine(query: Tensor, key: Tensor) -> Tensor:
+@register_score("none", is_linear=True)
+def none(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""$q k^\top / S$ (Cao 2021, "Choose a transformer: Fourier or Galerkin", section 3)."""
+    return (query / num_readable(query, key, mask)) @ key.transpose(-1, -2)
+
+
+@register_score("relu")
+def relu(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""$\mathrm{relu}(q k^\top / \sqrt K) / S$ (Wortsman et al. 2023, "Replacing softmax...")."""
+    return scaled_products(query / num_readable(query, key, mask), key).relu()
+
+
+@register_score("sigmoid")
+def sigmoid(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, "Sigmoid self-attention")."""
+    return (scaled_products(query, key) - num_readable(query, key, mask).log()).sigmoid()
+
+
+@register_score("cosine", sums_to_one=True, reads_products=False)
+def cosine(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
     r"""$\mathrm{softmax}(8 \cos(q, k))$ (Henry et al. 2020, "Query-key normalization")."""
     logits: Tensor = COSINE_SCALE * _unit(query) @ _unit(key).transpose(-1, -2)
+    return distribution(logits, mask)
+
+
+@register_score("l2", sums_to_one=True, reads_products=False)
+def l2(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+    r"""$\mathrm{softmax}(-|q - k|^2 / \sqrt K)$ (Kim et al. 2021, "The Lipschitz constant...")."""
+    # |q|^2 is common to a row, and softmax ignores what is.
+    lengths = key.square().sum(-1) * key.shape[-1] ** -0.5
+    return distribution(2 * scaled_products(query, key) - lengths.unsqueeze(-2), mask)
+
+
+def scaled_products(query: Tensor, key: Tensor) -> Tensor:
+    r"""The logits $q k^\top / \sqrt K$, of unit variance for independent unit coordinates."""
+    scaled = query * query.shape[-1] ** -0.5
+    logits: Tensor = scaled @ key.transpose(-1, -2)
+    return logits
+
+
+def distribution(logits: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax over the keys that the mask allows; over all of them where it allows none."""
+    if mask is not None:
+        # Not minus infinity: a row without any key would then be NaN, and so its gradient.
+        logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
     return logits.softmax(dim=-1)
 
 
@@ -44,22 +122,29 @@ def _unit(vectors: Tensor) -> Tensor:
     return functional.normalize(vectors.to(wide), dim=-1).to(vectors.dtype)
 
 
-def attention_weights(query: Tensor, key: Tensor, score: str = "softmax") -> Tensor:
+def attention_weights(
+    query: Tensor, key: Tensor, score: str = "softmax", mask: Tensor | None = None
+) -> Tensor:
     """Attention weights, one row a query; rows of softmax scores sum to one.
 
     Args:
         query: `B N T K`.
         key: `B N S K`.
         score: One of `score_names()`.
+        mask: `T S` or `B T S`, True where a query may attend to a key; None allows everything.
 
     Returns:
-        Weights, `B N T S`.
+        Weights, `B N T S`: exactly 0 where masked, so all 0 in a row that may read nothing.
 
     Raises:
         UnknownNameError: no such score.
+        ShapeError: the mask is not boolean or does not fit.
     """
-    weights: Tensor = _SCORES[score](query, key)
-    return weights
+    weigh = _SCORES[score].weigh
+    if mask is None:
+        return weigh(query, key, None)
+    allowed = per_head(mask, query, key)
+    return weigh(query, key, allowed).masked_fill(~allowed, 0.0)
 
 
 def attend(weights: Tensor, value: Tensor) -> Tensor:
@@ -71,15 +156,15 @@ def score_names() -> list[str]:
     """Every registered score, in alphabetical order.
 
     >>> score_names()
-    ['cosine', 'softmax']
+    ['cosine', 'l2', 'none', 'relu', 'sigmoid', 'softmax']
     """
     return list(_SCORES)
 
 
-def check_score(score: str) -> None:
-    """Refuses a score that is not registered.
+def score_traits(score: str) -> Score:
+    """The function and the traits filed under a name.
 
     Raises:
         UnknownNameError: no such score; the message holds the nearest.
     """
-    _ = _SCORES[score]
+    return _SCORES[score]

@@ -1,9 +1,6 @@
 """Pure mathematics on tensors: what a table, a form, a stack of states looks like from inside."""
 
-from orthogan.geometry.alignment import (
-    opposite_rotation,
-    place_positions,
-)
+from orthogan.geometry.alignment import place_positions
 from orthogan.geometry.census import (
     census,
 )
@@ -60,6 +57,13 @@ from orthogan.geometry.forms import (
     head_forms,
     keys_from_values,
     keys_from_values_defect,
+)
+from orthogan.geometry.frames import (
+    coefficients,
+    dual_basis,
+    gram,
+    mahalanobis_products,
+    placement,
 )
 from orthogan.geometry.identity import (
     identity_margin,
@@ -145,9 +149,14 @@ from orthogan.geometry.usage import (
     beside_permutations,
     dimension_usage,
 )
+from orthogan.geometry.whitening import (
+    Whitening,
+    whiten,
+)
 
 __all__ = [
     "CONTROLS",
+    "READERS",
     "Census",
     "Chain",
     "Coincidence",
@@ -167,9 +176,9 @@ __all__ = [
     "MeanCode",
     "Prescription",
     "PreviousToken",
-    "READERS",
     "Recovery",
     "TwoCollapses",
+    "Whitening",
     "analyse_heads",
     "attention_entropy",
     "beside_permutations",
@@ -177,6 +186,7 @@ __all__ = [
     "census",
     "change_of_basis",
     "code_product",
+    "coefficients",
     "collapse_ratio",
     "collapse_reading",
     "content_position_correlation",
@@ -185,6 +195,7 @@ __all__ = [
     "dimension_correlation",
     "dimension_reading",
     "dimension_usage",
+    "dual_basis",
     "effective_rank",
     "entropy_bound",
     "entropy_reading",
@@ -193,6 +204,7 @@ __all__ = [
     "first_near_return",
     "four_terms",
     "frequencies",
+    "gram",
     "head_forms",
     "identity_margin",
     "is_perpendicular",
@@ -204,15 +216,16 @@ __all__ = [
     "largest_turn",
     "learn_threshold",
     "linear_r2",
+    "mahalanobis_products",
     "marchenko_pastur_edges",
     "mean_code",
     "mean_cosine",
     "member_correlation",
     "most_turning_cosine",
-    "opposite_rotation",
     "participation_ratio",
     "periods",
     "place_positions",
+    "placement",
     "prescribe",
     "previous_token",
     "principal_angles",
@@ -238,4 +251,5 @@ __all__ = [
     "tolerance",
     "two_collapses",
     "two_collapses_of_batches",
+    "whiten",
 ]

@@ -2,9 +2,9 @@ r"""Rotating position codes as a whole into the directions where the tokens vary
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from orthogan.geometry.frames import placement
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
 
@@ -40,25 +40,5 @@ def place_positions(codes: Tensor, tokens: Tensor) -> Tensor:
     scaled = table * binary_scale(table)
     centred = scaled - scaled.mean(0)
     small = shifts * binary_scale(shifts)
-    rotation = opposite_rotation(small.T @ small, centred.T @ centred)
+    rotation = placement(small.T @ small, centred.T @ centred)
     return (shifts @ rotation).to(answer_dtype(codes, tokens))
-
-
-def opposite_rotation(moved: Tensor, fixed: Tensor) -> Tensor:
-    r"""The orthogonal R that minimises $\mathrm{tr}(R^\top A R B)$ for symmetric A and B.
-
-    Args:
-        moved: A, float64.
-        fixed: B, float64.
-
-    Source: von Neumann 1937: the minimum is the sum of products of the eigenvalues of A in
-    ascending and those of B in descending order.
-
-    >>> a, b = torch.diag(torch.tensor([1.0, 2.0])), torch.diag(torch.tensor([3.0, 5.0]))
-    >>> r = opposite_rotation(a, b)
-    >>> float((r.T @ a @ r @ b).trace())
-    11.0
-    """
-    ascending = torch.linalg.eigh(moved).eigenvectors
-    descending = torch.linalg.eigh(fixed).eigenvectors.flip(1)
-    return ascending @ descending.T

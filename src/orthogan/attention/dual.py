@@ -1,0 +1,50 @@
+"""Queries corrected by the Gram matrix of the keys they read: least squares inside attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orthogan.attention.masks import num_readable, per_head
+
+
+def dual_queries(query: Tensor, key: Tensor, ridge: float, mask: Tensor | None = None) -> Tensor:
+    r"""$S \, q (K^\top K + \epsilon I)^{-1}$: products with keys become those with the dual keys.
+
+    Args:
+        query: `B N T K`.
+        key: `B N S K`.
+        ridge: The ridge, positive, in squared key units.
+        mask: `T S` or `B T S`; each query then has the Gram matrix of the keys it may read.
+
+    Returns:
+        `B N T K`, in the precision of the query; solved in float32 at least.
+
+    Raises:
+        ShapeError: the mask is not boolean or does not fit.
+
+    Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1.
+
+    >>> key = 2 * torch.eye(2)[None, None]
+    >>> dual_queries(key, key, ridge=1.0)[0, 0].tolist()
+    [[0.8..., 0.0], [0.0, 0.8...]]
+    """
+    allowed = None if mask is None else per_head(mask, query, key)
+    wide = torch.promote_types(query.dtype, torch.float32)
+    with torch.autocast(query.device.type, enabled=False):
+        asked, found = query.to(wide), key.to(wide)
+        solved = _solve(asked, found, ridge, allowed) * num_readable(asked, found, allowed)
+    return solved.to(query.dtype)
+
+
+def _solve(query: Tensor, key: Tensor, ridge: float, allowed: Tensor | None) -> Tensor:
+    size = key.shape[-1]
+    prior = ridge * torch.eye(size, dtype=key.dtype, device=key.device)
+    if allowed is None:
+        gram = key.transpose(-1, -2) @ key
+        solved: Tensor = torch.linalg.solve(gram + prior, query.transpose(-1, -2))
+        return solved.transpose(-1, -2)
+    squares = (key.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
+    grams = (allowed.to(key.dtype) @ squares).unflatten(-1, (size, size))
+    solved = torch.linalg.solve(grams + prior, query.unsqueeze(-1))
+    return solved.squeeze(-1)

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from orthogan.api import Model, Run, evaluate, load, resolve, sample, train
     from orthogan.attention import Attention, as_attention, as_convolution
     from orthogan.classifiers import classify, load_classifier
-    from orthogan.comparison import Comparison, compare
+    from orthogan.comparison import Comparison
+    from orthogan.comparison.compare import compare
     from orthogan.evaluation import Evaluation, Score
     from orthogan.recipes import RECIPES
+    from orthogan.survey import Survey, survey
+    from orthogan.tables import read_tables
 
 _HOMES = {
     "Attention": "orthogan.attention",
@@ -31,6 +34,7 @@ _HOMES = {
     "RECIPES": "orthogan.recipes",
     "Run": "orthogan.api",
     "Score": "orthogan.evaluation",
+    "Survey": "orthogan.survey",
     "as_attention": "orthogan.attention",
     "as_convolution": "orthogan.attention",
     "classify": "orthogan.classifiers",
@@ -38,8 +42,10 @@ _HOMES = {
     "evaluate": "orthogan.api",
     "load": "orthogan.api",
     "load_classifier": "orthogan.classifiers",
+    "read_tables": "orthogan.tables",
     "resolve": "orthogan.api",
     "sample": "orthogan.api",
+    "survey": "orthogan.survey",
     "train": "orthogan.api",
 }
 
@@ -51,6 +57,7 @@ __all__ = [
     "Model",
     "Run",
     "Score",
+    "Survey",
     "__version__",
     "as_attention",
     "as_convolution",
@@ -60,8 +67,10 @@ __all__ = [
     "geometry",
     "load",
     "load_classifier",
+    "read_tables",
     "resolve",
     "sample",
+    "survey",
     "train",
 ]
 

@@ -10,6 +10,7 @@ from orthogan.cli.classify import classify
 from orthogan.cli.compare import compare
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
+from orthogan.cli.geometry import geometry
 from orthogan.cli.output import show
 from orthogan.cli.recipes import recipes
 from orthogan.cli.runs import runs
@@ -47,5 +48,5 @@ def _options(
     """Train attention GANs that do not collapse, on the machine you have."""
 
 
-for command in (train, sample, evaluate, compare, classify, recipes, runs, doctor):
+for command in (train, sample, evaluate, compare, classify, geometry, recipes, runs, doctor):
     app.command()(command)

@@ -1,0 +1,161 @@
+"""`orthogan geometry`: which tokens position codes turn into others, and what would stop them."""
+
+from __future__ import annotations
+
+import operator
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orthogan.cli.output import number, say, show, show_json, show_table
+from orthogan.errors import ConfigError, OrthoganError
+
+UNMET = 7  # exit code of a --require that does not hold
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+RULE = re.compile(r"\s*(kept|flips|certified|tolerance)\s*(>=|<=|>|<)\s*([0-9.eE+-]+)\s*")
+
+
+class UnmetError(OrthoganError):
+    """A requirement that does not hold."""
+
+    exit_code = UNMET
+
+
+def geometry(
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Model (.safetensors, folder, hf:NAME), word vectors, minilm or glove-50d.",
+        ),
+    ],
+    embedding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Tensor with the tokens. [default: found]")
+    ] = None,
+    positions: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Tensor with the codes. [default: found]")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Only the first N tokens.")
+    ] = None,
+    num_heads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Heads a layer, if nothing says it.")
+    ] = None,
+    num_positions: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Use N sinusoidal codes instead.")
+    ] = None,
+    reader: Annotated[
+        str, typer.Option(metavar="NAME", help="euclidean, cosine or logits.")
+    ] = "euclidean",
+    amplitudes: Annotated[
+        str, typer.Option(metavar="A,B", help="Count also with the codes times these factors.")
+    ] = "",
+    repair: Annotated[
+        str, typer.Option(metavar="NAME", help="rotate, scale, remove-mean, project or none.")
+    ] = "rotate",
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the model with the repaired codes there."),
+    ] = None,
+    require: Annotated[
+        str | None,
+        typer.Option(metavar="RULE", help="Such as 'kept>=0.995'; exit code 7 if it fails."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+) -> None:
+    """Count the tokens that a model's position codes turn into other tokens."""
+    rule = None if require is None else _rule(require)
+    if save is not None and repair == "none":
+        raise ConfigError("--save writes repaired codes; name one with --repair.")
+    factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    from orthogan.survey import survey
+    from orthogan.tables import save_positions
+
+    found = survey(
+        source,
+        embedding=embedding,
+        positions=positions,
+        limit=limit,
+        num_heads=num_heads,
+        num_positions=num_positions,
+        reader=reader,
+        amplitudes=factors,
+        repairs=() if repair == "none" or reader != "euclidean" else (repair,),
+        say=say,
+    )
+    tree = found.to_dict()
+    if save is not None:
+        if not found.own or not found.repairs:
+            raise ConfigError(f"{source} has no position codes of its own to repair.")
+        save_positions(source, save, found.repairs[0].codes, name=positions)
+        say(f"Wrote {save}.")
+    if as_json:
+        show_json(tree)
+    else:
+        _show(tree, found.heads)
+    if rule is not None:
+        _hold(tree, rule)
+
+
+def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
+    for note in tree["notes"]:
+        say(note)
+    rows = [["the codes", number(tree["kept"]), number(tree["flips"])]]
+    rows += [
+        [f"{name} codes", number(control["kept"]), number(control["flips"])]
+        for name, control in tree["controls"].items()
+    ]
+    rows += [
+        [f"the codes x {factor}", number(kept), "-"] for factor, kept in tree["amplitudes"].items()
+    ]
+    rows += [
+        [f"repair: {each['name']}", number(each["kept"][1]), number(each["flips"][1])]
+        for each in tree["repairs"]
+    ]
+    show_table(["with", "identities kept", "flips"], rows)
+    if tree["worst"]:
+        show("")
+        show_table(
+            ["token", "at position", "becomes", "margin"],
+            [
+                [row["token"], str(row["position"]), row["becomes"], number(row["margin"])]
+                for row in tree["worst"]
+            ],
+        )
+    for name, table in heads.items():
+        show(f"\n{name}\n{table}")
+    show(
+        f"\n{tree['flips']:,} of {tree['tokens'] * max(tree['positions'], 1):,} (token, position) "
+        f"pairs change identity; the norm bound alone would prove {tree['certified']:.1%} safe."
+    )
+
+
+def _factor(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(
+            f"--amplitudes takes numbers separated by commas, got '{text}'."
+        ) from None
+
+
+def _rule(text: str) -> tuple[str, str, float]:
+    match = RULE.fullmatch(text)
+    try:
+        return match[1], match[2], float(match[3])  # type: ignore[index]
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"--require takes kept, flips, certified or tolerance with >=, <=, > or < and a "
+            f"number, as in 'kept>=0.995'; got '{text}'."
+        ) from None
+
+
+def _hold(tree: dict[str, Any], rule: tuple[str, str, float]) -> None:
+    name, sign, bound = rule
+    value = tree.get(name)
+    # An infinite tolerance is written as null.
+    if not OPERATORS[sign](float("inf") if value is None else value, bound):
+        raise UnmetError(f"Required: {name}{sign}{bound:g}; found {name} = {number(value)}.")

@@ -1,0 +1,205 @@
+"""What position codes do to the tokens of a model: the counts behind `orthogan geometry`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.geometry.census import census
+from orthogan.geometry.census_result import Census, Flip
+from orthogan.geometry.controls import CONTROLS
+from orthogan.geometry.keys import HeadTable, analyse_heads
+from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
+from orthogan.geometry.sinusoids import sinusoids
+from orthogan.tables import Tables, read_tables
+
+NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The identities of a token table under position codes.
+
+    Attributes:
+        tables: What was read.
+        codes: The codes, `T D`; None where nothing displaces the tokens.
+        own: Whether they are the source's own, not sinusoids that stand in for them.
+        census: Every (token, position) pair, decided; None without codes.
+        controls: The same for codes of the same size that know nothing of the tokens.
+        amplitudes: Share of identities kept when the codes are multiplied by each factor.
+        repairs: Changes of the codes, each with the flips before and after.
+        heads: For each attention layer, what its heads use their key matrices for.
+        notes: Plain sentences.
+    """
+
+    tables: Tables
+    codes: Tensor | None
+    own: bool
+    census: Census | None
+    controls: dict[str, Census] = field(default_factory=dict)
+    amplitudes: dict[float, float] = field(default_factory=dict)
+    repairs: tuple[Prescription, ...] = ()
+    heads: dict[str, HeadTable] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def name_of(self, token: int) -> str:
+        """The token as its vocabulary spells it, or its row."""
+        return str(token) if self.tables.labels is None else self.tables.labels[token]
+
+    def worst(self, num: int = 20) -> list[tuple[str, int, str, Flip]]:
+        """The deepest flips as (token, position, what it becomes, flip)."""
+        flips = [] if self.census is None else self.census.worst(num)
+        return [(self.name_of(f.token), f.position, self.name_of(f.becomes), f) for f in flips]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
+        count, width = self.tables.tokens.shape
+        found = {"positions": 0, "flips": 0, "kept": 1.0, "certified": 1.0}
+        if self.census is not None:
+            found = self.census.to_dict()
+        return found | {
+            "source": self.tables.source,
+            "tokens": count,
+            "width": width,
+            "own_codes": self.own,
+            "worst": [
+                {"token": token, "position": position, "becomes": becomes, "margin": flip.margin}
+                for token, position, becomes, flip in self.worst()
+            ],
+            "controls": {
+                name: {"kept": control.kept, "flips": control.flips}
+                for name, control in self.controls.items()
+            },
+            "amplitudes": {str(factor): kept for factor, kept in self.amplitudes.items()},
+            "repairs": [repair.to_dict() for repair in self.repairs],
+            "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
+            "notes": list(self.notes),
+        }
+
+
+def survey(
+    source: str | Path | nn.Module | Tables,
+    *,
+    embedding: str | None = None,
+    positions: str | None = None,
+    limit: int | None = None,
+    num_heads: int | None = None,
+    num_positions: int | None = None,
+    reader: str = "euclidean",
+    amplitudes: Sequence[float] = (),
+    repairs: Sequence[str] = ("rotate",),
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Survey:
+    """Counts, exactly, the identities that position codes flip, beside controls and repairs.
+
+    Args:
+        source: Whatever `orthogan.tables.read_tables` reads, or tables at hand.
+        embedding: Name of the token table; None to recognise it.
+        positions: Name of the position table, likewise.
+        limit: Only the first rows or words.
+        num_heads: Heads of every layer, where the source does not say.
+        num_positions: Use that many sinusoidal codes of the original amplitude instead of the
+            source's own. None: its own; 512 sinusoids for word vectors, which have none.
+        reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
+        amplitudes: Also count with the codes multiplied by these factors.
+        repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
+        seed: Of the random controls.
+        say: Hears what is being counted.
+
+    Raises:
+        ConfigError: an amplitude or number of positions out of range, or repairs for a reader
+            other than the Euclidean.
+        UnknownNameError: no such reader, repair or tensor.
+        DataError: the source cannot be used.
+
+    >>> found = survey(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
+    >>> found.census.flips, found.own
+    (0, False)
+    """
+    _check(reader, amplitudes, repairs, num_positions)
+    tables = source if isinstance(source, Tables) else _read(
+        source, embedding, positions, limit, num_heads
+    )  # fmt: skip
+    codes, own, notes = _codes(tables, num_positions)
+    heads = {}
+    for name, layer in zip(getattr(tables.heads, "names", ()), tables.heads, strict=False):
+        say(f"reading the heads of {name}")
+        heads[name] = _forms(layer)
+    if codes is None:
+        return Survey(tables, None, True, None, heads=heads, notes=notes)
+    tokens = tables.tokens
+    say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
+    found = prescribe(tokens, codes, repairs) if repairs else ()
+    counted = found[0].before if found else census(tokens, codes, reader)
+    controls = {}
+    for name, control in CONTROLS.items():
+        if name == "sinusoidal" and (not own or codes.shape[1] % 2):
+            continue
+        say(f"counting with {name} codes")
+        controls[name] = census(tokens, control(codes, seed), reader)
+    curve = {}
+    for factor in amplitudes:
+        say(f"counting with the codes times {factor:g}")
+        curve[factor] = census(tokens, factor * codes, reader).kept
+    return Survey(tables, codes, own, counted, controls, curve, found, heads, notes)
+
+
+def _check(
+    reader: str, amplitudes: Sequence[float], repairs: Sequence[str], num_positions: int | None
+) -> None:
+    for name in repairs:
+        if name not in CHANGES:
+            raise UnknownNameError("repair", name, CHANGES)
+    if repairs and reader != "euclidean":
+        raise ConfigError(
+            f"Repairs are counted with the euclidean reader, not with '{reader}'; "
+            "leave out the one or the other."
+        )
+    wrong = [factor for factor in amplitudes if not 0 < factor < float("inf")]
+    if wrong:
+        raise ConfigError(f"An amplitude must be positive and finite, got {wrong[0]}.")
+    if num_positions is not None and num_positions < 1:
+        raise ConfigError(f"'num_positions' must be at least 1, got {num_positions}.")
+
+
+def _read(
+    source: str | Path | nn.Module,
+    embedding: str | None,
+    positions: str | None,
+    limit: int | None,
+    num_heads: int | None,
+) -> Tables:
+    return read_tables(
+        source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
+    )
+
+
+def _codes(
+    tables: Tables, num_positions: int | None
+) -> tuple[Tensor | None, bool, tuple[str, ...]]:
+    """The codes to count with, whether they are the source's own, and what to say about them."""
+    if num_positions is None and tables.positions is not None:
+        return tables.positions, True, tables.notes
+    if num_positions is None and len(tables.heads):
+        return None, True, (*tables.notes, "No position code is added to the tokens: none moves.")
+    width = tables.tokens.shape[1]
+    count = num_positions or NUM_POSITIONS
+    # An odd width gets the sinusoids of the next even one, without the last coordinate.
+    codes = sinusoids(count, width + width % 2)[:, :width].to(tables.tokens.dtype)
+    note = f"Codes: {count} sinusoids of the original amplitude, as the source has none in use."
+    return codes, False, (*tables.notes, note)
+
+
+def _forms(layer: Sequence[Any]) -> HeadTable:
+    query, key, value = (
+        torch.stack([getattr(head, name).double() for head in layer])
+        for name in ("query", "key", "value")
+    )
+    return analyse_heads(query, key, value)

@@ -61,4 +61,5 @@ def opposite_rotation(moved: Tensor, fixed: Tensor) -> Tensor:
     """
     ascending = torch.linalg.eigh(moved).eigenvectors
     descending = torch.linalg.eigh(fixed).eigenvectors.flip(1)
-    return ascending @ descending.T
+    rotation: Tensor = ascending @ descending.T
+    return rotation

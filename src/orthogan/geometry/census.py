@@ -153,7 +153,7 @@ def _worst(contest: Contest, tally: Tally, begin: int, scale: float) -> list[Fli
         become, margins = fates(walls_of(reader, i, codes[t], centred), i)
         for k, other in enumerate(become.tolist()):
             found.append(Flip(int(i[k]), begin + int(t[k]), other, float(margins[k]) / scale))
-        found.sort(key=_depth)
+        found = sorted(found, key=_depth)[:size]
     return found
 
 
@@ -218,7 +218,8 @@ def _safe_radii(reader: Reader, lead: Tensor) -> Tensor:
     if reader.name == "euclidean":
         return (lead / 2).sqrt()
     # Of the cosine reader: gap = |e| d^2 / 2, and the wall lies at gap / d.
-    return (lead * reader.tokens.norm(dim=1) / 2).sqrt()
+    radii: Tensor = (lead * reader.tokens.norm(dim=1) / 2).sqrt()
+    return radii
 
 
 def _with_copies(worst: list[Flip], same: Duplicates) -> list[Flip]:

@@ -39,7 +39,8 @@ def rotated_codes(codes: Tensor, seed: int = 0) -> Tensor:
     draws = stream(seed, "rotated-codes").standard_normal((width, width))
     basis, triangle = torch.linalg.qr(torch.from_numpy(draws))
     rotation = basis * torch.where(triangle.diagonal() < 0, -1.0, 1.0)
-    return (table @ rotation).to(answer_dtype(codes))
+    turned: Tensor = table @ rotation
+    return turned.to(answer_dtype(codes))
 
 
 def isotropic_codes(codes: Tensor, seed: int = 0) -> Tensor:
@@ -59,7 +60,8 @@ def isotropic_codes(codes: Tensor, seed: int = 0) -> Tensor:
     table = token_table(codes, "codes")
     draws = torch.from_numpy(stream(seed, "isotropic-codes").standard_normal(tuple(table.shape)))
     directions = draws / draws.norm(dim=1, keepdim=True)
-    return (directions * table.norm(dim=1, keepdim=True)).to(answer_dtype(codes))
+    found: Tensor = directions * table.norm(dim=1, keepdim=True)
+    return found.to(answer_dtype(codes))
 
 
 def sinusoids_like(codes: Tensor, base: float = BASE) -> Tensor:
@@ -78,8 +80,9 @@ def sinusoids_like(codes: Tensor, base: float = BASE) -> Tensor:
     tensor(12.)
     """
     table = token_table(codes, "codes")
-    plain = sinusoids(*table.shape, base)
-    return (plain * (table.norm() / plain.norm())).to(answer_dtype(codes))
+    plain = sinusoids(table.shape[0], table.shape[1], base)
+    found: Tensor = plain * (table.norm() / plain.norm())
+    return found.to(answer_dtype(codes))
 
 
 CONTROLS: dict[str, Callable[..., Tensor]] = {

@@ -40,8 +40,9 @@ def crowded_tokens(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) 
     excess = contest.scores.top - contest.scores.low_pulls(tokens) - beyond[:, None]
     if bool((excess > 0).any()):
         far = _far_depths(contest, tally, tokens, gap, beyond, excess)
-        best, low = best.maximum(far.best), low.maximum(far.low)
-        high = high.maximum(far.high)
+        low = low.maximum(far.low)
+        narrow = _narrowed(contest, tally, tokens, gap, beyond, Depths(best, low, far.high))
+        best, low, high = best.maximum(far.best), narrow.low, high.maximum(narrow.high)
     report(contest, tally, tokens, Depths(best, low, high))
 
 
@@ -88,6 +89,44 @@ def _far_depths(
         distance = (2 * beyond.clamp_min(0) * scores.curve[tokens]).sqrt().clamp_min(TINY)
         high = high.minimum(excess / distance[:, None])
     return Depths(torch.where(flips, excess, best), low, torch.where(flips, high, 0.0))
+
+
+def _narrowed(
+    contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, beyond: Tensor, far: Depths
+) -> Depths:
+    """Narrower bounds for flips that might be among the worst.
+
+    A far token makes a flip deeper than the floor of the shortlist only if it is pulled by more
+    than its gap and that floor times its distance: the head of the list is short now.
+    """
+    scores = contest.scores
+    if scores.curve is None:
+        return far
+    floor = tally.worst.raised_floor(far.low)
+    values, order = scores.descending
+    low_pulls = scores.low_pulls(tokens)
+    least = beyond + floor * (2 * beyond.clamp_min(0) * scores.curve[tokens]).sqrt()
+    need = low_pulls + least[:, None] * (1 - 1e-5)
+    low, high = far.low.clone(), far.high.clone()
+    open_ = tally.flips[tokens] & (high > floor)
+    for t in open_.any(0).nonzero().flatten().tolist():
+        rows = open_[:, t].nonzero().flatten()
+        end = int(torch.searchsorted(-values[t], -need[rows, t]).max())
+        piece = order[t, :end].long()
+        gaps = gap[rows[:, None], piece]
+        first = tokens[rows, None]
+        near, wide = (
+            distance.clamp_min(TINY).masked_fill(gaps.isinf(), 1)
+            for distance in scores.distances(first, piece, gaps)
+        )
+        lead = values[t, :end] - gaps - low_pulls[rows, t, None]
+        length = scores.lengths[first] + scores.lengths[piece]
+        sure = lead - scores.pair_guards(first, piece) - scores.slack[t] * length
+        edge = torch.full((len(rows), 1), floor)
+        # Those not in the head are no deeper than the floor.
+        high[rows, t] = torch.cat([lead / near, edge], 1).amax(1).minimum(high[rows, t])
+        low[rows, t] = torch.cat([sure / wide, low[rows, t, None]], 1).amax(1)
+    return Depths(far.best, low, high)
 
 
 def _enter(

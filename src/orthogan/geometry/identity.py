@@ -212,6 +212,7 @@ def _gaps(reader: Reader, centred: Tensor, rows: Tensor, squared: Tensor) -> Ten
     if reader.name == "euclidean":
         return squared / 2
     if reader.name == "cosine":
-        return reader.tokens[rows].norm(dim=1, keepdim=True) * squared / 2
+        gaps: Tensor = reader.tokens[rows].norm(dim=1, keepdim=True) * squared / 2
+        return gaps
     scores = reader.tokens[rows] @ centred.T + reader.offsets
     return scores.gather(1, rows[:, None]) - scores

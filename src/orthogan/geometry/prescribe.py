@@ -103,7 +103,8 @@ def projected_codes(tokens: Tensor, codes: Tensor, num_directions: int | None = 
         carried = values.flip(0).clamp_min(0).cumsum(0)
         num_directions = int((carried < CARRIED * carried[-1]).sum()) + int(carried[-1] > 0)
     leading = vectors[:, width - num_directions :]
-    return (shifts - (shifts @ leading) @ leading.T).to(answer_dtype(codes, tokens))
+    left: Tensor = shifts - (shifts @ leading) @ leading.T
+    return left.to(answer_dtype(codes, tokens))
 
 
 CHANGES: dict[str, Callable[[Tensor, Tensor, Census], Tensor]] = {

@@ -58,7 +58,8 @@ class Reader:
         if self.name == "euclidean":
             return apart.square().sum(1) / 2
         if self.name == "cosine":  # 1 - cos of two unit vectors is half their squared distance
-            return self.tokens[first].norm(dim=1) * apart.square().sum(1) / 2
+            gaps: Tensor = self.tokens[first].norm(dim=1) * apart.square().sum(1) / 2
+            return gaps
         ahead = self.offsets[first] - self.offsets[second]
         return ahead - (self.tokens[first] * apart).sum(1)
 

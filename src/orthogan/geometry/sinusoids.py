@@ -70,7 +70,8 @@ def shift_rotation(step: float, width: int, base: float = BASE) -> Tensor:
     angle = frequencies(width, base) * step
     cos, sin = angle.cos(), angle.sin()
     planes = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2)
-    return torch.block_diag(*planes)
+    rotation: Tensor = torch.block_diag(*planes)
+    return rotation
 
 
 def code_product(step: Tensor, width: int, base: float = BASE) -> Tensor:

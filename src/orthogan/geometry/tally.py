@@ -38,6 +38,13 @@ class Shortlist:
         if self._held > PRUNE_AT + 4 * self.size:
             self._prune()
 
+    def raised_floor(self, low: Tensor) -> float:
+        """The floor once candidates with these lower bounds are in as well."""
+        self._prune()
+        if low.numel() < self.size:
+            return self.floor
+        return max(self.floor, float(low.flatten().topk(self.size).values[-1]))
+
     def candidates(self) -> tuple[Tensor, Tensor]:
         """Keys of all that may be among the largest, and their upper bounds, largest first."""
         self._prune()

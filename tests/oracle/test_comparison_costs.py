@@ -47,6 +47,10 @@ def test_operations_of_a_step_grow_with_batch_and_penalty(tiny_settings) -> None
         .evolve(*tiny_settings(), "generator.size=16")
         .evolve("discriminator.size=16")
     )
+    # Muon's own products do not grow with the batch; Adam has none.
+    muon = base
+    base = base.evolve("generator_optimizer.kind=adam", "discriminator_optimizer.kind=adam")
+    assert costs_of(muon).flops_per_step > costs_of(base).flops_per_step
     plain = costs_of(base.evolve("penalty.kind=none"))
     doubled = costs_of(base.evolve("penalty.kind=none", "batch_size=32"))
     assert (plain.batch_size, doubled.batch_size) == (16, 32)

@@ -151,7 +151,7 @@ VECTORS = torch.zeros(1, 2, 6, 4)
         (lambda: OrthogonalCode(CODES, "ad"), ConfigError, "one of add, concatenate"),
         (lambda: OrthogonalCode(CODES)(TOKENS), ConfigError, r"call place\(tokens\)"),
         (lambda: OrthogonalCode(CODES[0]), ShapeError, "one code a token"),
-        (lambda: OrthogonalCode(CODES).place(draw(9, 7)), ShapeError, "width 8 of 'codes'"),
+        (lambda: OrthogonalCode(CODES).place(draw(9, 7)), ShapeError, "'codes' must be as wide"),
         (lambda: OrthogonalCode(CODES).place(draw(9, 8) / 0), DataError, "'tokens' holds NaN"),
         (lambda: PositionCode("sinusoidal-1d", 2, 3, 7), ConfigError, "even width, got 7"),
         (lambda: Rotary(LINE.double(), 4), ShapeError, "'coordinates' needs integers"),

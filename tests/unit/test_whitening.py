@@ -162,7 +162,7 @@ EYE = torch.eye(2)
         (lambda: placement(EYE, torch.eye(3)), ShapeError, "'token_covariance'"),
         (lambda: placement(draw(2, 3), EYE), ShapeError, "square"),
         (lambda: placement(EYE, draw(2, 2)), DataError, "symmetric"),
-        (lambda: place_positions(EYE, draw(9, 3)), ShapeError, "width 2 of 'codes'"),
+        (lambda: place_positions(EYE, draw(9, 3)), ShapeError, "'codes' must be as wide"),
         (lambda: place_positions(BAD, draw(9, 2)), DataError, "'codes' holds NaN"),
     ],
 )

@@ -20,7 +20,7 @@ def place_positions(codes: Tensor, tokens: Tensor) -> Tensor:
         tokens: Embedding table of the same width, one row a token.
 
     Returns:
-        The rotated codes, in the order they were given.
+        The rotated codes, in the order and the precision they were given.
 
     Raises:
         ShapeError: not two matrices of one width.
@@ -29,6 +29,7 @@ def place_positions(codes: Tensor, tokens: Tensor) -> Tensor:
     Source: von Neumann 1937, trace inequality; Theobald 1975 for symmetric matrices.
     Not covered: what the rotation does to training.
 
+    >>> import torch
     >>> tokens = torch.tensor([[-2.0, 0.1], [0.0, -0.2], [2.0, 0.1]])
     >>> placed = place_positions(torch.tensor([[1.0, 0.0], [-2.0, 0.0]]), tokens)
     >>> placed.abs().round(decimals=4)
@@ -41,4 +42,4 @@ def place_positions(codes: Tensor, tokens: Tensor) -> Tensor:
     centred = scaled - scaled.mean(0)
     small = shifts * binary_scale(shifts)
     rotation = placement(small.T @ small, centred.T @ centred)
-    return (shifts @ rotation).to(answer_dtype(codes, tokens))
+    return (shifts @ rotation).to(answer_dtype(codes))

@@ -12,7 +12,6 @@ from orthogan.classification.examples import Examples, Lesson
 from orthogan.classification.look import look
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
-from orthogan.classification.stop_signals import StopSignals
 from orthogan.classification.trainer import ClassifierTrainer, StepRecord
 from orthogan.errors import DivergedError
 from orthogan.files import write_atomic, write_json
@@ -21,6 +20,7 @@ from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S, Clock
+from orthogan.training.stop_signals import StopSignals
 
 SCORES_A_RUN = 20
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent

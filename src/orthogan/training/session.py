@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from orthogan.bundle import save_bundle
@@ -21,6 +16,7 @@ from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 from orthogan.training.config import BudgetConfig
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
+from orthogan.training.stop_signals import StopSignals
 from orthogan.training.trainer import StepRecord, Trainer
 
 GRID_SEEDS = range(64)
@@ -94,7 +90,7 @@ class Session:
         self.clock = Clock(self.config.budget)
         self.scores: dict[str, float] = {}
         self._measured_at = -1  # image count
-        self._stop_signal = 0
+        self.stop = StopSignals()
 
     def train(self) -> tuple[str, str]:
         """Train until the budget ends or somebody stops it; returns (status, reason).
@@ -105,11 +101,11 @@ class Session:
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
         try:
-            with self._signals_noted():
+            with self.stop.noted():
                 self._resume()
                 with self.display:
                     self._loop()
-                return self._stopped() if self._stop_signal else self._finish()
+                return self._stopped() if self.stop.received else self._finish()
         except DivergedError as error:
             reason = self._diverged(error)
             self.run.update_status("diverged", reason=reason, **self._facts())
@@ -136,7 +132,7 @@ class Session:
             MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
         )
         clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self._stop_signal:
+        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
             record = trainer.step(progress)
             if trainer.watch.is_saturated:
                 self._escape()
@@ -213,7 +209,7 @@ class Session:
 
     def _stopped(self) -> tuple[str, str]:
         self.checkpoint()
-        name = "preempted" if self._stop_signal == signal.SIGTERM else "interrupted"
+        name = self.stop.status
         reason = f"Stopped at {self.trainer.images_seen:,} images; everything is saved."
         self.run.update_status(name, reason=reason, **self._facts())
         return name, reason
@@ -293,22 +289,3 @@ class Session:
         if score is not None and score.name in self.scores:
             facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
         return "  ".join(facts)
-
-    @contextmanager
-    def _signals_noted(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop at the next step; a second one stops at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # only the main thread may set handlers
-            return
-
-        def note(number: int, _frame: FrameType | None) -> None:
-            if self._stop_signal:
-                raise KeyboardInterrupt
-            self._stop_signal = number
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

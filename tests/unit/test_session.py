@@ -21,12 +21,13 @@ from PIL import Image
 from orthogan import api
 from orthogan.bundle import load_bundle
 from orthogan.errors import ConfigError, ResumeError, StorageError
-from orthogan.training import session
+from orthogan.training import clock as clock_module
+from orthogan.training import session, sitting
 from orthogan.training.checkpoint import load_checkpoint
+from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.session import Clock
 from orthogan.training.trainer import Trainer
 
 
@@ -224,8 +225,8 @@ def test_a_time_budget_counts_every_sitting(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FakeTime()
-    monkeypatch.setattr(session, "time", clock)
-    monkeypatch.setattr(session, "Clock", lambda budget: Clock(budget, started=clock.now))
+    monkeypatch.setattr(clock_module, "time", clock)
+    monkeypatch.setattr(sitting, "Clock", lambda budget: Clock(budget, started=clock.now))
     step = Trainer.step
     progress: list[float] = []
 
@@ -254,7 +255,7 @@ def test_a_short_time_budget_in_real_time(train_tiny, tmp_path: Path) -> None:
 
 def test_things_are_due_once_in_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = FakeTime()
-    monkeypatch.setattr(session, "time", now)
+    monkeypatch.setattr(clock_module, "time", now)
     clock = Clock(BudgetConfig(images=100), before_s=5.0, started=now.perf_counter())
     found = []
     for _ in range(8):
@@ -267,7 +268,7 @@ def test_things_are_due_once_in_their_time(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_pace_is_that_of_this_sitting_and_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     now = FakeTime()
-    monkeypatch.setattr(session, "time", now)
+    monkeypatch.setattr(clock_module, "time", now)
     clock = Clock(BudgetConfig(images=1000), before_s=500.0, started=now.perf_counter())
     clock.mark(200)  # resumed: the 500 s before count for nothing
     now.now += 2.0

@@ -13,21 +13,19 @@ from orthogan.classification.look import look
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
 from orthogan.classification.trainer import ClassifierTrainer, StepRecord
-from orthogan.errors import DivergedError
 from orthogan.files import write_atomic, write_json
 from orthogan.grid import png
-from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
+from orthogan.training.clock import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.session import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S, Clock
-from orthogan.training.stop_signals import StopSignals
+from orthogan.training.sitting import Sitting
 
 SCORES_A_RUN = 20
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent
 NUM_LOOKED_AT = 10
 
 
-class ClassificationSession:
+class ClassificationSession(Sitting):
     """Drives a trainer: checkpoints, live scores, the final score, and why it stopped.
 
     Args:
@@ -40,55 +38,21 @@ class ClassificationSession:
     def __init__(
         self, trainer: ClassifierTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
     ) -> None:
-        self.trainer, self.run, self.display, self.lesson = trainer, run, display, lesson
-        self.config = trainer.config
-        self.clock = Clock(self.config.budget)
-        self.stop = StopSignals()
-        self.scores: dict[str, float] = {}
-
-    def train(self) -> tuple[str, str]:
-        """Train until the budget ends or somebody stops it; returns (status, reason).
-
-        Raises:
-            DivergedError: a step was not finite; the last healthy checkpoint is kept and named.
-            StorageError: the disk is full; the earlier checkpoints are intact.
-        """
-        try:
-            with self.stop.noted():
-                self._resume()
-                with self.display:
-                    self._loop()
-                return self._stopped() if self.stop.received else self._finish()
-        except DivergedError as error:
-            reason = self._diverged(error)
-            self.run.update_status("diverged", reason=reason, **self._facts())
-            raise DivergedError(reason) from None
-
-    def _resume(self) -> None:
-        checkpoint = load_checkpoint(self.run.path)
-        if checkpoint is None:
-            self.run.update_status("running", **self._facts())
-            self.checkpoint()
-            return
-        self.trainer.restore(checkpoint.tensors, checkpoint.state)
-        self.clock.before_s = checkpoint.state["elapsed_s"]
-        self.scores = checkpoint.state["scores"]
-        if checkpoint.note:
-            self.display.note(checkpoint.note)
-        self.display.note(f"Resuming from {checkpoint.images_seen:,} images.")
-        self.run.update_status("running", **self._facts())
+        super().__init__(trainer, trainer.config.budget, run, display)
+        self.trainer, self.config, self.lesson = trainer, trainer.config, lesson
 
     def _loop(self) -> None:
         config, trainer, clock = self.config, self.trainer, self.clock
         score_every = config.score_every_s or max(
             MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
         )
+        clock.mark(trainer.images_seen)
         while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
             record = trainer.step(progress)
             if clock.is_due("metrics", METRICS_EVERY_S):
                 self._log({"event": "step", **record.numbers()})
             if clock.is_due("show", SHOW_EVERY_S):
-                self.display.advance(progress, self._facts_line(record, progress))
+                self._show(self._numbers(record))
             if clock.is_due("score", score_every):
                 self.measure()
             if clock.is_due("checkpoint", config.checkpoint_every_s):
@@ -106,35 +70,12 @@ class ClassificationSession:
             f"accuracy {score.accuracy:.2%} of {score.num_images:,} test images"
         )
 
-    def checkpoint(self) -> None:
-        """Save everything that continuing needs.
-
-        Raises:
-            DivergedError: a tensor is not finite; nothing is saved.
-            StorageError: the disk is full; the earlier checkpoints are intact.
-        """
-        trainer = self.trainer
-        tensors = trainer.tensors()
-        # A step may be finite and still leave a weight that is not: the next one would tell.
-        for name, tensor in tensors.items():
-            if not bool(tensor.isfinite().all()):
-                raise DivergedError(f"The tensor {name} is not finite.")
-        state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
-        save_checkpoint(self.run.path, trainer.images_seen, tensors, state)
-        self.run.update_status("running", **self._facts())
-
     def _score(self, index: torch.Tensor) -> ClassifierScore:
         test = self.lesson.test
         answers = probabilities(self.trainer.average, test.images.images[index]).argmax(dim=2)
         return score_answers(answers, test.targets[index], self.lesson.scheme)
 
-    def _stopped(self) -> tuple[str, str]:
-        self.checkpoint()
-        reason = f"Stopped at {self.trainer.images_seen:,} images; everything is saved."
-        self.run.update_status(self.stop.status, reason=reason, **self._facts())
-        return self.stop.status, reason
-
-    def _finish(self) -> tuple[str, str]:
+    def _finish(self) -> None:
         score = self._score(torch.arange(len(self.lesson.test)))
         self.scores = {
             "accuracy": score.accuracy,
@@ -149,12 +90,6 @@ class ClassificationSession:
         if self.trainer.average.has_attention:
             write_atomic(self.run.path / "look.png", png(self._look()))
         self._save_bundle(score)
-        reason = (
-            f"Done: the budget is used up after {self.trainer.images_seen:,} images "
-            f"in {duration(self.clock.elapsed_s)}."
-        )
-        self.run.update_status("done", reason=reason, **self._facts())
-        return "done", reason
 
     def _look(self) -> Any:
         chosen = one_of_each(self.lesson.test, NUM_LOOKED_AT)
@@ -189,35 +124,8 @@ class ClassificationSession:
             },
         )
 
-    def _diverged(self, error: DivergedError) -> str:
-        checkpoint = load_checkpoint(self.run.path)
-        kept = checkpoint.images_seen if checkpoint else 0
-        return (
-            f"Diverged at {self.trainer.images_seen:,} images: {error} "
-            f"The checkpoint at {kept:,} images is kept in {self.run.path}."
-        )
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "images_seen": self.trainer.images_seen,
-            "seconds": self.clock.elapsed_s,
-            "scores": self.scores,
-        }
-
-    def _log(self, record: dict[str, Any]) -> None:
-        seen = {"images_seen": self.trainer.images_seen, "elapsed_s": self.clock.elapsed_s}
-        self.run.append_metrics(seen | record)
-
-    def _facts_line(self, record: StepRecord, progress: float) -> str:
-        clock, seen = self.clock, self.trainer.images_seen
-        left = clock.elapsed_s * (1 - progress) / progress if progress > 0 else 0.0
-        numbers = record.numbers()
-        facts = [
-            f"{duration(left)} left",
-            f"{seen:,} images",
-            f"{seen / clock.elapsed_s:,.0f}/s",
-            f"loss {numbers['loss']:.3f}",
-        ]
+    def _numbers(self, record: StepRecord) -> str:
+        facts = [f"loss {record.numbers()['loss']:.3f}"]
         if "accuracy" in self.scores:
             facts.append(f"accuracy {self.scores['accuracy']:.2%}")
         return "  ".join(facts)

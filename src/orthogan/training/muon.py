@@ -40,11 +40,12 @@ def orthogonalise(matrices: list[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
     scale = square_norm.clamp_min(torch.finfo(gram.dtype).tiny).rsqrt()
     gram = gram * scale.square()[:, None, None]
     factor = scale[:, None, None] * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
-    for _ in range(rounds):
+    for turn in range(rounds):
         polynomial = torch.baddbmm(gram, gram, gram, beta=second, alpha=third)
         polynomial.diagonal(dim1=1, dim2=2).add_(first)
         factor = polynomial @ factor
-        gram = polynomial @ gram @ polynomial
+        if turn < rounds - 1:
+            gram = polynomial @ gram @ polynomial
     return [left @ matrix for left, matrix in zip(factor, matrices, strict=True)]
 
 

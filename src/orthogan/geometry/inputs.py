@@ -31,9 +31,18 @@ def exact(name: str, tensor: Tensor, axes: str) -> Tensor:
     for axis, size in zip(names, shape, strict=True):
         if size == 0:
             raise ShapeError(f"'{name}' needs at least one of its {axis}, got shape {shape}.")
+    return finite(name, tensor)
+
+
+def finite(name: str, tensor: Tensor) -> Tensor:
+    """A detached float64 copy on the CPU.
+
+    Raises:
+        DataError: it holds NaN, infinite or complex values.
+    """
     if tensor.is_complex():
         raise DataError(f"'{name}' holds complex values; pass real ones.")
-    wide = tensor.detach().to("cpu", torch.float64)
+    wide = tensor.detach().to("cpu", torch.float64, copy=True)
     if not bool(wide.isfinite().all()):
         raise DataError(f"'{name}' holds NaN or infinite values; check where it comes from.")
     return wide

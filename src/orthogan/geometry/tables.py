@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import DataError, ShapeError
+from orthogan.geometry.inputs import finite
 
 
 def token_table(tokens: Tensor, name: str = "tokens") -> Tensor:
@@ -22,7 +23,7 @@ def token_table(tokens: Tensor, name: str = "tokens") -> Tensor:
             f"'{name}' needs the axes (rows, width), both at least 1, got shape "
             f"{tuple(tokens.shape)}."
         )
-    return _finite(tokens, name)
+    return finite(name, tokens)
 
 
 def displacement(tokens: Tensor, shift: Tensor, name: str = "shift") -> Tensor:
@@ -35,7 +36,7 @@ def displacement(tokens: Tensor, shift: Tensor, name: str = "shift") -> Tensor:
     if shift.ndim != 1:
         raise ShapeError(f"'{name}' needs the axis (width), got shape {tuple(shift.shape)}.")
     check_width(tokens, shift, name)
-    return _finite(shift, name)
+    return finite(name, shift)
 
 
 def position_codes(tokens: Tensor, codes: Tensor, name: str = "codes") -> Tensor:
@@ -97,12 +98,3 @@ def answer_dtype(*tensors: Tensor) -> torch.dtype:
         if tensor.dtype.is_floating_point:
             dtype = torch.promote_types(dtype, tensor.dtype)
     return dtype
-
-
-def _finite(tensor: Tensor, name: str) -> Tensor:
-    if tensor.is_complex():
-        raise DataError(f"'{name}' holds complex values; pass real ones.")
-    wide = tensor.detach().to("cpu", torch.float64, copy=True)
-    if not bool(wide.isfinite().all()):
-        raise DataError(f"'{name}' holds NaN or infinite values; check where it comes from.")
-    return wide

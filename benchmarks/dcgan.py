@@ -5,7 +5,9 @@ convolutional generative adversarial networks", sections 3 and 4: strided and fr
 strided convolutions, batch normalisation except at G's output and D's input, ReLU in G, tanh at
 its output, LeakyReLU 0.2 in D, Adam with learning rate 2e-4 and beta1 0.5, weights drawn from
 N(0, 0.02), noise uniform in [-1, 1] of length 100. Adapted to 28 x 28 pixels as is usual: a
-7 x 7 x 256 projection and two doublings; batch 64; binary cross-entropy.
+7 x 7 x 256 projection and two doublings; batch 64; binary cross-entropy. Told classes, it is the
+conditional GAN of Mirza and Osindero 2014, section 3: one-hot labels beside G's noise and as
+planes beside D's image.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ BATCH_SIZE = 64
 class DCGAN:
     """Both networks, their optimisers, and one training step."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, classes: int = 0) -> None:
         torch.manual_seed(seed)
+        self.classes = classes
         self.generator = nn.Sequential(
-            nn.Linear(NOISE_SIZE, 256 * 7 * 7, bias=False),
+            nn.Linear(NOISE_SIZE + classes, 256 * 7 * 7, bias=False),
             nn.Unflatten(1, (256, 7, 7)),
             nn.BatchNorm2d(256),
             nn.ReLU(),
@@ -35,7 +38,7 @@ class DCGAN:
             nn.Tanh(),
         )
         self.discriminator = nn.Sequential(
-            nn.Conv2d(1, 64, 4, stride=2, padding=1),
+            nn.Conv2d(1 + classes, 64, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, 128, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(128),
@@ -48,27 +51,43 @@ class DCGAN:
         self.generator_adam = _adam(self.generator)
         self.discriminator_adam = _adam(self.discriminator)
 
-    def step(self, real: Tensor) -> None:
+    def step(self, real: Tensor, labels: Tensor | None = None) -> None:
         """One discriminator step, then one generator step on the same fakes."""
-        fake = self.generator(noise(len(real)))
+        fake = self._make(len(real), labels)
         self.discriminator_adam.zero_grad()
-        real_logit, fake_logit = self.discriminator(real), self.discriminator(fake.detach())
+        real_logit, fake_logit = self._judge(real, labels), self._judge(fake.detach(), labels)
         loss = functional.softplus(-real_logit).mean() + functional.softplus(fake_logit).mean()
         loss.backward()
         self.discriminator_adam.step()
         self.generator_adam.zero_grad()
-        functional.softplus(-self.discriminator(fake)).mean().backward()
+        functional.softplus(-self._judge(fake, labels)).mean().backward()
         self.generator_adam.step()
+
+    def _make(self, count: int, labels: Tensor | None) -> Tensor:
+        inputs = noise(count)
+        if labels is not None:
+            inputs = torch.cat([inputs, functional.one_hot(labels, self.classes).float()], 1)
+        made: Tensor = self.generator(inputs)
+        return made
+
+    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        if labels is not None:
+            planes = functional.one_hot(labels, self.classes).to(images)[:, :, None, None]
+            images = torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], 1)
+        logits: Tensor = self.discriminator(images)
+        return logits
 
     @torch.no_grad()
     def sample(self, num_images: int) -> Tensor:
-        """Images in [-1, 1] from the generator in evaluation mode."""
+        """Images in [-1, 1] from the generator in evaluation mode; classes in equal shares."""
         self.generator.eval()
-        images = torch.cat(
-            [self.generator(noise(min(250, num_images - at))) for at in range(0, num_images, 250)]
-        )
+        parts = []
+        for at in range(0, num_images, 250):
+            count = min(250, num_images - at)
+            labels = (at + torch.arange(count)) % self.classes if self.classes else None
+            parts.append(self._make(count, labels))
         self.generator.train()
-        return images
+        return torch.cat(parts)
 
 
 def noise(num: int) -> Tensor:

@@ -40,8 +40,8 @@ def table() -> str:
     lines = [
         caption,
         "",
-        f"| | {head} | seconds to the DCGAN's last | images/s |",
-        "|---|" + "---|" * (len(MARKS_S) + 2),
+        f"| | told | {head} | seconds to the DCGAN's last | images/s |",
+        "|---|" + "---|" * (len(MARKS_S) + 3),
         *(_row(name, result, run["summary"]) for name, result in _best_first(run["models"])),
         "",
         ten,
@@ -55,7 +55,10 @@ def _row(name: str, result: dict[str, Any], summary: dict[str, Any]) -> str:
     cells = [_at(result["curve"], mark) for mark in MARKS_S]
     reached = summary.get(name, {}).get("seconds to the dcgan's final fd")
     cells += ["-" if reached is None else f"{reached:.0f}", f"{result['images_per_second']:,.0f}"]
-    return f"| {'plain DCGAN' if name == 'dcgan' else f'`{name}`'} | {' | '.join(cells)} |"
+    told = {"none": "nothing"}.get(kind := result.get("told", "none"), kind)
+    model = name.split(",", maxsplit=1)[0]
+    shown = "plain DCGAN" if model == "dcgan" else f"`{model}`"
+    return f"| {shown} | {told} | {' | '.join(cells)} |"
 
 
 def _at(curve: list[dict[str, Any]], seconds: float) -> str:

@@ -15,6 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,17 @@ from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.trainer import Trainer
 
-MODELS = ("dcgan", "attention-gan", "transformer-gan", "conv-gan", "faithful")
+# Recipes of the product with settings; the peers are told classes or nothing likewise.
+RECIPES = {
+    "attention-gan": ("attention-gan", ()),
+    "attention-gan, clusters": ("attention-gan", ("condition=clusters",)),
+    "attention-gan, told nothing": ("attention-gan", ("condition=none",)),
+    "transformer-gan": ("transformer-gan", ()),
+    "conv-gan": ("conv-gan", ()),
+    "faithful": ("faithful", ()),
+}
+PEERS = {"dcgan": 0, "dcgan, classes": 10}
+MODELS = (*PEERS, *RECIPES)
 MARKS_S = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
 NUM_FAKES = 10_000
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +53,10 @@ class OurRecipe:
     """A recipe in the product's own trainer."""
 
     def __init__(self, name: str, seconds: float, seed: int, images: data.ImageSet) -> None:
-        self.config = resolve("mnist", model=name, minutes=seconds / 60, seed=seed)
+        recipe, settings = RECIPES[name]
+        self.config = resolve(
+            "mnist", model=recipe, minutes=seconds / 60, seed=seed, settings=settings
+        )
         self.trainer = Trainer(self.config, images, torch.device("cpu"))
         self.batch_size = self.config.batch_size
 
@@ -56,6 +70,7 @@ class OurRecipe:
 
     def facts(self) -> dict[str, Any]:
         return {
+            "told": self.config.condition,
             "config": self.config.to_dict(),
             "precision": self.trainer.precision,
             "generator parameters": _num_parameters(self.trainer.generator),
@@ -67,12 +82,14 @@ class OurRecipe:
 class Peer:
     """The DCGAN on the same images."""
 
-    def __init__(self, seed: int, images: data.ImageSet) -> None:
-        self.gan, self.images = DCGAN(seed), images
+    def __init__(self, classes: int, seed: int, images: data.ImageSet) -> None:
+        self.gan, self.images, self.classes = DCGAN(seed, classes), images, classes
         self.order, self.seen, self.batch_size = data.Order(len(images), seed), 0, BATCH_SIZE
 
     def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
-        self.gan.step(self.images.floats(self.order.batch(self.seen, self.batch_size)))
+        index = self.order.batch(self.seen, self.batch_size)
+        labels = self.images.labels[index] if self.classes else None
+        self.gan.step(self.images.floats(index), labels)
         self.seen += self.batch_size
 
     def sample(self, num_images: int) -> Tensor:
@@ -80,6 +97,7 @@ class Peer:
 
     def facts(self) -> dict[str, Any]:
         return {
+            "told": "classes" if self.classes else "none",
             "precision": "float32",
             "generator parameters": _num_parameters(self.gan.generator),
             "discriminator parameters": _num_parameters(self.gan.discriminator),
@@ -105,11 +123,17 @@ class FlopCount(TorchDispatchMode):
 
 
 def run_curve(
-    model: OurRecipe | Peer, seconds: float, score: LiveScore, show: Callable[[str], None]
-) -> dict[str, Any]:
-    """Train for `seconds` and score at each mark."""
+    start_model: Callable[[], OurRecipe | Peer],
+    seconds: float,
+    score: LiveScore,
+    show: Callable[[str], None],
+) -> tuple[dict[str, Any], Tensor]:
+    """Train for `seconds`, finding clusters included, and score at each mark."""
+    start = time.perf_counter()
+    model = start_model()
+    setup_s = time.perf_counter() - start
     marks = sorted({mark for mark in MARKS_S if mark < seconds} | {seconds})
-    curve, trained_s, steps = [], 0.0, 0
+    curve, trained_s, steps = [], setup_s, 0
     for mark in marks:
         while trained_s < mark:
             start = time.perf_counter()
@@ -131,29 +155,42 @@ def run_curve(
     with FlopCount() as count:
         model.step(1.0)
     flops = count.total
-    return model.facts() | {
+    step_s = (trained_s - setup_s) / steps
+    facts = model.facts() | {
         "curve": curve,
-        "step_ms": 1000 * trained_s / steps,
-        "images_per_second": steps * model.batch_size / trained_s,
+        "setup_s": setup_s,
+        "step_ms": 1000 * step_s,
+        "images_per_second": model.batch_size / step_s,
         "step_gflop": flops / 1e9,
-        "step_gflops_per_second": flops / 1e9 / (trained_s / steps),
+        "step_gflops_per_second": flops / 1e9 / step_s,
     }
+    return facts, model.sample(100)
 
 
 def summarise(results: dict[str, Any]) -> dict[str, Any]:
-    """Ratios against the DCGAN of the same run."""
+    """Ratios against the DCGAN of the same run, and against the one that is told classes."""
     if "dcgan" not in results:
         return {}
-    peer = results["dcgan"]["curve"][-1]["fd"]
-    summary: dict[str, Any] = {"dcgan final fd": peer}
+    peer = results["dcgan"]["curve"]
+    summary: dict[str, Any] = {"dcgan final fd": peer[-1]["fd"]}
     for name, result in results.items():
         if name == "dcgan":
             continue
-        reached = [point["seconds"] for point in result["curve"] if point["fd"] <= peer]
+        curve = result["curve"]
+        reached = [point["seconds"] for point in curve if point["fd"] <= peer[-1]["fd"]]
         summary[name] = {
             "seconds to the dcgan's final fd": reached[0] if reached else None,
-            "times lower at the end": peer / result["curve"][-1]["fd"],
+            "times lower at the end": peer[-1]["fd"] / curve[-1]["fd"],
+            "times lower at each mark": {
+                round(ours["seconds"]): round(theirs["fd"] / ours["fd"], 2)
+                for ours, theirs in zip(curve, peer, strict=True)
+            },
         }
+        told = results.get("dcgan, classes")
+        if told is not None and name not in PEERS:
+            summary[name]["times lower than the told dcgan"] = (
+                told["curve"][-1]["fd"] / curve[-1]["fd"]
+            )
     return summary
 
 
@@ -176,6 +213,12 @@ def plot(results: dict[str, Any], floor: float, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def _started(name: str, seconds: float, seed: int, images: data.ImageSet) -> OurRecipe | Peer:
+    if name in PEERS:
+        return Peer(PEERS[name], seed, images)
+    return OurRecipe(name, seconds, seed, images)
+
+
 def _num_parameters(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -193,14 +236,12 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name in asked.models:
         print(name, flush=True)
-        peer = name == "dcgan"
-        model = (
-            Peer(asked.seed, images) if peer else OurRecipe(name, asked.seconds, asked.seed, images)
-        )
-        result = run_curve(model, asked.seconds, score, lambda line: print(line, flush=True))
+        start = partial(_started, name, asked.seconds, asked.seed, images)
+        result, pictures = run_curve(start, asked.seconds, score, partial(print, flush=True))
         result["roofline_share"] = result["step_gflops_per_second"] / rates[result["precision"]]
         results[name] = result
-        grid(model.sample(100)).save(asked.out.with_name(f"{asked.out.stem}-{name}.png"))
+        slug = name.replace(", ", "-").replace(" ", "-")
+        grid(pictures).save(asked.out.with_name(f"{asked.out.stem}-{slug}.png"))
         record = {
             "provenance": provenance("python benchmarks/time_to_quality.py"),
             "seed": asked.seed,

@@ -61,4 +61,5 @@ def faithful() -> TrainingConfig:
         discriminator_optimizer=adam,
         batch_size=64,
         escape_attempts=0,
+        condition="none",
     )

@@ -14,6 +14,7 @@ from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, OrthoganError, UnknownNameError
 from orthogan.files import read_json
 from orthogan.recipes import RECIPES
+from orthogan.training.conditions import settled_condition
 from orthogan.training.config import BudgetConfig, TrainingConfig
 from orthogan.training.precision import resolve_precision
 
@@ -58,23 +59,19 @@ def requested(
 
 
 def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> TrainingConfig:
-    """The configuration with its networks made for these images and its precision settled.
+    """The configuration with its networks made for these images and every `auto` settled.
 
     Raises:
         ConfigError: classes are asked for and there are none, or a network cannot be built.
         UnknownNameError: a part of a network has an unknown name.
     """
-    classes = len(images.class_names) if config.conditional else 0
-    if config.conditional and classes < 2:
-        raise ConfigError(
-            f"conditional=true needs images of at least 2 classes; {images.name} has {classes}."
-        )
-    facts = {"size": images.size, "colours": images.colours, "classes": classes}
-    settled = config.evolve(
+    facts = {"size": images.size, "colours": images.colours}
+    shaped = config.evolve(
         generator=config.generator.evolve(**facts).to_dict(),
         discriminator=config.discriminator.evolve(**facts).to_dict(),
         precision=resolve_precision(config.precision, device),
     )
+    settled = settled_condition(shaped, images)
     # What only building tells, such as heads that do not divide a width, is told before a run.
     with rng.initialisation(config.seed, "check"):
         settled.generator.build()

@@ -121,23 +121,45 @@ def test_classes_decide_what_a_generator_makes(kind: str) -> None:
 def test_classes_decide_what_a_discriminator_says(kind: str) -> None:
     network = discriminator(kind, size=16, classes=10)
     same = images()[:1].expand(BATCH, -1, -1, -1)
+    assert len({round(logit, 6) for logit in network(same, LABELS).tolist()}) == 1  # not yet learnt
+    woken(network)
     assert len({round(logit, 6) for logit in network(same, LABELS).tolist()}) == BATCH
 
 
 @EVERY_GENERATOR
-def test_generators_want_labels_if_and_only_if_they_have_classes(kind: str) -> None:
+def test_a_generator_draws_the_classes_it_is_not_told(kind: str) -> None:
     with pytest.raises(ConfigError, match="unconditional and takes no labels"):
         generator(kind, size=16)(latents(), LABELS)
-    with pytest.raises(ConfigError, match="has 10 classes and needs labels"):
-        generator(kind, size=16, classes=10)(latents())
+    network = generator(kind, size=16, classes=10)
+    drawn = network.classes_of(latents())
+    assert torch.equal(network(latents()), network(latents(), drawn))
+    assert not torch.equal(network(latents()), network(latents(), 9 - drawn))
+
+
+def test_drawn_classes_have_their_shares_and_leave_the_direction_alone() -> None:
+    network = generator("attention", size=16, classes=4)
+    network.class_shares.copy_(torch.tensor([0.5, 0.0, 0.2, 0.3]))
+    many = torch.randn(20_000, 64, generator=torch.Generator().manual_seed(0))
+    drawn = network.classes_of(many)
+    shares = torch.bincount(drawn, minlength=4) / len(drawn)
+    assert (shares - network.class_shares).abs().max() < 4 * 0.5 / len(drawn) ** 0.5
+    assert shares[1] == 0
+    # What the network sees of a latent says nothing about the class.
+    direction = many / many.norm(dim=1, keepdim=True)
+    means = torch.stack([direction[drawn == label].mean(0) for label in (0, 2, 3)])
+    assert means.abs().max() < 5 / 64**0.5 / (drawn == 2).sum() ** 0.5
 
 
 @EVERY_DISCRIMINATOR
-def test_discriminators_want_labels_if_and_only_if_they_have_classes(kind: str) -> None:
+def test_a_discriminator_averages_the_odds_over_classes_it_is_not_told(kind: str) -> None:
     with pytest.raises(ConfigError, match="unconditional and takes no labels"):
         discriminator(kind, size=16)(images(), LABELS)
-    with pytest.raises(ConfigError, match="has 10 classes and needs labels"):
-        discriminator(kind, size=16, classes=10)(images())
+    network = discriminator(kind, size=16, classes=3)
+    with torch.no_grad():
+        network.class_features.weight.copy_(torch.randn(network.class_features.weight.shape))
+        network.class_shares.copy_(torch.tensor([0.5, 0.0, 0.5]))
+    odds = [network(images(), torch.full((len(images()),), label)).exp() for label in (0, 2)]
+    torch.testing.assert_close(network(images()).exp(), (odds[0] + odds[1]) / 2)
 
 
 @EVERY_GENERATOR

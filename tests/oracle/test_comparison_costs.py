@@ -84,7 +84,7 @@ def test_convolutions_keep_no_keys(tiny_settings) -> None:
 def test_classes_are_given_to_both_players(tiny_settings) -> None:
     config = RECIPES["attention-gan"]().evolve(
         *tiny_settings(),
-        *("generator.size=16", "discriminator.size=16", "conditional=true"),
+        *("generator.size=16", "discriminator.size=16", "condition=classes"),
         *("generator.classes=4", "discriminator.classes=4"),
     )
     assert costs_of(config).generator_key_value_bytes > 0

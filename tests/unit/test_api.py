@@ -84,7 +84,7 @@ def test_what_is_not_asked_for_comes_from_the_file(tiny_file: Path, tmp_path: Pa
 
 
 def test_networks_are_fitted_to_the_images(tiny_file: Path) -> None:
-    config = api.resolve(tiny_file, size=20, settings=["conditional=true", "data.colour=rgb"])
+    config = api.resolve(tiny_file, size=20, settings=["condition=classes", "data.colour=rgb"])
     for network in (config.generator, config.discriminator):
         assert (network.size, network.colours, network.classes) == (20, 3, 4)
     assert config.budget.seconds == 300
@@ -125,7 +125,7 @@ def test_images_that_are_not_there(tmp_path: Path) -> None:
 def test_conditional_training_needs_classes(tmp_path: Path) -> None:
     np.save(tmp_path / "plain.npy", np.zeros((32, 16, 16), np.uint8))
     with pytest.raises(ConfigError, match=r"at least 2 classes; plain\.npy has 0"):
-        api.resolve(tmp_path / "plain.npy", settings=["conditional=true"])
+        api.resolve(tmp_path / "plain.npy", settings=["condition=classes"])
 
 
 def test_devices(train_tiny, tmp_path: Path) -> None:
@@ -185,12 +185,18 @@ def test_the_image_of_a_seed_is_its_own(small: api.Run) -> None:
 def test_impossible_samples_are_refused(small: api.Run) -> None:
     with pytest.raises(ConfigError, match="between 0 and"):
         small.sample([-1])
+    with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.1"):  # two clusters
+        small.sample([0], [2])
+
+
+def test_an_unconditional_model_has_no_classes(train_tiny, tmp_path: Path) -> None:
+    run = train_tiny(tmp_path / "run", "condition=none", images=64)
     with pytest.raises(ConfigError, match="without classes"):
-        small.sample([0], [1])
+        run.sample([0], [1])
 
 
 def test_classes_decide_the_image_of_a_conditional_model(train_tiny, tmp_path: Path) -> None:
-    run = train_tiny(tmp_path / "run", "conditional=true", images=64)
+    run = train_tiny(tmp_path / "run", "condition=classes", images=64)
     model = api.load(run.path)
     assert model.data["class_names"] == ["0", "1", "2", "3"]
     first, second = model.sample([5, 5], [0, 3])

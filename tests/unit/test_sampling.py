@@ -75,7 +75,7 @@ def test_classes_are_shown_in_turn() -> None:
 
 def test_without_classes_a_seed_picks_its_own() -> None:
     network = generator(classes=10)
-    drawn = [int(rng.stream(seed, "class").integers(10)) for seed in range(40)]
+    drawn = network.classes_of(rng.latents(range(40), 64)).tolist()
     assert len(set(drawn)) > 5
     assert torch.equal(sample_pixels(network, range(40)), sample_pixels(network, range(40), drawn))
 

@@ -76,8 +76,8 @@ def test_too_few_images_for_a_score_still_train(train_tiny, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "settings",
-    [(), ("conditional=true", "precision=bfloat16"), ("penalty.kind=finite-difference",)],
-    ids=["default", "conditional", "finite-difference"],
+    [(), ("condition=classes", "precision=bfloat16"), ("penalty.kind=finite-difference",)],
+    ids=["default", "classes", "finite-difference"],
 )
 def test_stopped_three_times_and_resumed_gives_the_same_bits(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...]

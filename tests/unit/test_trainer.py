@@ -264,7 +264,7 @@ def _escaped(make: Callable[..., Trainer]) -> Trainer:
 
 @pytest.mark.parametrize("kind", ["exact", "finite-difference", "none"])
 def test_labels_reach_both_players(make, images: ImageSet, kind: str) -> None:
-    trainer = make("conditional=true", f"penalty.kind={kind}")
+    trainer = make("condition=classes", f"penalty.kind={kind}")
     assert trainer.config.generator.classes == trainer.config.discriminator.classes == 4
     seen: dict[str, list[torch.Tensor]] = {"generator": [], "discriminator": []}
     for player, calls in seen.items():
@@ -282,20 +282,30 @@ def test_labels_reach_both_players(make, images: ImageSet, kind: str) -> None:
 
 
 @pytest.mark.parametrize("model", list(RECIPES))
-def test_labels_matter_if_and_only_if_conditional(make, images: ImageSet, model: str) -> None:
+def test_labels_matter_only_to_those_who_are_told(make, images: ImageSet, model: str) -> None:
     swapped = replace(images, labels=3 - images.labels)
-    for conditional in (False, True):
-        setting = f"conditional={conditional}"
+    for condition in ("none", "clusters", "classes"):
+        setting = f"condition={condition}"
         ours = bits(advance(make(setting, model=model), 2))
         theirs = bits(advance(make(setting, model=model, data=swapped), 2))
-        assert (ours != theirs) == conditional
+        assert (ours != theirs) == (condition == "classes")
 
 
-def test_a_conditional_trainer_restores_bit_for_bit(make) -> None:
-    whole = advance(make("conditional=true"), 3)
-    rest = make("conditional=true")
+@pytest.mark.parametrize("condition", ["none", "clusters", "classes"])
+def test_each_condition_restores_bit_for_bit(make, condition: str) -> None:
+    whole = advance(make(f"condition={condition}"), 3)
+    rest = make(f"condition={condition}")
     rest.restore(*saved(whole))
     assert bits(advance(rest, 3)) == bits(advance(whole, 3))
+
+
+def test_a_resumed_run_keeps_its_clusters_where_others_would_be_found(make) -> None:
+    whole = advance(make("condition=clusters"), 1)
+    rest = make("condition=clusters")
+    rest.kinds = 1 - rest.kinds  # as if another machine had numbered them otherwise
+    rest.restore(*saved(whole))
+    assert torch.equal(rest.kinds, whole.kinds)
+    assert bits(advance(rest, 2)) == bits(advance(whole, 2))
 
 
 def test_a_record_is_made_of_plain_finite_numbers(make) -> None:

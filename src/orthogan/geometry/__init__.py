@@ -8,6 +8,7 @@ from orthogan.geometry.census_result import (
     Census,
     Flip,
 )
+from orthogan.geometry.clusters import spectral_clusters
 from orthogan.geometry.coincide import (
     Coincidence,
 )
@@ -242,6 +243,7 @@ __all__ = [
     "sinusoids",
     "sinusoids_like",
     "small_value_share",
+    "spectral_clusters",
     "spectral_reading",
     "split_displacement",
     "spread_reading",

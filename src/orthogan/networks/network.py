@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, TypeVar, cast
 
+import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
@@ -20,7 +21,7 @@ class NetworkConfig(Config):
     kind: str
     size: int = Field(28, ge=16, le=64, multiple_of=4, description="side of the image, px")
     colours: int = Field(1, description="colour planes: 1 grey, 3 RGB")
-    classes: int = Field(0, ge=0, description="number of classes; 0: unconditional")
+    classes: int = Field(0, ge=0, description="kinds of images it is told; 0: unconditional")
 
     @field_validator("colours")
     @classmethod
@@ -59,30 +60,56 @@ class DiscriminatorConfig(NetworkConfig):
 class Generator(nn.Module):
     """Turns latents into images; subclasses define `synthesise`."""
 
+    class_shares: Tensor
+
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        self.class_latents = (
-            nn.Embedding(config.classes, config.latent_size) if config.classes else None
-        )
+        self.class_latents: nn.Embedding | None = None
+        if config.classes:
+            self.class_latents = nn.Embedding(config.classes, config.latent_size)
+            self.register_buffer("class_shares", _equal_shares(config.classes))
 
     def forward(self, latents: Latents, labels: Labels | None = None) -> Images:
-        """Images in about [-1, 1]; labels are needed if and only if there are classes.
+        """Images in about [-1, 1].
+
+        Args:
+            latents: Standard normal vectors.
+            labels: The class of each image; None: as `classes_of` draws it from the latent.
 
         Raises:
             ShapeError: the latents have another length.
-            ConfigError: labels without classes, or classes without labels.
+            ConfigError: labels without classes.
         """
         if latents.shape[-1] != self.config.latent_size:
             raise ShapeError(
                 f"Expected latents of length {self.config.latent_size}, got {latents.shape[-1]}."
             )
-        if (labels is None) != (self.class_latents is None):
-            raise ConfigError(_labels_rule(self.config.classes))
         noise = normalise(latents)
         if self.class_latents is not None:
-            noise = noise + self.class_latents(labels)
+            noise = noise + self.class_latents(self.classes_of(latents, labels))
+        elif labels is not None:
+            raise ConfigError(_NO_CLASSES)
         return self.synthesise(noise)
+
+    @torch.no_grad()
+    def classes_of(self, latents: Latents, labels: Labels | None = None) -> Labels:
+        r"""The class that each latent stands for, drawn with the shares of the training images.
+
+        The network sees the direction of a latent only. The length is free to choose the class:
+        for a normal latent it is independent of the direction, and
+        $P(d/2, \|z\|^2 / 2)$ is uniform.
+
+        Args:
+            latents: Standard normal vectors.
+            labels: What to return instead, if given.
+        """
+        if labels is not None:
+            return labels
+        half = latents.double().square().sum(1) / 2
+        rank = torch.special.gammainc(torch.full_like(half, self.config.latent_size / 2), half)
+        ends = self.class_shares.double().cumsum(0)[:-1]
+        return torch.searchsorted(ends, rank, right=True)
 
     @abstractmethod
     def synthesise(self, noise: Latents) -> Images:
@@ -90,29 +117,50 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Turns images into logits; subclasses define `read`, which returns features."""
+    """Turns images into logits; subclasses define `read`, which returns features.
+
+    Source of the classes: Miyato and Koyama 2018, "cGANs with projection discriminator",
+    equation 3.
+    """
+
+    class_shares: Tensor
 
     def __init__(self, config: DiscriminatorConfig, num_features: int) -> None:
         super().__init__()
         self.config = config
-        self.logit = nn.Linear(num_features, max(config.classes, 1))
+        self.logit = nn.Linear(num_features, 1)
+        self.class_features: nn.Embedding | None = None
+        if config.classes:
+            self.class_features = nn.Embedding(config.classes, num_features)
+            nn.init.zeros_(self.class_features.weight)
+            self.register_buffer("class_shares", _equal_shares(config.classes))
 
     def forward(self, images: Images, labels: Labels | None = None) -> Logits:
         """One logit an image: above 0 means judged real.
 
+        Args:
+            images: The images.
+            labels: The class each shall be of; None: of any, which is the logarithm of the
+                odds averaged over the classes with their shares.
+
         Raises:
             ShapeError: the images have another size or number of colours.
-            ConfigError: labels without classes, or classes without labels.
+            ConfigError: labels without classes.
         """
         expected = (self.config.colours, self.config.size, self.config.size)
         if images.shape[1:] != expected:
             raise ShapeError(f"Expected images {expected}, got {tuple(images.shape[1:])}.")
-        if (labels is None) != (self.config.classes == 0):
-            raise ConfigError(_labels_rule(self.config.classes))
-        logits: Tensor = self.logit(self.read(images))
-        if labels is None:
-            return logits[:, 0]
-        return logits.gather(1, labels[:, None])[:, 0]
+        features = self.read(images)
+        logits: Tensor = self.logit(features)[:, 0]
+        if self.class_features is None:
+            if labels is not None:
+                raise ConfigError(_NO_CLASSES)
+            return logits
+        if labels is not None:
+            for_class: Tensor = (self.class_features(labels) * features).sum(1)
+            return logits + for_class
+        each = features @ self.class_features.weight.T
+        return logits + (each + self.class_shares.log()).logsumexp(1)
 
     def probability(self, images: Images, labels: Labels | None = None) -> Logits:
         """The probability that each image is real: the sigmoid of its logit."""
@@ -128,6 +176,8 @@ GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator")
 DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator")
 
 C = TypeVar("C", bound=NetworkConfig)
+
+_NO_CLASSES = "This network is unconditional and takes no labels."
 
 
 def network_config(registry: Registry[type[C]], value: Any) -> C:
@@ -156,9 +206,5 @@ def normalise(latents: Latents) -> Latents:
     return latents * (latents.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
 
 
-def _labels_rule(classes: int) -> str:
-    return (
-        f"This network has {classes} classes and needs labels."
-        if classes
-        else "This network is unconditional and takes no labels."
-    )
+def _equal_shares(classes: int) -> Tensor:
+    return torch.full((classes,), 1 / classes)

@@ -32,7 +32,7 @@ def sample_pixels(
     Raises:
         ConfigError: a negative seed, an unknown class, or classes for a generator without them.
     """
-    labels = _labels(generator.config.classes, seeds, classes)
+    labels = _labels(generator.config.classes, len(seeds), classes)
     latents = rng.latents(seeds, generator.config.latent_size)
     device = next(generator.parameters()).device
     generator.eval()
@@ -48,21 +48,18 @@ def sample_pixels(
     return torch.cat([empty, *passes])[: len(seeds)]
 
 
-def _labels(num_classes: int, seeds: Sequence[int], classes: Sequence[int] | None) -> Tensor | None:
-    if num_classes == 0:
-        if classes is not None:
-            raise ConfigError(
-                "This generator was trained without classes, so none can be asked for; "
-                "train with --set conditional=true."
-            )
-        return None
+def _labels(num_classes: int, num_images: int, classes: Sequence[int] | None) -> Tensor | None:
     if classes is None:
-        draws = [int(rng.stream(seed, "class").integers(num_classes)) for seed in seeds]
-        return torch.tensor(draws, dtype=torch.int64)
+        return None
+    if num_classes == 0:
+        raise ConfigError(
+            "This generator was trained without classes, so none can be asked for; "
+            "train with --set condition=classes."
+        )
     wrong = [label for label in classes if not 0 <= label < num_classes]
     if wrong or not classes:
         raise ConfigError(f"Classes lie in 0..{num_classes - 1}, got {wrong or 'none'}.")
-    return torch.tensor([classes[i % len(classes)] for i in range(len(seeds))])
+    return torch.tensor([classes[i % len(classes)] for i in range(num_images)])
 
 
 def _padded(rows: Tensor) -> Tensor:

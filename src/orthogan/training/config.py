@@ -87,7 +87,12 @@ class TrainingConfig(Config):
         ge=2,
         description="images a step at the end, reached by doubling; None: as at the start",
     )
-    conditional: bool = Field(False, description="tell both players the class of each image")
+    condition: Literal["auto", "classes", "clusters", "none"] = Field(
+        "auto",
+        description="what both players are told of an image: its class, its cluster (found "
+        "without labels) or nothing; auto: its class where images have one, else its cluster",
+    )
+    clusters: int = Field(32, ge=2, description="number of clusters; fewer for few images")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
     )

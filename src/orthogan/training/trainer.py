@@ -16,6 +16,7 @@ from orthogan.data import ImageSet, Order, to_floats
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
+from orthogan.training.conditions import conditions_of, shares_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
@@ -52,6 +53,8 @@ class Trainer:
     def __init__(self, config: TrainingConfig, images: ImageSet, device: torch.device) -> None:
         self.config, self.device = config, device
         self.images = images.to(device)
+        kinds = conditions_of(config, images)
+        self.kinds = None if kinds is None else kinds.to(device)
         self.order = Order(images.num_images, config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
@@ -65,6 +68,10 @@ class Trainer:
             self.generator = config.generator.build().to(self.device)
         with rng.initialisation(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
+        if self.kinds is not None:
+            shares = shares_of(self.kinds, config.generator.classes)
+            self.generator.class_shares.copy_(shares)
+            self.discriminator.class_shares.copy_(shares)
         self.average = average_of(self.generator)
         self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
         self.discriminator_optimizer = _optimizer(
@@ -85,11 +92,8 @@ class Trainer:
         self._set_schedules(progress)
         index = self.order.batch(self.images_seen, batch).to(self.device)
         real = to_floats(self.images.images[index])
-        labels = (
-            self.images.labels[index]
-            if config.conditional and self.images.labels is not None
-            else None
-        )
+        # A pair is of one kind: the fake is made to be what its real image is.
+        labels = None if self.kinds is None else self.kinds[index]
         noise = rng.stream(config.seed, "noise", self.images_seen)
         latents = rng.normal((batch, config.generator.latent_size), noise).to(self.device)
         with autocast(self.precision, self.device):
@@ -150,16 +154,22 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return {
-            f"{part}/{name}": tensor.detach().cpu().contiguous()
-            for part, module in self._modules().items()
-            for name, tensor in module.state_dict().items()
-        } | {
-            f"{part}/{index}/{name}": tensor.detach().cpu().contiguous()
-            for part, optimizer in self._optimizers().items()
-            for index, moments in optimizer.state_dict()["state"].items()
-            for name, tensor in moments.items()
-        }
+        # Another machine may round otherwise, and then find other clusters.
+        kinds = {} if self.kinds is None else {"kinds": self.kinds.cpu().to(torch.int32)}
+        return (
+            kinds
+            | {
+                f"{part}/{name}": tensor.detach().cpu().contiguous()
+                for part, module in self._modules().items()
+                for name, tensor in module.state_dict().items()
+            }
+            | {
+                f"{part}/{index}/{name}": tensor.detach().cpu().contiguous()
+                for part, optimizer in self._optimizers().items()
+                for index, moments in optimizer.state_dict()["state"].items()
+                for name, tensor in moments.items()
+            }
+        )
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -173,6 +183,8 @@ class Trainer:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
+        if self.kinds is not None:
+            self.kinds = tensors["kinds"].to(self.kinds)
         for part, module in self._modules().items():
             module.load_state_dict(_below(part, tensors))
         for part, optimizer in self._optimizers().items():

@@ -1,0 +1,39 @@
+"""Groups of images that look alike, found without labels."""
+
+from __future__ import annotations
+
+import torch
+
+from orthogan import rng
+from orthogan.data.image_set import ImageSet
+from orthogan.geometry.clusters import spectral_clusters
+from orthogan.shapes import Labels
+
+NUM_AXES = 50  # principal axes in which images are compared
+BLOCK = 5000  # images turned into floats at a time
+SAMPLE = 10_000  # images that the axes are learnt from
+
+
+def image_clusters(images: ImageSet, num_clusters: int, seed: int) -> Labels:
+    """The spectral cluster of each image, 0 .. `num_clusters` - 1.
+
+    Images are compared in their leading principal axes, which are learnt from a sample.
+
+    Args:
+        images: The set; its labels are not looked at.
+        num_clusters: How many groups.
+        seed: Decides which images the search starts from.
+
+    Raises:
+        ConfigError: fewer than 2 clusters, or more than images.
+
+    Source: `orthogan.geometry.spectral_clusters`.
+    """
+    flat = images.images.flatten(1)
+    sample = flat[rng.permutation(len(flat), seed, "clusters-axes", 0)[:SAMPLE]].float()
+    mean = sample.mean(0)
+    with rng.initialisation(seed, "clusters-axes"):
+        width = min(NUM_AXES, *sample.shape)
+        _, _, axes = torch.svd_lowrank(sample - mean, q=width, niter=2)
+    points = [(block.float() - mean) @ axes / 255 for block in flat.split(BLOCK)]
+    return spectral_clusters(torch.cat(points), num_clusters, seed=seed)

@@ -1,0 +1,70 @@
+"""What both players are told of each training image: its cluster, its class, or nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orthogan.data import ImageSet
+from orthogan.data.clusters import image_clusters
+from orthogan.errors import ConfigError
+from orthogan.shapes import Labels
+from orthogan.training.config import TrainingConfig
+
+# A kind of fewer images is learnt by heart rather than as a kind.
+IMAGES_A_KIND = 100
+
+
+def settled_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
+    """The configuration with `condition` as these images allow it, and the number of kinds.
+
+    `auto` takes the classes if there are at least two, each with images enough to learn from;
+    otherwise clusters; a set too small for two clusters is left whole.
+
+    Raises:
+        ConfigError: classes are asked for and there are none.
+    """
+    condition, most = config.condition, images.num_images // IMAGES_A_KIND
+    if condition == "classes" and len(images.class_names) < 2:
+        raise ConfigError(
+            f"condition=classes needs images of at least 2 classes; {images.name} has "
+            f"{len(images.class_names)}; use condition=clusters."
+        )
+    if condition == "auto":
+        condition = "classes" if _has_rich_classes(images) else "clusters"
+    if condition == "clusters" and most < 2:
+        condition = "none"
+    kinds = {"classes": len(images.class_names), "clusters": min(config.clusters, most), "none": 0}
+    facts = {"classes": kinds[condition]}
+    return config.evolve(
+        condition=condition,
+        generator=config.generator.evolve(**facts).to_dict(),
+        discriminator=config.discriminator.evolve(**facts).to_dict(),
+    )
+
+
+def _has_rich_classes(images: ImageSet) -> bool:
+    if images.labels is None or len(images.class_names) < 2:
+        return False
+    counts = torch.bincount(images.labels, minlength=len(images.class_names))
+    return int(counts.min()) >= IMAGES_A_KIND
+
+
+def conditions_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
+    """The kind of each image, for a configuration that is settled; None without kinds.
+
+    Source: Liu, Wang, Bau, Zhu and Torralba 2020, "Diverse image generation via self-conditioned
+    GANs", section 3: clusters instead of classes. Theirs follow the discriminator's features and
+    move during training; these are spectral clusters of the pixels and stay.
+    """
+    if config.condition == "classes":
+        return images.labels
+    if config.condition == "clusters":
+        return image_clusters(images, config.generator.classes, config.seed)
+    return None
+
+
+def shares_of(labels: Labels, count: int) -> Tensor:
+    """The share of each kind."""
+    counts = torch.bincount(labels, minlength=count).float()
+    return counts / counts.sum()

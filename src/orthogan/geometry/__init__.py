@@ -65,6 +65,11 @@ from orthogan.geometry.frames import (
     mahalanobis_products,
     placement,
 )
+from orthogan.geometry.head_entropy import (
+    HeadEntropies,
+    head_entropies,
+    largest_shares,
+)
 from orthogan.geometry.identity import (
     identity_margin,
     is_perpendicular,
@@ -144,10 +149,18 @@ from orthogan.geometry.tied import (
     previous_token,
     reversible_chain,
 )
+from orthogan.geometry.uniformity import (
+    rank_collapse_share,
+    token_uniformity,
+)
 from orthogan.geometry.usage import (
     DimensionUsage,
     beside_permutations,
     dimension_usage,
+)
+from orthogan.geometry.weight_spectrum import (
+    WeightSpectrum,
+    weight_spectrum,
 )
 from orthogan.geometry.whitening import (
     Whitening,
@@ -170,6 +183,7 @@ __all__ = [
     "Estimate",
     "Flip",
     "FourTerms",
+    "HeadEntropies",
     "HeadForm",
     "HeadTable",
     "LearnedThreshold",
@@ -178,6 +192,7 @@ __all__ = [
     "PreviousToken",
     "Recovery",
     "TwoCollapses",
+    "WeightSpectrum",
     "Whitening",
     "analyse_heads",
     "attention_entropy",
@@ -205,6 +220,7 @@ __all__ = [
     "four_terms",
     "frequencies",
     "gram",
+    "head_entropies",
     "head_forms",
     "identity_margin",
     "is_perpendicular",
@@ -213,6 +229,7 @@ __all__ = [
     "keys_from_values",
     "keys_from_values_defect",
     "largest_share",
+    "largest_shares",
     "largest_turn",
     "learn_threshold",
     "linear_r2",
@@ -232,6 +249,7 @@ __all__ = [
     "projected_codes",
     "random_attention",
     "random_safe_length",
+    "rank_collapse_share",
     "recover",
     "residual_curve",
     "reversible_chain",
@@ -248,8 +266,10 @@ __all__ = [
     "stable_rank",
     "token_correlation",
     "token_residual",
+    "token_uniformity",
     "tolerance",
     "two_collapses",
     "two_collapses_of_batches",
+    "weight_spectrum",
     "whiten",
 ]

@@ -78,6 +78,9 @@ class TrainingConfig(Config):
     discriminator: SerializeAsAny[DiscriminatorConfig] = AttentionDiscriminatorConfig()
     loss: str = Field("relativistic", description="adversarial loss")
     penalty: PenaltyConfig = PenaltyConfig()
+    decorrelation: float = Field(
+        0.0, ge=0, description="weight of the overlap of position codes with contents; 0: none"
+    )
     generator_optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()

@@ -11,6 +11,7 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.penalties import PENALTIES, Judge
 from orthogan.data import ImageSet, Order, to_floats
 from orthogan.shapes import Images, Labels
@@ -66,6 +67,9 @@ class Trainer:
         with rng.initialisation(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
         self.average = average_of(self.generator)
+        self.loss = decorrelated(
+            losses[config.loss], self.generator, self.discriminator, config.decorrelation
+        )
         self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
         self.discriminator_optimizer = _optimizer(
             self.discriminator, config.discriminator_optimizer
@@ -99,7 +103,7 @@ class Trainer:
                 self.discriminator_optimizer,
                 real,
                 fake,
-                losses[config.loss],
+                self.loss,
                 PENALTIES[config.penalty.kind],
                 schedule.gamma(config.penalty, progress) * self._caution,
                 noise,
@@ -111,7 +115,7 @@ class Trainer:
                     self.generator_optimizer,
                     fake,
                     judged.real,
-                    losses[config.loss],
+                    self.loss,
                 )
             finally:
                 self.discriminator.requires_grad_(True)

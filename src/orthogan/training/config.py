@@ -103,6 +103,9 @@ class TrainingConfig(Config):
     score_every_s: float | None = Field(
         None, gt=0, description="seconds between scores; None: a twentieth of the budget"
     )
+    signals_every: int | None = Field(
+        16_384, ge=1, description="images between looks at the geometry; None: no looks"
+    )
 
     @field_validator("generator", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from orthogan.data import ImageSet, Order, to_floats
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
+from orthogan.training.collapse_alarm import CollapseAlarm
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
@@ -75,6 +76,7 @@ class Trainer:
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
+        self.alarm = CollapseAlarm()
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.
@@ -171,12 +173,14 @@ class Trainer:
             "images_seen": self.images_seen,
             "attempt": self.attempt,
             "watch": self.watch.state(),
+            "alarm": self.alarm.state(),
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
+        self.alarm = CollapseAlarm(**state.get("alarm", {}))
         for part, module in self._modules().items():
             module.load_state_dict(_below(part, tensors))
         for part, optimizer in self._optimizers().items():

@@ -34,7 +34,7 @@ from orthogan.training.session import Session
 from orthogan.training.trainer import Trainer
 
 # Settings that change nothing about the trained weights.
-MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s"})
+MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
 # Sources that come with real images the generator never sees.
 _WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
 

@@ -66,6 +66,11 @@ from orthogan.geometry.frames import (
     mahalanobis_products,
     placement,
 )
+from orthogan.geometry.head_entropy import (
+    HeadEntropies,
+    head_entropies,
+    largest_shares,
+)
 from orthogan.geometry.identity import (
     identity_margin,
     is_perpendicular,
@@ -145,10 +150,18 @@ from orthogan.geometry.tied import (
     previous_token,
     reversible_chain,
 )
+from orthogan.geometry.uniformity import (
+    rank_collapse_share,
+    token_uniformity,
+)
 from orthogan.geometry.usage import (
     DimensionUsage,
     beside_permutations,
     dimension_usage,
+)
+from orthogan.geometry.weight_spectrum import (
+    WeightSpectrum,
+    weight_spectrum,
 )
 from orthogan.geometry.whitening import (
     Whitening,
@@ -171,6 +184,7 @@ __all__ = [
     "Estimate",
     "Flip",
     "FourTerms",
+    "HeadEntropies",
     "HeadForm",
     "HeadTable",
     "LearnedThreshold",
@@ -179,6 +193,7 @@ __all__ = [
     "PreviousToken",
     "Recovery",
     "TwoCollapses",
+    "WeightSpectrum",
     "Whitening",
     "analyse_heads",
     "attention_entropy",
@@ -206,6 +221,7 @@ __all__ = [
     "four_terms",
     "frequencies",
     "gram",
+    "head_entropies",
     "head_forms",
     "identity_margin",
     "is_perpendicular",
@@ -214,6 +230,7 @@ __all__ = [
     "keys_from_values",
     "keys_from_values_defect",
     "largest_share",
+    "largest_shares",
     "largest_turn",
     "learn_threshold",
     "linear_r2",
@@ -233,6 +250,7 @@ __all__ = [
     "projected_codes",
     "random_attention",
     "random_safe_length",
+    "rank_collapse_share",
     "recover",
     "residual_curve",
     "reversible_chain",
@@ -250,8 +268,10 @@ __all__ = [
     "stable_rank",
     "token_correlation",
     "token_residual",
+    "token_uniformity",
     "tolerance",
     "two_collapses",
     "two_collapses_of_batches",
+    "weight_spectrum",
     "whiten",
 ]

@@ -78,6 +78,9 @@ class TrainingConfig(Config):
     discriminator: SerializeAsAny[DiscriminatorConfig] = AttentionDiscriminatorConfig()
     loss: str = Field("relativistic", description="adversarial loss")
     penalty: PenaltyConfig = PenaltyConfig()
+    decorrelation: float = Field(
+        0.0, ge=0, description="weight of the overlap of position codes with contents; 0: none"
+    )
     generator_optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
@@ -104,6 +107,9 @@ class TrainingConfig(Config):
     checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
     score_every_s: float | None = Field(
         None, gt=0, description="seconds between scores; None: a twentieth of the budget"
+    )
+    signals_every: int | None = Field(
+        16_384, ge=1, description="images between looks at the geometry; None: no looks"
     )
 
     @field_validator("generator", mode="before")

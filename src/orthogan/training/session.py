@@ -13,6 +13,7 @@ from orthogan.networks.sampling import sample_pixels
 from orthogan.training.clock import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
+from orthogan.training.signals import Signals
 from orthogan.training.sitting import Sitting
 from orthogan.training.trainer import StepRecord, Trainer
 
@@ -39,6 +40,11 @@ class Session(Sitting):
         super().__init__(trainer, trainer.config.budget, run, display)
         self.trainer, self.config, self.score = trainer, trainer.config, score
         self._measured_at = -1  # image count
+        self._signals = (
+            None
+            if self.config.signals_every is None
+            else Signals(self.config, trainer.images, trainer.precision)
+        )
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
@@ -50,10 +56,12 @@ class Session(Sitting):
         )
         clock.mark(trainer.images_seen)
         while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
+            before = trainer.images_seen
             record = trainer.step(progress)
             if trainer.watch.is_saturated:
                 self._escape()
                 continue
+            self._look_if_due(before)
             if clock.is_due("metrics", METRICS_EVERY_S):
                 self._log({"event": "step", **record.numbers()})
             if clock.is_due("show", SHOW_EVERY_S):
@@ -85,6 +93,23 @@ class Session(Sitting):
         )
         self.checkpoint()
         self.clock.mark(trainer.images_seen)
+
+    def _look_if_due(self, before: int) -> None:
+        """A look at the geometry where the step has passed a multiple of `signals_every`.
+
+        By images and not by the clock, so that a resumed run looks where the whole one did.
+        """
+        trainer, every = self.trainer, self.config.signals_every or 1
+        if self._signals is None or before // every == trainer.images_seen // every:
+            return
+        look = self._signals.look(trainer.generator, trainer.discriminator)
+        self._log({"event": "geometry", "geometry": look})
+        found = trainer.alarm.hear(look)
+        if found:
+            self._log({"event": "alarm", "reasons": found})
+        for sentence in found:
+            told = sentence[:1].upper() + sentence[1:]
+            self.display.note(f"{told}, at {trainer.images_seen:,} images (docs/geometry.md).")
 
     def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""

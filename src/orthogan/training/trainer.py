@@ -11,11 +11,13 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.penalties import PENALTIES, Judge
 from orthogan.data import ImageSet, Order, to_floats
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
+from orthogan.training.collapse_alarm import CollapseAlarm
 from orthogan.training.conditions import conditions_of, shares_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
@@ -73,11 +75,15 @@ class Trainer:
             self.generator.class_shares.copy_(shares)
             self.discriminator.class_shares.copy_(shares)
         self.average = average_of(self.generator)
+        self.loss = decorrelated(
+            losses[config.loss], self.generator, self.discriminator, config.decorrelation
+        )
         self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
         self.discriminator_optimizer = _optimizer(
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
+        self.alarm = CollapseAlarm()
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.
@@ -103,7 +109,7 @@ class Trainer:
                 self.discriminator_optimizer,
                 real,
                 fake,
-                losses[config.loss],
+                self.loss,
                 PENALTIES[config.penalty.kind],
                 schedule.gamma(config.penalty, progress) * self._caution,
                 noise,
@@ -115,7 +121,7 @@ class Trainer:
                     self.generator_optimizer,
                     fake,
                     judged.real,
-                    losses[config.loss],
+                    self.loss,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -177,12 +183,14 @@ class Trainer:
             "images_seen": self.images_seen,
             "attempt": self.attempt,
             "watch": self.watch.state(),
+            "alarm": self.alarm.state(),
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
+        self.alarm = CollapseAlarm(**state.get("alarm", {}))
         if self.kinds is not None:
             self.kinds = tensors["kinds"].to(self.kinds)
         for part, module in self._modules().items():

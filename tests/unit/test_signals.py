@@ -116,7 +116,7 @@ def test_hooks_go_and_modes_come_back_after_an_error() -> None:
 
 
 def test_attention_is_that_of_the_layers(make) -> None:
-    trainer = make()
+    trainer = make("condition=none")
     trainer.step(0.0)
     layer = trainer.discriminator.blocks[0].attention
     output, passage = pass_through(trainer.discriminator, torch.zeros(3, 1, 16, 16))

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from orthogan.geometry import pairs, scan
+from orthogan.geometry import candidates, pairs, tiles
 from orthogan.geometry.census import census
 from orthogan.geometry.identity import identity_margin, tolerance
 
@@ -91,7 +91,7 @@ TABLES = {
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 @pytest.mark.parametrize("name", TABLES)
 def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, crowd, monkeypatch):
-    monkeypatch.setattr(scan, "CROWD", crowd)
+    monkeypatch.setattr(candidates, "CROWD", crowd)
     tokens = TABLES[name]
     bias = draw(len(tokens), seed=11) if reader == "logits" else None
     for scale in (0.1, 3.0):
@@ -129,7 +129,7 @@ def test_every_worst_flip_is_the_one_brute_force_finds(reader):
 @pytest.mark.parametrize("crowd", [128, 0], ids=["few candidates", "crowded"])
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 def test_ties_are_decided_as_by_fractions(reader, crowd, monkeypatch):
-    monkeypatch.setattr(scan, "CROWD", crowd)
+    monkeypatch.setattr(candidates, "CROWD", crowd)
     source = torch.Generator().manual_seed(3)
     tokens = torch.randint(-2, 3, (40, 2), generator=source).float()
     tokens = tokens[(tokens != 0).any(1)]
@@ -188,7 +188,7 @@ def test_positions_in_several_passes_and_small_blocks_give_the_same(monkeypatch)
     whole = census(tokens, codes, keep=30)
     inside = sys.modules["orthogan.geometry.census"]  # the function hides the module
     monkeypatch.setattr(inside, "MAX_PULLS", 120 * 7)
-    monkeypatch.setattr(inside, "STRIP_ROWS", 11)
+    monkeypatch.setattr(tiles, "TILE", 11)
     monkeypatch.setattr(pairs, "BLOCK_VALUES", 64)
     monkeypatch.setattr(pairs, "BLOCK_PAIRS", 5)
     parts = census(tokens, codes, keep=30)

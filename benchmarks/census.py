@@ -45,7 +45,11 @@ def main() -> None:
     record = measure(asked)
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps({name: record[name] for name in ("equal", "roofline_s", "gram_s", "peak_gib", "runs")}))
+    print(
+        json.dumps(
+            {name: record[name] for name in ("equal", "roofline_s", "gram_s", "peak_gib", "runs")}
+        )
+    )
     sys.exit(0 if record["equal"] else 1)
 
 

@@ -140,10 +140,7 @@ def survey(
     tokens = tables.tokens
     say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
     found = prescribe(tokens, codes, repairs, progress=progress) if repairs else ()
-    if found:
-        counted = found[0].before
-    else:
-        counted = census(tokens, codes, reader, progress=progress)
+    counted = found[0].before if found else census(tokens, codes, reader, progress=progress)
     controls = {}
     for name, control in CONTROLS.items():
         if name == "sinusoidal" and (not own or codes.shape[1] % 2):

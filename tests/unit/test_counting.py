@@ -3,10 +3,12 @@
 import pytest
 
 from orthogan.cli import counting
+from orthogan.training.progress import ProgressDisplay
 
 
-class Screen:
+class Screen(ProgressDisplay):
     def __init__(self):
+        super().__init__("counting", show=False)
         self.shown = []
 
     def advance(self, share, pace, numbers=""):

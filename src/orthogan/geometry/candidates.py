@@ -74,4 +74,5 @@ class Candidates:
 
     def crowded(self, rows: slice) -> Tensor:
         """The tokens of a block that have too many candidates."""
-        return rows.start + (self.counts[rows] > CROWD).nonzero().flatten()
+        crowded: Tensor = rows.start + (self.counts[rows] > CROWD).nonzero().flatten()
+        return crowded

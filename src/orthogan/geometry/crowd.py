@@ -27,13 +27,13 @@ class Stakes:
     Attributes:
         tolerance: It may flip first if its gap is at most this multiple of what it is pulled by.
         floor: It may be among the worst if it is beyond the wall by more than this.
-        curve: Twice the square of the distance over the gap, one a displaced token; zeros where
-            gaps do not decide distances, and the floor is not used.
+        curve: Square of the distance over the gap, one a displaced token; None where gaps do not
+            decide distances, so that the floor is of no use.
     """
 
     tolerance: float
     floor: float
-    curve: Tensor
+    curve: Tensor | None
 
     def matter(
         self, rows: Tensor, gap: Tensor, peak: Tensor, trough: Tensor, open_trough: Tensor
@@ -48,12 +48,11 @@ class Stakes:
             open_trough: The same at those positions only that it is not known to flip at.
         """
         bound = peak - trough
-        depth = self.floor * FLOOR_ROUNDING * (gap.clamp_min(0) * self.curve[rows]).sqrt()
-        return (
-            (gap < peak - open_trough)
-            | (gap <= self.tolerance * bound)
-            | ((bound - gap > depth) & gap.isfinite())
-        )
+        matters = (gap < peak - open_trough) | (gap <= self.tolerance * bound)
+        if self.curve is not None:
+            distance = (gap.clamp_min(0) * self.curve[rows]).sqrt()
+            matters |= bound - gap > self.floor * FLOOR_ROUNDING * distance
+        return matters & gap.isfinite()
 
 
 def crowded_tokens(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) -> None:
@@ -74,12 +73,10 @@ def crowded_tokens(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) 
         report(contest, tally, rows, _with_far(contest, tally, rows, gap[part], near))
 
 
-def _with_far(
-    contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, near: Depths
-) -> Depths:
+def _with_far(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, near: Depths) -> Depths:
     """The depths with all other tokens considered, given those of the nearest."""
     scores = contest.scores
-    curve = torch.zeros(len(tokens)) if scores.curve is None else 2 * scores.curve[tokens]
+    curve = None if scores.curve is None else 2 * scores.curve[tokens]
     stakes = Stakes(tally.tolerance, tally.worst.raised_floor(near.low), curve)
     low_pulls = scores.low_pulls(tokens)
     open_pulls = low_pulls.masked_fill(tally.flips[tokens], torch.inf)
@@ -88,9 +85,7 @@ def _with_far(
         for pulls in (low_pulls, open_pulls)
     )
     index = torch.arange(len(tokens))[:, None]
-    some = stakes.matter(
-        index, gap, scores.peak, troughs.amin(1, True), open_troughs.amin(1, True)
-    )
+    some = stakes.matter(index, gap, scores.peak, troughs.amin(1, True), open_troughs.amin(1, True))
     row, other = some.nonzero(as_tuple=True)
     gaps = gap[row, other]
     peaks = scores.group_top[other]

@@ -16,6 +16,7 @@ from orthogan.geometry.census_result import Census, Flip
 from orthogan.geometry.controls import CONTROLS
 from orthogan.geometry.keys import HeadTable, analyse_heads
 from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
+from orthogan.geometry.scan import Progress
 from orthogan.geometry.sinusoids import sinusoids
 from orthogan.tables import Tables, read_tables
 
@@ -96,6 +97,7 @@ def survey(
     repairs: Sequence[str] = ("rotate",),
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
 ) -> Survey:
     """Counts, exactly, the identities that position codes flip, beside controls and repairs.
 
@@ -112,6 +114,7 @@ def survey(
         repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
         seed: Of the random controls.
         say: Hears what is being counted.
+        progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
     Raises:
         ConfigError: an amplitude or number of positions out of range, or repairs for a reader
@@ -136,18 +139,18 @@ def survey(
         return Survey(tables, None, True, None, heads=heads, notes=notes)
     tokens = tables.tokens
     say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
-    found = prescribe(tokens, codes, repairs) if repairs else ()
-    counted = found[0].before if found else census(tokens, codes, reader)
+    found = prescribe(tokens, codes, repairs, progress=progress) if repairs else ()
+    counted = found[0].before if found else census(tokens, codes, reader, progress=progress)
     controls = {}
     for name, control in CONTROLS.items():
         if name == "sinusoidal" and (not own or codes.shape[1] % 2):
             continue
         say(f"counting with {name} codes")
-        controls[name] = census(tokens, control(codes, seed), reader)
+        controls[name] = census(tokens, control(codes, seed), reader, progress=progress)
     curve = {}
     for factor in amplitudes:
         say(f"counting with the codes times {factor:g}")
-        curve[factor] = census(tokens, factor * codes, reader).kept
+        curve[factor] = census(tokens, factor * codes, reader, progress=progress).kept
     return Survey(tables, codes, own, counted, controls, curve, found, heads, notes)
 
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from orthogan.geometry import pairs, scan
+from orthogan.geometry import candidates, guarded, pairs, tiles
+from orthogan.geometry import crowd as crowds
 from orthogan.geometry.census import census
 from orthogan.geometry.identity import identity_margin, tolerance
 
@@ -91,7 +92,11 @@ TABLES = {
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 @pytest.mark.parametrize("name", TABLES)
 def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, crowd, monkeypatch):
-    monkeypatch.setattr(scan, "CROWD", crowd)
+    monkeypatch.setattr(candidates, "CROWD", crowd)
+    if crowd == 0:  # far tokens and several groups of positions too
+        monkeypatch.setattr(crowds, "NEAR", 3)
+        monkeypatch.setattr(crowds, "ROWS_AT_ONCE", 50)
+        monkeypatch.setattr(guarded, "GROUP", 4)
     tokens = TABLES[name]
     bias = draw(len(tokens), seed=11) if reader == "logits" else None
     for scale in (0.1, 3.0):
@@ -129,7 +134,7 @@ def test_every_worst_flip_is_the_one_brute_force_finds(reader):
 @pytest.mark.parametrize("crowd", [128, 0], ids=["few candidates", "crowded"])
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 def test_ties_are_decided_as_by_fractions(reader, crowd, monkeypatch):
-    monkeypatch.setattr(scan, "CROWD", crowd)
+    monkeypatch.setattr(candidates, "CROWD", crowd)
     source = torch.Generator().manual_seed(3)
     tokens = torch.randint(-2, 3, (40, 2), generator=source).float()
     tokens = tokens[(tokens != 0).any(1)]
@@ -183,15 +188,16 @@ def test_two_thousand_tokens_whatever_precision_is_allowed(reduced_precision):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_positions_in_several_passes_and_small_blocks_give_the_same(monkeypatch):
+@pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
+def test_positions_in_several_passes_and_small_blocks_give_the_same(reader, monkeypatch):
     tokens, codes = clusters(120, 6, seed=1, spread=0.3), draw(50, 6, seed=2)
-    whole = census(tokens, codes, keep=30)
+    whole = census(tokens, codes, reader, keep=30)
     inside = sys.modules["orthogan.geometry.census"]  # the function hides the module
     monkeypatch.setattr(inside, "MAX_PULLS", 120 * 7)
-    monkeypatch.setattr(inside, "STRIP_ROWS", 11)
+    monkeypatch.setattr(tiles, "TILE", 11)
     monkeypatch.setattr(pairs, "BLOCK_VALUES", 64)
     monkeypatch.setattr(pairs, "BLOCK_PAIRS", 5)
-    parts = census(tokens, codes, keep=30)
+    parts = census(tokens, codes, reader, keep=30)
     assert torch.equal(parts.flips_per_token, whole.flips_per_token)
     assert torch.equal(parts.flips_per_position, whole.flips_per_position)
     assert parts.certified == whole.certified
@@ -199,3 +205,15 @@ def test_positions_in_several_passes_and_small_blocks_give_the_same(monkeypatch)
     for part, one in zip(parts.worst_flips, whole.worst_flips, strict=True):
         assert (part.token, part.position, part.becomes) == (one.token, one.position, one.becomes)
         assert part.margin == pytest.approx(one.margin, rel=1e-12)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
+def test_codes_of_very_unequal_lengths_do_not_blur_each_other(reader, monkeypatch):
+    monkeypatch.setattr(tiles, "TILE", 32)
+    tokens = clusters(100, 6, seed=1, spread=1e-3)
+    codes = torch.cat([1e-3 * draw(20, 6, seed=2), 1e6 * draw(2, 6, seed=3)])
+    ahead, _ = leads(tokens, codes, reader)
+    found = census(tokens, codes, reader)
+    agree(found, ahead > 0)
+    assert 0 < int((ahead[:, :20] > 0).sum()) < 2000

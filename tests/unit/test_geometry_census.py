@@ -3,11 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.geometry import census, identity_margin
+from orthogan.geometry import census, duplicates, identity_margin, tiles
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -47,6 +48,14 @@ def test_duplicates_are_collisions_and_flip_with_their_copies():
     assert [(flip.token, flip.becomes) for flip in found.worst()] == [(0, 1), (2, 1), (3, 1)]
     flips = census(tokens, torch.tensor([[-0.6]])).worst()
     assert [(flip.token, flip.becomes) for flip in flips] == [(1, 0)]  # lowest index of the copies
+
+
+def test_different_rows_of_one_hash_are_told_apart(monkeypatch):
+    monkeypatch.setattr(duplicates, "_hashes", lambda rows: np.zeros(len(rows), dtype=np.uint64))
+    found = duplicates.duplicates(torch.tensor([[0.0], [1.0], [0.0], [-0.0], [9.0]]))
+    assert found.groups() == ((0, 2, 3),)
+    assert found.first.tolist() == [0, 1, 4]
+    assert found.kind.tolist() == [0, 1, 0, 0, 2]
 
 
 @pytest.mark.parametrize("reader", ["euclidean", "logits"])
@@ -139,10 +148,11 @@ def test_sampled_flips_are_those_of_the_whole_table():
     assert sampled.flips > 0
 
 
-def test_progress_is_called_to_the_end():
+def test_progress_is_called_to_the_end(monkeypatch):
+    monkeypatch.setattr(tiles, "TILE", 128)
     seen = []
     census(draw(300, 3), draw(2, 3), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(128, 300), (256, 300), (300, 300)]
+    assert seen == [(150, 300), (250, 300), (300, 300)]  # the first block meets all others
 
 
 def test_the_answer_is_plain_data():

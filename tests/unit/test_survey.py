@@ -48,6 +48,21 @@ def test_planted_flips_are_named(tables: Tables) -> None:
     assert set(tree["controls"]) == {"rotated", "isotropic", "sinusoidal"}
 
 
+def test_every_count_reports_its_progress(tables: Tables) -> None:
+    heard: list[tuple[int, int]] = []
+    found = survey(
+        tables,
+        amplitudes=(2.0,),
+        repairs=("scale",),
+        progress=lambda done, total: heard.append((done, total)),
+    )
+    # Before and after the repair, the controls, the amplitude: six tokens are one tile each.
+    assert heard == [(6, 6)] * (2 + len(found.controls) + 1)
+    heard.clear()
+    survey(tables, repairs=(), progress=lambda done, total: heard.append((done, total)))
+    assert heard == [(6, 6)] * (1 + len(found.controls))
+
+
 def test_a_repair_removes_them(tables: Tables) -> None:
     found = survey(tables, repairs=("rotate", "scale"))
     assert [repair.after.flips for repair in found.repairs] == [0, 0]

@@ -71,21 +71,26 @@ def geometry(
     if save is not None and repair == "none":
         raise ConfigError("--save writes repaired codes; name one with --repair.")
     factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    from orthogan.cli.counting import Countdown
     from orthogan.survey import survey
     from orthogan.tables import save_positions
+    from orthogan.training.progress import ProgressDisplay
 
-    found = survey(
-        source,
-        embedding=embedding,
-        positions=positions,
-        limit=limit,
-        num_heads=num_heads,
-        num_positions=num_positions,
-        reader=reader,
-        amplitudes=factors,
-        repairs=() if repair == "none" or reader != "euclidean" else (repair,),
-        say=say,
-    )
+    with ProgressDisplay("counting") as display:
+        countdown = Countdown(display)
+        found = survey(
+            source,
+            embedding=embedding,
+            positions=positions,
+            limit=limit,
+            num_heads=num_heads,
+            num_positions=num_positions,
+            reader=reader,
+            amplitudes=factors,
+            repairs=() if repair == "none" or reader != "euclidean" else (repair,),
+            say=countdown.announce,
+            progress=countdown.advance,
+        )
     tree = found.to_dict()
     if save is not None:
         if not found.own or not found.repairs:

@@ -8,7 +8,6 @@ given numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -22,17 +21,14 @@ from orthogan.geometry.guarded import full_float32, guarded_scores
 from orthogan.geometry.identity import safe_radius, walls_of
 from orthogan.geometry.pairs import Contest
 from orthogan.geometry.readers import Reader, reader_of
-from orthogan.geometry.scan import first_guess, scan_strip
+from orthogan.geometry.scan import Progress, scan
 from orthogan.geometry.tables import binary_scale, position_codes, token_table
 from orthogan.geometry.tally import MAX_FACTOR, Shortlist, Tally
 
-STRIP_ROWS = 128  # 128 x 30,000 float32 gaps are 15 MB
 MAX_PULLS = 2**27  # float32 values held for tokens x positions: 512 MB
-EXACT_ROWS = 32  # flips at a time whose margins are taken in float64
+EXACT_ROWS = 128  # flips at a time whose margins are taken in float64
 EXACT_PAIRS = 1024
 EXACT_ROUNDING = 1 - 1e-9
-
-Progress = Callable[[int, int], None]
 
 
 def census(
@@ -61,7 +57,7 @@ def census(
             states a 95 % interval. None: every pair.
         seed: Of the sample.
         keep: How many of the worst flips are kept for `worst`.
-        progress: Called with (tokens done, tokens in all) now and then.
+        progress: Called with (work done, work in all) now and then, both counted in tokens.
 
     Raises:
         ShapeError: not two matrices of one width.
@@ -130,13 +126,7 @@ def _scan(contest: Contest, keep: int, progress: Progress | None) -> Tally:
     tally = Tally(flips, lead, Shortlist(keep))
     if num_tokens == 1:
         return tally
-    scratch = torch.empty(min(STRIP_ROWS, num_tokens), num_tokens)
-    first_guess(contest, tally)
-    for begin in range(0, num_tokens, STRIP_ROWS):
-        end = min(begin + STRIP_ROWS, num_tokens)
-        scan_strip(contest, tally, slice(begin, end), scratch)
-        if progress is not None:
-            progress(end, num_tokens)
+    scan(contest, tally, progress)
     return tally
 
 

@@ -1,21 +1,58 @@
-"""Tokens that very many others might replace: the nearest few, and the far ones in order.
+"""Tokens that very many others might replace: first the nearest few, then the rest in groups.
 
-Far tokens have a gap of at least that of the last near one, so at each position only those count
-that are pulled by more than that beyond the displaced token: the head of the list of all tokens in
-the order of their pull, which is gone through in growing pieces until the identity is lost.
+The nearest settle most positions. Another token is looked at only in a group of positions where a
+bound on its pull shows that it may flip an open position, may be among the deepest flips, or may
+be the first to flip if all codes grow.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from orthogan.geometry.pairs import TINY, Contest, Depths, decide, near_depths, note_pairs, report
+from orthogan.geometry.pairs import Contest, Depths, depths_of_pairs, near_depths, report
 from orthogan.geometry.tally import Tally
 
 NEAR = 32  # near tokens; every position is looked at for each
-PIECES = (128, 2048)  # ends of the pieces of the list; the last one is the whole list
 ROWS_AT_ONCE = 16
+FLOOR_ROUNDING = 1 - 1e-5
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """What another token must reach to change the result.
+
+    Attributes:
+        tolerance: It may flip first if its gap is at most this multiple of what it is pulled by.
+        floor: It may be among the worst if it is beyond the wall by more than this.
+        curve: Square of the distance over the gap, one a displaced token; None where gaps do not
+            decide distances, so that the floor is of no use.
+    """
+
+    tolerance: float
+    floor: float
+    curve: Tensor | None
+
+    def matter(
+        self, rows: Tensor, gap: Tensor, peak: Tensor, trough: Tensor, open_trough: Tensor
+    ) -> Tensor:
+        """Whether another token may change the result, as far as bounds tell.
+
+        Args:
+            rows: Place of the displaced token among those at hand.
+            gap: Lower bounds of the gaps.
+            peak: Upper bounds of the other token's pulls at some positions.
+            trough: Lower bounds of the displaced token's pulls at these positions.
+            open_trough: The same at those positions only that it is not known to flip at.
+        """
+        bound = peak - trough
+        matters = (gap < peak - open_trough) | (gap <= self.tolerance * bound)
+        if self.curve is not None:
+            distance = (gap.clamp_min(0) * self.curve[rows]).sqrt()
+            matters |= bound - gap > self.floor * FLOOR_ROUNDING * distance
+        return matters & gap.isfinite()
 
 
 def crowded_tokens(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) -> None:
@@ -24,139 +61,43 @@ def crowded_tokens(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) 
     Args:
         contest: Reader, codes and scores.
         tally: Flips and pairs are entered here.
-        tokens: Indices of the tokens.
+        tokens: Indices of the tokens, ascending.
         gap: Lower bounds of their gaps; infinite for the token itself.
     """
-    _note_all_pairs(contest, tally, tokens, gap)
     nearest, others = gap.topk(min(NEAR, gap.shape[1]), largest=False)
-    parts = [
-        near_depths(contest, tally, tokens[part], others[part], nearest[part])
-        for part in torch.arange(len(tokens)).split(ROWS_AT_ONCE)
-    ]
-    best, low, high = (
-        torch.cat([getattr(part, name) for part in parts]) for name in ("best", "low", "high")
+    gap.scatter_(1, others, torch.inf)
+    everywhere = slice(0, len(contest.codes))
+    for part in torch.arange(len(tokens)).split(ROWS_AT_ONCE):
+        rows = tokens[part]
+        near = near_depths(contest, tally, rows, others[part], nearest[part], everywhere)
+        report(contest, tally, rows, _with_far(contest, tally, rows, gap[part], near))
+
+
+def _with_far(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, near: Depths) -> Depths:
+    """The depths with all other tokens considered, given those of the nearest."""
+    scores = contest.scores
+    curve = None if scores.curve is None else 2 * scores.curve[tokens]
+    stakes = Stakes(tally.tolerance, tally.worst.raised_floor(near.low), curve)
+    low_pulls = scores.low_pulls(tokens)
+    open_pulls = low_pulls.masked_fill(tally.flips[tokens], torch.inf)
+    troughs, open_troughs = (
+        torch.stack([pulls[:, span].amin(1) for span in scores.groups], 1)
+        for pulls in (low_pulls, open_pulls)
     )
-    beyond = nearest[:, -1]
-    excess = contest.scores.top - contest.scores.low_pulls(tokens) - beyond[:, None]
-    if bool((excess > 0).any()):
-        far = _far_depths(contest, tally, tokens, gap, beyond, excess)
-        low = low.maximum(far.low)
-        narrow = _narrowed(contest, tally, tokens, gap, beyond, Depths(best, low, far.high))
-        best, low, high = best.maximum(far.best), narrow.low, high.maximum(narrow.high)
-    report(contest, tally, tokens, Depths(best, low, high))
-
-
-def _note_all_pairs(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor) -> None:
-    scores = contest.scores
-    top, bottom = scores.pulls.amax(1), scores.low_pulls(tokens).amin(1)
-    reach = (top - bottom[:, None]).minimum(scores.reach[tokens, None])
-    row, other = (gap <= tally.tolerance * reach.clamp_min(0)).nonzero(as_tuple=True)
-    note_pairs(contest, tally, tokens[row], other, gap[row, other])
-
-
-def _far_depths(
-    contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, beyond: Tensor, excess: Tensor
-) -> Depths:
-    """As `near_depths`, for all tokens with gaps of at least `beyond`.
-
-    `excess` is by how much the largest pull at a position exceeds what such a token needs.
-    """
-    scores = contest.scores
-    values, order = scores.descending
-    low_pulls = scores.low_pulls(tokens)
-    # Below zero, so that a far token that is not visited bounds nothing.
-    best, low = torch.full_like(excess, -1.0), torch.zeros_like(excess)
-    for t in range(excess.shape[1]):
-        rows = ((excess[:, t] > 0) & ~tally.flips[tokens, t]).nonzero().flatten()
-        if not len(rows):
-            continue
-        need = low_pulls[rows, t] + beyond[rows]
-        heads = torch.searchsorted(-values[t], -need)
-        begin = 0
-        for end in (*PIECES, gap.shape[1]):
-            end = min(end, int(heads.max()) if len(heads) else 0)
-            if end <= begin:
-                break
-            piece = order[t, begin:end].long()
-            lead = values[t, begin:end] - gap[rows[:, None], piece] - low_pulls[rows, t, None]
-            flipped = _enter(contest, tally, tokens, rows, piece, t, lead, gap, best, low)
-            going_on = ~flipped & (heads > end)
-            rows, heads, begin = rows[going_on], heads[going_on], end
-    # What may lie in pieces that were not looked at.
-    flips = tally.flips[tokens] & (excess > 0)
-    high = scores.depth_caps(tokens)
-    if scores.curve is not None:
-        distance = (2 * beyond.clamp_min(0) * scores.curve[tokens]).sqrt().clamp_min(TINY)
-        high = high.minimum(excess / distance[:, None])
-    return Depths(torch.where(flips, excess, best), low, torch.where(flips, high, 0.0))
-
-
-def _narrowed(
-    contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, beyond: Tensor, far: Depths
-) -> Depths:
-    """Narrower bounds for flips that might be among the worst.
-
-    A far token makes a flip deeper than the floor of the shortlist only if it is pulled by more
-    than its gap and that floor times its distance: the head of the list is short now.
-    """
-    scores = contest.scores
-    if scores.curve is None:
-        return far
-    floor = tally.worst.raised_floor(far.low)
-    values, order = scores.descending
-    low_pulls = scores.low_pulls(tokens)
-    least = beyond + floor * (2 * beyond.clamp_min(0) * scores.curve[tokens]).sqrt()
-    need = low_pulls + least[:, None] * (1 - 1e-5)
-    low, high = far.low.clone(), far.high.clone()
-    open_ = tally.flips[tokens] & (high > floor)
-    for t in open_.any(0).nonzero().flatten().tolist():
-        rows = open_[:, t].nonzero().flatten()
-        end = int(torch.searchsorted(-values[t], -need[rows, t]).max())
-        piece = order[t, :end].long()
-        gaps = gap[rows[:, None], piece]
-        first = tokens[rows, None]
-        near, wide = (
-            distance.clamp_min(TINY).masked_fill(gaps.isinf(), 1)
-            for distance in scores.distances(first, piece, gaps)
-        )
-        lead = values[t, :end] - gaps - low_pulls[rows, t, None]
-        length = scores.lengths[first] + scores.lengths[piece]
-        sure = lead - scores.pair_guards(first, piece) - scores.slack[t] * length
-        edge = torch.full((len(rows), 1), floor)
-        # Those not in the head are no deeper than the floor.
-        high[rows, t] = torch.cat([lead / near, edge], 1).amax(1).minimum(high[rows, t])
-        low[rows, t] = torch.cat([sure / wide, low[rows, t, None]], 1).amax(1)
-    return Depths(far.best, low, high)
-
-
-def _enter(
-    contest: Contest,
-    tally: Tally,
-    tokens: Tensor,
-    rows: Tensor,
-    piece: Tensor,
-    t: int,
-    lead: Tensor,
-    gap: Tensor,
-    best: Tensor,
-    low: Tensor,
-) -> Tensor:
-    """Enters the flips of one piece at one position; which rows have flipped by now."""
-    scores = contest.scores
-    top, place = lead.max(1)
-    winner = piece[place]
-    i = tokens[rows]
-    guard = scores.pair_guards(i, winner)
-    margin = guard + scores.slack[t] * (scores.lengths[i] + scores.lengths[winner])
-    sure = top > margin
-    tally.flips[i[sure], t] = True
-    _, distance = scores.distances(i, winner, gap[rows, winner])
-    depth = (top - margin).clamp_min(0) / distance.clamp_min(TINY)
-    low[rows, t] = low[rows, t].maximum(depth)
-    best[rows, t] = best[rows, t].maximum(top)
-    doubtful = ((top > 0) & ~sure).nonzero().flatten()
-    if len(doubtful):
-        row, column = (lead[doubtful] > 0).nonzero(as_tuple=True)
-        first, second = i[doubtful[row]], piece[column]
-        decide(contest, tally, first, second, torch.full_like(first, t))
-    return tally.flips[i, t]
+    index = torch.arange(len(tokens))[:, None]
+    some = stakes.matter(index, gap, scores.peak, troughs.amin(1, True), open_troughs.amin(1, True))
+    row, other = some.nonzero(as_tuple=True)
+    gaps = gap[row, other]
+    peaks = scores.group_top[other]
+    needed = stakes.matter(row[:, None], gaps[:, None], peaks, troughs[row], open_troughs[row])
+    best, low, high = near.best.clone(), near.low.clone(), near.high.clone()
+    for number, span in enumerate(scores.groups):
+        pairs = needed[:, number].nonzero().flatten()
+        args = tokens[row[pairs]], other[pairs], gaps[pairs], span
+        for found, depths in depths_of_pairs(contest, tally, *args):
+            place = torch.searchsorted(tokens, found)
+            for whole, part in ((best, depths.best), (low, depths.low), (high, depths.high)):
+                whole[:, span][place] = whole[:, span][place].maximum(part)
+    if scores.curve is None:  # those that were not looked at may be the deepest
+        high = torch.where(tally.flips[tokens], scores.depth_caps(tokens), high)
+    return Depths(best, low, high)

@@ -26,6 +26,7 @@ UNIT = 2.0**-24
 EXTRA_ROUNDINGS = 96  # of the inputs to float32, the offsets, the guards and the sums of a test
 UNDERFLOW = 1e-30  # far above what float32 can lose of scaled entries
 GROUP = 32  # positions whose extremes bound a pair of tokens at once
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -61,27 +62,30 @@ class GuardedScores:
     curve: Tensor | None
     rest: Tensor
 
-    def gaps(self, rows: slice, out: Tensor) -> Tensor:
-        """Lower bounds of the gaps of some tokens to all others, less `own` of the row."""
-        torch.addmm(self.others, self.tokens[rows], self.directions.T, alpha=-1, out=out)
-        place = torch.arange(len(out))
-        out[place, place + rows.start] = torch.inf
-        return out
+    @property
+    def symmetric(self) -> bool:
+        """Whether the products of a pair are the same from both sides."""
+        return self.tokens is self.directions
 
-    def low_pulls(self, tokens: Tensor | slice) -> Tensor:
+    @property
+    def groups(self) -> list[slice]:
+        """Runs of positions, `GROUP` in each but the last."""
+        total = self.pulls.shape[1]
+        return [slice(begin, min(begin + GROUP, total)) for begin in range(0, total, GROUP)]
+
+    def low_pulls(self, tokens: Tensor | slice, span: slice = ALL) -> Tensor:
         """Lower bounds of <p_t, a_i>."""
-        return self.pulls[tokens] - self.lengths[tokens, None] * self.slack
+        return self.pulls[:, span][tokens] - self.lengths[tokens, None] * self.slack[span]
 
     @cached_property
-    def top(self) -> Tensor:
-        """Per position, the largest upper bound of any token."""
-        return self.pulls.amax(0)
+    def peak(self) -> Tensor:
+        """Per token, the largest upper bound of any position."""
+        return self.group_top.amax(1)
 
     @cached_property
-    def reach(self) -> Tensor:
-        """Per token, an upper bound of what any position adds to any other token's lead."""
-        blocks = torch.arange(len(self.pulls)).split(1024)
-        return torch.cat([(self.top - self.low_pulls(rows)).amax(1) for rows in blocks])
+    def trough(self) -> Tensor:
+        """Per token, the smallest lower bound of any position."""
+        return self.group_low.amin(1)
 
     @cached_property
     def group_top(self) -> Tensor:
@@ -98,12 +102,6 @@ class GuardedScores:
             lows.append(group.amin(1) - self.lengths * slack.max())
         return torch.stack(lows, 1)
 
-    @cached_property
-    def descending(self) -> tuple[Tensor, Tensor]:
-        """Per position (rows), all upper bounds from the largest on, and whose they are."""
-        values, order = self.pulls.T.contiguous().sort(dim=1, descending=True)
-        return values, order.int()
-
     def pair_guards(self, first: Tensor, second: Tensor) -> Tensor:
         """How far the lower bounds of the gaps of pairs may lie below the gaps."""
         return 2 * (self.own_guard[first] + self.other_guard[second])
@@ -119,9 +117,9 @@ class GuardedScores:
         guard += 2 * UNIT * (self.lengths[first] + self.lengths[second])
         return (distance - guard).clamp_min(0), distance + guard
 
-    def depth_caps(self, tokens: Tensor) -> Tensor:
+    def depth_caps(self, tokens: Tensor, span: slice = ALL) -> Tensor:
         """Upper bounds of how far some tokens can be beyond a wall at every position."""
-        return (self.code_lengths - self.rest[tokens, None]).clamp_min(0)
+        return (self.code_lengths[span] - self.rest[tokens, None]).clamp_min(0)
 
     def pair_bounds(self, first: Tensor, second: Tensor) -> Tensor:
         """Upper bounds of what any position adds to the lead of `second` over `first`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -43,34 +44,44 @@ def near_pairs(contest: Contest, tally: Tally, first: Tensor, second: Tensor, ga
     """Settles all positions for the given pairs of tokens, sorted by the first."""
     scores = contest.scores
     factor = max(1.0, tally.tolerance)
-    kept = []
+    kept = [torch.zeros(0, dtype=torch.int64)]
     for i in torch.arange(len(first)).split(BLOCK_PAIRS):
         bound = scores.pair_bounds(first[i], second[i])
         # Of negative bounds, which meet the negative gaps of logits, the plain one is the weaker.
         kept.append(i[gap[i] <= bound.maximum(factor * bound)])
     index = torch.cat(kept)
-    rows, counts = first[index].unique_consecutive(return_counts=True)
-    starts = index.new_zeros(len(rows))
-    starts[1:] = counts.cumsum(0)[:-1]
+    pairs = first[index], second[index], gap[index]
+    for tokens, depths in depths_of_pairs(contest, tally, *pairs, slice(0, len(contest.codes))):
+        report(contest, tally, tokens, depths)
+
+
+def depths_of_pairs(
+    contest: Contest, tally: Tally, first: Tensor, second: Tensor, gap: Tensor, span: slice
+) -> Iterator[tuple[Tensor, Depths]]:
+    """Settles a run of positions for pairs of tokens sorted by the first, some tokens at a time.
+
+    Yields tokens, each once in all, and how deep they are at these positions.
+    """
+    rows, counts = first.unique_consecutive(return_counts=True)
+    starts = counts.cumsum(0) - counts
     order = counts.sort(descending=True, stable=True).indices
     done = 0
     while done < len(order):
         width = int(counts[order[done]])
-        size = max(1, BLOCK_VALUES // (width * scores.pulls.shape[1]))
+        size = max(1, BLOCK_VALUES // (width * (span.stop - span.start)))
         batch = order[done : done + size]
         column = torch.arange(width)
-        place = index[(starts[batch, None] + column).clamp_max(len(index) - 1)]
+        place = (starts[batch, None] + column).clamp_max(len(first) - 1)
         present = column < counts[batch, None]
         gaps = gap[place].masked_fill(~present, torch.inf)
-        depths = near_depths(contest, tally, rows[batch], second[place], gaps)
-        report(contest, tally, rows[batch], depths)
+        yield rows[batch], near_depths(contest, tally, rows[batch], second[place], gaps, span)
         done += size
 
 
 def near_depths(
-    contest: Contest, tally: Tally, tokens: Tensor, others: Tensor, gap: Tensor
+    contest: Contest, tally: Tally, tokens: Tensor, others: Tensor, gap: Tensor, span: slice
 ) -> Depths:
-    """Settles all positions for some tokens (rows) against a few others each (columns).
+    """Settles a run of positions for some tokens (rows) against a few others each (columns).
 
     Args:
         contest: Reader, codes and scores.
@@ -78,30 +89,31 @@ def near_depths(
         tokens: Indices of the tokens.
         others: Indices of the other tokens.
         gap: Lower bounds of the gaps; infinite where a column is not in use.
+        span: The positions.
     """
     scores = contest.scores
-    shape = (*others.shape, scores.pulls.shape[1])
-    lead = scores.pulls[others.flatten()].view(shape)
-    lead -= scores.low_pulls(tokens)[:, None, :]
+    shape = (*others.shape, span.stop - span.start)
+    lead = scores.pulls[:, span].index_select(0, others.flatten()).view(shape)
+    lead -= scores.low_pulls(tokens, span)[:, None, :]
     _note_first_flips(contest, tally, tokens, others, gap, lead.amax(2))
     lead -= gap[:, :, None]
     best = lead.amax(1)
     guard = scores.pair_guards(tokens[:, None], others).masked_fill(gap.isinf(), 0).amax(1)
     length = scores.lengths[tokens] + scores.lengths[others].amax(1)
-    margin = guard[:, None] + length[:, None] * scores.slack
+    margin = guard[:, None] + length[:, None] * scores.slack[span]
     sure = best > margin
-    tally.flips[tokens] |= sure
+    tally.flips[:, span][tokens] |= sure
     doubtful = (best > 0) & ~sure
     if bool(doubtful.any()):
         row, column, t = ((lead > 0) & doubtful[:, None, :]).nonzero(as_tuple=True)
-        decide(contest, tally, tokens[row], others[row, column], t)
+        decide(contest, tally, tokens[row], others[row, column], span.start + t)
     if not bool((best > 0).any()):
         return Depths(best, best, best)
     near, far = (
         1 / distance.clamp_min(TINY).masked_fill(gap.isinf(), 1)
         for distance in scores.distances(tokens[:, None], others, gap)
     )
-    high = (lead * near[:, :, None]).amax(1).minimum(scores.depth_caps(tokens))
+    high = (lead * near[:, :, None]).amax(1).minimum(scores.depth_caps(tokens, span))
     low = ((lead - margin[:, None, :]) * far[:, :, None]).amax(1).clamp_min(0)
     return Depths(best, low, high)
 

@@ -15,6 +15,7 @@ from orthogan.geometry.census import census
 from orthogan.geometry.census_result import Census
 from orthogan.geometry.mean_code import mean_code
 from orthogan.geometry.recover import linear_r2
+from orthogan.geometry.scan import Progress
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
 CARRIED = 0.9  # share of the token variance whose directions a projection clears by default
@@ -116,7 +117,11 @@ CHANGES: dict[str, Callable[[Tensor, Tensor, Census], Tensor]] = {
 
 
 def prescribe(
-    tokens: Tensor, codes: Tensor, changes: Sequence[str] = tuple(CHANGES)
+    tokens: Tensor,
+    codes: Tensor,
+    changes: Sequence[str] = tuple(CHANGES),
+    *,
+    progress: Progress | None = None,
 ) -> tuple[Prescription, ...]:
     """Each change of the codes with the flips before and after, and what can still be read.
 
@@ -127,6 +132,7 @@ def prescribe(
         codes: Position codes, one row a position.
         changes: Any of `scale` (one factor on all codes, until nothing flips), `remove-mean`,
             `rotate` (`place_positions`) and `project` (`projected_codes`).
+        progress: Called with (work done, work in all) of each census, in tokens, now and then.
 
     Raises:
         ShapeError: not two matrices of one width.
@@ -140,7 +146,7 @@ def prescribe(
     for name in changes:
         if name not in CHANGES:
             raise UnknownNameError("change", name, CHANGES)
-    before = census(tokens, codes)
+    before = census(tokens, codes, progress=progress)
     read_before = linear_r2(tokens, codes)
     energy = float(codes.double().square().sum())
     found = []
@@ -153,7 +159,7 @@ def prescribe(
                 name=name,
                 codes=changed,
                 before=before,
-                after=census(tokens, changed),
+                after=census(tokens, changed, progress=progress),
                 token_r2=(read_before[0], read[0]),
                 position_r2=(read_before[1], read[1]),
                 energy_kept=left / energy if energy else 1.0,

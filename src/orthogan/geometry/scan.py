@@ -1,22 +1,58 @@
-"""One strip of a census: some tokens against all others at all positions.
-
-The gaps of a strip are one matrix product. A token j can take the identity of token i somewhere
-only if their gap is below the largest pull of any position from i towards any token, which for
-most tokens leaves few j or none. Those are looked at position by position; tokens with very many
-of them are left to `crowd`.
-"""
+"""The scan of a census: every token against every other, and every position where it matters."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from orthogan.geometry.candidates import Candidates
 from orthogan.geometry.crowd import crowded_tokens
+from orthogan.geometry.nearest import Nearest
 from orthogan.geometry.pairs import BLOCK_PAIRS, Contest, near_pairs, note_pairs
 from orthogan.geometry.tally import Tally
+from orthogan.geometry.tiles import Tiles
 
-CROWD = 128  # candidates of one token from which on they are not looked at one by one
+CROWD_ROWS = 128  # crowded tokens at a time: 128 x 30,000 float32 gaps are 15 MB
 NUM_SAMPLED = 256  # tokens among which a near one is looked for to begin with
+NUM_GUESSED = 2048  # tokens for which it is looked for
+
+Progress = Callable[[int, int], None]
+
+
+def scan(contest: Contest, tally: Tally, progress: Progress | None) -> None:
+    """Settles all positions of all tokens.
+
+    Args:
+        contest: Reader, codes and scores.
+        tally: Flips, gaps and pairs are entered here.
+        progress: Called with the work done and the work in all, counted in tokens.
+    """
+    num_tokens = len(contest.scores.tokens)
+    first_guess(contest, tally)
+    candidates, nearest = Candidates.among(num_tokens), Nearest.among(num_tokens)
+    tiles = Tiles.of(contest.scores)
+    work, done = tiles.work(), 0
+    for number, rows in enumerate(tiles.blocks):
+        for tile in tiles.walk(number):
+            nearest.look(contest, tile)
+            candidates.look(contest, tally, tile)
+        near_pairs(contest, tally, *candidates.take(rows))
+        _settle_crowded(contest, tally, candidates.crowded(rows))
+        nearest.settle(contest, tally, rows)
+        done += work[number]
+        if progress is not None:
+            progress(num_tokens * done // sum(work), num_tokens)
+
+
+def _settle_crowded(contest: Contest, tally: Tally, crowded: Tensor) -> None:
+    scores = contest.scores
+    for tokens in crowded.split(CROWD_ROWS):
+        gap = torch.addmm(scores.others, scores.tokens[tokens], scores.directions.T, alpha=-1)
+        gap += scores.own[tokens, None]
+        gap[torch.arange(len(tokens)), tokens] = torch.inf
+        crowded_tokens(contest, tally, tokens, gap)
 
 
 def first_guess(contest: Contest, tally: Tally) -> None:
@@ -25,11 +61,10 @@ def first_guess(contest: Contest, tally: Tally) -> None:
     num_tokens = len(scores.tokens)
     low, high = scores.pulls.argmin(0), scores.pulls.argmax(0)
     sampled = torch.linspace(0, num_tokens - 1, min(NUM_SAMPLED, num_tokens)).long()
-    for tokens in torch.arange(num_tokens).split(BLOCK_PAIRS):
-        block = scores.others[sampled] - scores.tokens[tokens] @ scores.directions[sampled].T
-        block.masked_fill_(tokens[:, None] == sampled, torch.inf)
-        near = sampled[block.argmin(1)]
-        _note(contest, tally, tokens, near)
+    guessed = torch.linspace(0, num_tokens - 1, min(NUM_GUESSED, num_tokens)).long()
+    gaps = scores.others[sampled] - scores.tokens[guessed] @ scores.directions[sampled].T
+    gaps.masked_fill_(guessed[:, None] == sampled, torch.inf)
+    _note(contest, tally, guessed, sampled[gaps.argmin(1)])
     _note(contest, tally, low, high)
 
 
@@ -40,37 +75,3 @@ def _note(contest: Contest, tally: Tally, first: Tensor, second: Tensor) -> None
     for one, other in zip(i.split(BLOCK_PAIRS), j.split(BLOCK_PAIRS), strict=True):
         product = (scores.tokens[one] * scores.directions[other]).sum(1)
         note_pairs(contest, tally, one, other, scores.own[one] + scores.others[other] - product)
-
-
-def scan_strip(contest: Contest, tally: Tally, rows: slice, scratch: Tensor) -> None:
-    """Settles all positions for some tokens against all others."""
-    scores = contest.scores
-    strip = scores.gaps(rows, out=scratch[: rows.stop - rows.start])
-    tokens = torch.arange(rows.start, rows.stop)
-    own = scores.own[rows]
-    lowest, nearest = strip.min(1)
-    at_rest = lowest + scores.pair_guards(tokens, nearest)
-    factor = max(1.0, tally.tolerance)
-    reach = scores.reach[rows]
-    limit = at_rest.maximum((factor * reach).masked_fill(reach <= 0, 0) - own)
-    candidates = strip <= limit[:, None]
-    crowded = candidates.sum(1) > CROWD
-    candidates[crowded] = False
-    row, other = candidates.nonzero(as_tuple=True)
-    gap = strip[row, other]
-    _note_leads(contest, tally, tokens[row], other, gap <= at_rest[row])
-    near_pairs(contest, tally, tokens[row], other, gap + own[row])
-    if bool(crowded.any()):
-        gaps = strip[crowded]
-        row, other = (gaps <= at_rest[crowded, None]).nonzero(as_tuple=True)
-        held = torch.ones_like(other, dtype=torch.bool)
-        _note_leads(contest, tally, tokens[crowded][row], other, held)
-        crowded_tokens(contest, tally, tokens[crowded], gaps + own[crowded, None])
-
-
-def _note_leads(
-    contest: Contest, tally: Tally, first: Tensor, second: Tensor, nearest: Tensor
-) -> None:
-    first, second = first[nearest], second[nearest]
-    for i, j in zip(first.split(BLOCK_PAIRS), second.split(BLOCK_PAIRS), strict=True):
-        tally.lead.scatter_reduce_(0, i, contest.reader.gaps(i, j), "amin")

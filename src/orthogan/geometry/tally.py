@@ -80,15 +80,21 @@ class Tally:
     worst: Shortlist
     tolerance: float = MAX_FACTOR
     _pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    _held: int = 0
 
     def may_flip_first(self, keys: Tensor, low: Tensor, high: Tensor) -> None:
         """Pairs of tokens (key: token * tokens + token) that meet between two factors each."""
         if len(high):
             self.tolerance = min(self.tolerance, max(float(high.min()), 0.0))
         open_ = low <= self.tolerance
+        kept = int(open_.sum())
+        if kept == 0:
+            return
         self._pairs.append((keys[open_], low[open_]))
-        if sum(len(low) for _, low in self._pairs) > PRUNE_AT:
+        self._held += kept
+        if self._held > PRUNE_AT:
             self._pairs = [self.first_flips()]
+            self._held = len(self._pairs[0][0])
 
     def first_flips(self) -> tuple[Tensor, Tensor]:
         """Pairs that may be the first to meet, and lower bounds of their factors, lowest first."""

@@ -105,6 +105,9 @@ def other_value(config: NetworkConfig, name: str) -> Any:
     choices = {
         "score": score_names(),
         "positions": position_names(),
+        "keys": ["values"],  # every score takes them
+        "key_size": [getattr(config, "width", 0) // 2],
+        "injection": ["untied"],  # it takes every code
         "colours": [1, 3],
         "size": [32],
         "classes": [3],

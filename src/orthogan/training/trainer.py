@@ -13,6 +13,7 @@ from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.penalties import PENALTIES, Judge
 from orthogan.data import ImageSet, Order, to_floats
+from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
@@ -65,12 +66,31 @@ class Trainer:
             self.generator = config.generator.build().to(self.device)
         with rng.initialisation(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
+        if waits_for_tokens(self.generator) or waits_for_tokens(self.discriminator):
+            self._show_first_images()
         self.average = average_of(self.generator)
         self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
         self.discriminator_optimizer = _optimizer(
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
+
+    def _show_first_images(self) -> None:
+        """Both players see the first images of the run, for statistics of their tokens."""
+        config, count = self.config, min(STATISTICS_IMAGES, self.images.num_images)
+        index = self.order.batch(0, count).to(self.device)
+        labels = self._labels(index)
+        noise = rng.stream(config.seed, "statistics")
+        latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
+        fake = show_tokens(self.generator, latents, labels)
+        images = torch.cat([to_floats(self.images.images[index]), fake])
+        show_tokens(self.discriminator, images, None if labels is None else labels.repeat(2))
+
+    def _labels(self, index: Tensor) -> Labels | None:
+        """The labels of these images, if the players are told them."""
+        if not self.config.conditional or self.images.labels is None:
+            return None
+        return self.images.labels[index]
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.
@@ -85,11 +105,7 @@ class Trainer:
         self._set_schedules(progress)
         index = self.order.batch(self.images_seen, batch).to(self.device)
         real = to_floats(self.images.images[index])
-        labels = (
-            self.images.labels[index]
-            if config.conditional and self.images.labels is not None
-            else None
-        )
+        labels = self._labels(index)
         noise = rng.stream(config.seed, "noise", self.images_seen)
         latents = rng.normal((batch, config.generator.latent_size), noise).to(self.device)
         with autocast(self.precision, self.device):

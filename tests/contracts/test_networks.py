@@ -302,8 +302,12 @@ def other_value(config: NetworkConfig, name: str) -> Any:
 
 
 def options(registry: Any) -> list[tuple[str, str]]:
+    # 'start' decides the first weights alone: see test_attending_networks.py.
     return [
-        (kind, name) for kind in registry for name in registry[kind].model_fields if name != "kind"
+        (kind, name)
+        for kind in registry
+        for name in registry[kind].model_fields
+        if name not in ("kind", "start")
     ]
 
 

@@ -112,7 +112,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "size": [32],
         "classes": [3],
     }.get(name, get_args(type(config).model_fields[name].annotation))
-    return next((choice for choice in choices if choice != value), 2 * value)
+    return next((choice for choice in choices if choice != value), 2 * (value or 0))
 
 
 def shapes(network: nn.Module) -> dict[str, torch.Size]:

@@ -298,7 +298,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
     }.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):
         return not value
-    return next((choice for choice in choices if choice != value), 2 * value)
+    return next((choice for choice in choices if choice != value), 2 * (value or 0))
 
 
 def options(registry: Any) -> list[tuple[str, str]]:

@@ -11,8 +11,10 @@ machine weighs on both sides.
 - `orders`: the products alone, (Q K^T) V against Q (K^T V); the switch is the first length from
   which on the linear order wins, beside the one that counted operations give.
 - `multihead`: a whole layer, forward with backward, against `nn.MultiheadAttention` with the same
-  weights, once returning its attention weights (which makes them, as ours does) and once not (a
-  fused kernel, which has no second derivative). Both outputs are compared first.
+  weights, once returning its attention weights (which makes them) and once not (a fused kernel,
+  which has no second derivative; ours takes it too for long sequences, and has one), and against
+  itself in the form for second derivatives, which writes the weights out. All outputs are compared
+  first.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import torch
 from provenance import matmul_rate, provenance
 from torch import Tensor, nn
 
-from orthogan.attention import Attention, order_costs, read
+from orthogan.attention import Attention, order_costs, read, second_derivatives
 
 RESULTS = Path(__file__).parent / "results"
 WIDTH, HEADS = 64, 4
@@ -182,6 +184,19 @@ class Multihead(nn.Module):
         return attended
 
 
+class Written(nn.Module):
+    """A layer with its weights written out, as a penalised discriminator runs it."""
+
+    def __init__(self, layer: Attention) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        with second_derivatives():
+            attended: Tensor = self.layer(tokens)
+        return attended
+
+
 def multihead(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row a length: ours over theirs."""
     for length in MULTIHEAD_LENGTHS:
@@ -190,7 +205,7 @@ def multihead(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         tokens = torch.randn(max(1, asked.tokens // length), length, WIDTH)
         for module in theirs.values():
             torch.testing.assert_close(module(tokens), layer(tokens), rtol=1e-4, atol=1e-5)
-        modules = {"ours": layer, **theirs}
+        modules = {"ours": layer, "written": Written(layer), **theirs}
         runs = {name: forward_and_backward(module, tokens) for name, module in modules.items()}
         row = {"tokens": length, "batch": len(tokens)} | compare(runs, asked)
         print(f"{length} tokens: ours over {row['ours_over']}", flush=True)

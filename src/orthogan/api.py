@@ -161,7 +161,9 @@ def train(
     provenance = describe_machine(
         device=str(place), data_fingerprint=pictures.fingerprint(), command=_command()
     )
-    with RunFolder.open(path, settled.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
+    with RunFolder.open(
+        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
+    ) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*pictures.notes, *folder.changes):
             display.note(sentence)

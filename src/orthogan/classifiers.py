@@ -260,7 +260,9 @@ def classify(
         data_fingerprint=f"{lesson.train.images.fingerprint()}+{lesson.test.images.fingerprint()}",
         command=[name, *sys.argv[1:]] if name == "orthogan" else [],
     )
-    with RunFolder.open(path, settled.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
+    with RunFolder.open(
+        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
+    ) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
             display.note(sentence)

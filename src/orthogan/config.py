@@ -69,6 +69,17 @@ class Config(BaseModel):
         """The defaults of another kind of this part; itself where there are no kinds."""
         return self
 
+    @classmethod
+    def complete(cls, recorded: dict[str, Any]) -> dict[str, Any]:
+        """Recorded settings with those that came later, at their defaults.
+
+        Settings that fit no longer come back as they are.
+        """
+        try:
+            return cls(**recorded).to_dict()
+        except (ConfigError, LookupError):
+            return recorded
+
     def to_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries, lists, strings and numbers; `json.dumps` takes it."""
         return self.model_dump(mode="json")
@@ -231,11 +242,13 @@ def _assign(tree: dict[str, Any], name: str, value: Any, known: Mapping[str, Any
 
 def _first_problem(owner: type[BaseModel], error: ValidationError) -> str:
     problem = error.errors()[0]
-    name = ".".join(str(part) for part in problem["loc"]) or owner.__qualname__
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"Unknown setting '{name}'.{did_you_mean(name, owner.model_fields)}"
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
-        return f"In '{name}': {cause}"
+        return f"In '{name}': {cause}" if name else str(cause)
     message = problem["msg"].removeprefix("Value error, ")
+    if not name:  # a rule between settings, which names them itself
+        return f"{message[:1].upper()}{message[1:]}."
     return f"Setting '{name}' = {problem['input']!r}: {message}."

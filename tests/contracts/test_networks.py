@@ -311,18 +311,25 @@ def other_value(config: NetworkConfig, name: str) -> Any:
     choices = {
         "score": score_names(),
         "positions": position_names(),
+        "keys": ["values"],  # every score takes them
+        "key_size": [getattr(config, "width", 0) // 2],
+        "injection": ["untied"],  # it takes every code
         "colours": [1, 3],
         "size": [32],
         "classes": [2],
     }.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):
         return not value
-    return next((choice for choice in choices if choice != value), 2 * value)
+    return next((choice for choice in choices if choice != value), 2 * (value or 0))
 
 
 def options(registry: Any) -> list[tuple[str, str]]:
+    # 'start' decides the first weights alone: see test_attending_networks.py.
     return [
-        (kind, name) for kind in registry for name in registry[kind].model_fields if name != "kind"
+        (kind, name)
+        for kind in registry
+        for name in registry[kind].model_fields
+        if name not in ("kind", "start")
     ]
 
 

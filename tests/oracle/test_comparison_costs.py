@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from orthogan.comparison.costs import FlopCounter, costs_of, step_seconds
+from orthogan.attention import Attention, Rotary, line_coordinates
+from orthogan.comparison.costs import costs_of, step_seconds
+from orthogan.comparison.flops import FlopCounter
 from orthogan.comparison.matching import num_parameters
 from orthogan.recipes import RECIPES
 
@@ -71,6 +73,85 @@ def test_keys_and_values_of_the_default() -> None:
     assert deeper.generator_key_value_bytes == 3 * found.generator_key_value_bytes
     assert found.generator_parameters == num_parameters(config.generator.build())
     assert found.discriminator_parameters == num_parameters(config.discriminator.build())
+
+
+@pytest.mark.parametrize(
+    ("settings", "key_width"),
+    [
+        (("keys=values",), 0),  # the key is the value
+        (("keys=identity",), 0),  # the key is the token
+        (("keys=queries",), 8),
+        (("keys=dual", "score=softmax"), 8),
+        (("keys=whitened",), 8),
+        (("key_size=4",), 4),
+        (("keys=dual", "key_size=4", "score=softmax"), 4),
+        (("keys=values", "positions=sinusoidal", "injection=rotate"), 8),  # the value, turned
+        (("keys=identity", "positions=sinusoidal", "injection=untied"), 0),
+    ],
+)
+def test_keys_are_kept_where_they_are_not_there_already(
+    tiny_settings, settings: tuple[str, ...], key_width: int
+) -> None:
+    config = RECIPES["attention-gan"]().evolve(
+        *tiny_settings(),
+        *("generator.size=16", "discriminator.size=16", "precision=float32"),
+        *(f"generator.{setting}" for setting in settings),
+    )
+    assert costs_of(config).generator_key_value_bytes == 16 * (key_width + 8) * 4
+
+
+@pytest.mark.parametrize("num_tokens", [6, 70])
+@pytest.mark.parametrize(
+    ("options", "num_projected"),
+    [
+        ({}, 12),
+        ({"key_size": 4}, 4),
+        ({"keys": "values"}, 0),
+        ({"keys": "queries"}, 0),
+        ({"keys": "identity"}, 0),
+    ],
+)
+def test_operations_of_a_layer(
+    num_tokens: int, options: dict[str, object], num_projected: int
+) -> None:
+    width, batch = 12, 3
+    layer = Attention(width, 2, **options)  # type: ignore[arg-type]
+    with FlopCounter() as counter:
+        layer(torch.zeros(batch, num_tokens, width))
+    projections = layer.key_size + num_projected + width + width  # queries, keys, values, output
+    products = num_tokens * (layer.key_size + width)
+    assert counter.flops == 2 * batch * num_tokens * (width * projections + products)
+
+
+def test_operations_of_a_fused_backward_pass() -> None:
+    query = torch.randn(1, 1, 70, 4, requires_grad=True)
+    output = nn.functional.scaled_dot_product_attention(query, query, query)
+    with FlopCounter() as counter:
+        torch.autograd.grad(output.sum(), query)
+    assert counter.flops == 5 * 2 * 70 * 70 * 4  # weights again, and four gradients of products
+
+
+def test_operations_of_dual_keys() -> None:
+    layer, plain = (Attention(12, 2, keys=keys) for keys in ("dual", "learned"))
+    flops = []
+    for each in (layer, plain):
+        with FlopCounter() as counter:
+            each(torch.zeros(1, 5, 12))
+        flops.append(counter.flops)
+    size, heads = 6, 2
+    gram, factors, solves = 2 * 5 * size**2, 2 * size**3 // 3, 2 * size**2 * 5
+    assert flops[0] - flops[1] == heads * (gram + factors + solves)
+    right = torch.ones(1, size, 5, requires_grad=True)
+    solved = torch.linalg.solve(torch.eye(size)[None], right)
+    with FlopCounter() as counter:
+        torch.autograd.grad(solved.sum(), right)
+    assert counter.flops == solves
+
+
+def test_what_a_layer_keeps_of_a_token() -> None:
+    positions = Rotary(line_coordinates(3), 4)
+    assert Attention(8, 2, keys="values", value_size=6).num_kept == 6
+    assert Attention(8, 2, keys="values", positions=positions).num_kept == 16
 
 
 def test_convolutions_keep_no_keys(tiny_settings) -> None:

@@ -78,6 +78,26 @@ def test_a_restored_trainer_continues_bit_for_bit(make, stem: str, precision: st
     assert bits(advance(rest, 9)) == bits(whole)
 
 
+def test_statistics_of_tokens_are_taken_once_and_restored(make) -> None:
+    settings = [
+        f"network.{each}"
+        for each in ("keys=whitened", "positions=sinusoidal", "injection=orthogonal", "stem=patch")
+    ]
+    whole = make(*settings)
+    keys = whole.network.blocks[0].attention.keys
+    assert int(keys.count) == len(whole.order.batch(0, whole.order.num_images)) * 17
+    tensors, state = saved(advance(whole, 3))
+    rest = make(*settings)
+    rest.restore(tensors, state)
+    assert bits(advance(rest, 3)) == bits(advance(whole, 3))
+    codes = [network.positions.codes for network in (whole.network, whole.average)]
+    assert torch.equal(*codes)
+    again = whole.config.network.build()
+    again.load_state_dict(whole.average.state_dict())
+    shown = torch.ones(2, 1, 16, 16)
+    assert torch.equal(again.eval()(shown), whole.average(shown))
+
+
 def test_global_random_generators_stay_untouched(make) -> None:
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002 - the global generator is what is watched

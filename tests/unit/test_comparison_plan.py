@@ -91,6 +91,20 @@ def test_every_combination_is_a_variant(planned) -> None:
     assert [variant.config.batch_size for variant in plan.variants] == [8, 16, 8, 16]
 
 
+def test_keys_and_positions_can_vary(planned) -> None:
+    keys = ["learned", "values", "queries", "identity", "whitened", "dual"]
+    plan = planned({"discriminator.keys": keys})
+    assert [variant.config.discriminator.keys for variant in plan.variants] == keys
+    injections = ["add", "concatenate", "rotate", "untied", "orthogonal"]
+    plan = planned({"generator.injection": injections}, more=("generator.positions=sinusoidal",))
+    assert [variant.config.generator.injection for variant in plan.variants] == injections
+    plan = planned({"generator.key_size": [None, 4], "generator.start": ["standard", "mimetic"]})
+    assert plan.variants[3].config.generator.key_size == 4
+    reason = r"generator.keys=dual: .*Dual keys .* the score 'cosine' measures"
+    with pytest.raises(ConfigError, match=reason):
+        planned({"generator.keys": ["learned", "dual"]})
+
+
 def test_the_recipe_can_vary(planned) -> None:
     plan = planned({"model": ["attention-gan", "faithful"]})
     assert [variant.config.loss for variant in plan.variants] == ["relativistic", "non-saturating"]

@@ -158,6 +158,24 @@ def test_message_of_a_nested_problem_is_one_short_sentence() -> None:
         TrainingConfig(penalty={"kin": "exact"})
 
 
+def test_a_rule_between_settings_is_one_sentence_without_the_name_of_a_class() -> None:
+    with pytest.raises(ConfigError, match=r"^In 'generator': injection=rotate turns .*\.$"):
+        TrainingConfig().evolve("generator.injection=rotate")
+    with pytest.raises(ConfigError, match=r"^Final_batch_size 2 is below .*\.$"):
+        TrainingConfig(final_batch_size=2)
+
+
+def test_recorded_settings_are_completed_or_left_alone() -> None:
+    whole = TrainingConfig(seed=3).to_dict()
+    assert TrainingConfig.complete(whole) == whole
+    earlier = json.loads(json.dumps(whole))
+    for name in ("keys", "key_size", "injection", "start"):
+        del earlier["generator"][name]
+    assert TrainingConfig.complete(earlier) == whole
+    for unfit in ({"seed": -1}, {"loss": "none of ours"}, {"gone": 1}):
+        assert TrainingConfig.complete(unfit) == unfit
+
+
 def test_configurations_are_frozen_keyword_only_and_hashable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Outer().count = 5

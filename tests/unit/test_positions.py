@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from orthogan.attention import PositionCode, position_names
+from orthogan.attention import Attention, PositionCode, position_names
 from orthogan.attention.positions import sinusoid
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.networks.blocks import Block, leaky_relu
@@ -77,7 +77,7 @@ def test_only_learned_codes_are_trained_and_stored() -> None:
 
 def test_without_code_a_block_cannot_tell_the_order() -> None:
     with initialisation(0, "block"):
-        block = Block(WIDTH, 2, leaky_relu)
+        block = Block(WIDTH, Attention(WIDTH, 2), leaky_relu)
     tokens = normal((2, ROWS * COLS, WIDTH), stream(0, "tokens"))
     order = torch.arange(ROWS * COLS).flip(0)
     for name in position_names():

@@ -46,6 +46,18 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
 
 
+def test_settings_that_a_later_version_brought_are_at_their_defaults(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    later = CONFIG | {"new": 3}
+    for brought in ({"new": 3}, {"new": 3, "seed": 5}):  # what is recorded wins
+        with RunFolder.open(
+            tmp_path / "run", later, MADE_BY, complete=lambda old, new=brought: new | old
+        ) as run:
+            assert run.config["new"] == 3
+    with pytest.raises(ResumeError, match="new 3 -> 4"):
+        RunFolder.open(tmp_path / "run", CONFIG | {"new": 4}, MADE_BY)
+
+
 def test_only_five_differences_are_shown(tmp_path: Path) -> None:
     RunFolder.open(tmp_path / "run", {f"s{i}": 0 for i in range(8)}, MADE_BY).close()
     with pytest.raises(ResumeError, match="s4 0 -> 1 and 3 more") as caught:

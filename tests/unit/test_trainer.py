@@ -98,6 +98,33 @@ def test_every_penalty_restores_bit_for_bit(make, kind: str) -> None:
     assert bits(advance(rest, 3)) == bits(advance(whole, 3))
 
 
+STATISTICS = ("keys=whitened", "positions=sinusoidal", "injection=orthogonal")
+
+
+def test_statistics_of_tokens_are_taken_once_and_restored(make) -> None:
+    settings = [
+        f"{player}.{each}" for player in ("generator", "discriminator") for each in STATISTICS
+    ]
+    start = make(*settings)
+    first = {name: part for name, part in saved(start)[0].items() if "attention.keys" in name}
+    assert {name.partition("/")[0] for name in first} == {"generator", "discriminator", "average"}
+    counts = {name: int(part) for name, part in first.items() if name.endswith("count")}
+    assert set(counts.values()) == {200 * 16, 400 * 4}  # all images; real and fake ones
+    whole = advance(start, 3)
+    tensors, state = saved(whole)
+    for name, part in first.items():
+        assert torch.equal(tensors[name], part), name
+    rest = make(*settings, seed=1)
+    assert bits(rest) != bits(make(*settings))
+    rest = make(*settings)
+    rest.restore(tensors, state)
+    assert bits(advance(rest, 3)) == bits(advance(whole, 3))
+    again = whole.config.generator.build()
+    again.load_state_dict(whole.average.state_dict())
+    latents = torch.ones(2, 8)
+    assert torch.equal(again.eval()(latents), whole.average(latents))
+
+
 def test_restoring_does_not_share_memory_with_the_weights(make) -> None:
     trainer = make()
     tensors, state = saved(advance(trainer, 2))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from orthogan.attention import second_derivatives
 from orthogan.registry import Registry
 from orthogan.rng import normal
 from orthogan.shapes import Images, Logits
@@ -38,7 +39,8 @@ def squared_gradient_norm(
         images: Where to measure.
     """
     images = images.detach().requires_grad_()
-    logits = judge(images)
+    with second_derivatives():
+        logits = judge(images)
     (gradient,) = torch.autograd.grad(
         logits, images, grad_outputs=torch.ones_like(logits), create_graph=True
     )

@@ -5,6 +5,9 @@ from orthogan.attention.convolution import (
     as_attention,
     as_convolution,
 )
+from orthogan.attention.fused import (
+    second_derivatives,
+)
 from orthogan.attention.inside import (
     PositionsInside,
 )
@@ -16,6 +19,9 @@ from orthogan.attention.layer import (
 )
 from orthogan.attention.masks import (
     causal_mask,
+)
+from orthogan.attention.mimetic import (
+    start_mimetic,
 )
 from orthogan.attention.offset_forms import (
     OffsetForm,
@@ -88,6 +94,8 @@ __all__ = [
     "read",
     "register_score",
     "score_names",
+    "second_derivatives",
     "sharp_weights",
     "sharpness_curve",
+    "start_mimetic",
 ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 
 class PositionsInside(nn.Module):
     """Takes queries `B N T K` and keys `B N S K` to those that know where they are."""
+
+    # Whether each key becomes another vector, rather than getting a code that all images share.
+    moves_keys: ClassVar[bool] = False
 
     def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         """Queries and keys of equal size, to be scored as they are."""

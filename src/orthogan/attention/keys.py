@@ -69,6 +69,10 @@ class Keys(nn.Module):
     is_projected: ClassVar[bool] = False
     # Whether the keys are dual vectors: a product with one has a meaning, a distance has none.
     is_dual: ClassVar[bool] = False
+    # Whether the keys wait for `fit` to have seen tokens of the data set.
+    needs_tokens: ClassVar[bool] = False
+    # Whether the keys are vectors of their own, not the tokens or the values themselves.
+    is_separate: ClassVar[bool] = True
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -114,6 +118,8 @@ class LearnedKeys(Keys):
 class ValueKeys(Keys):
     """Keys tied to the values: what a token says is how it is found."""
 
+    is_separate = False
+
     def choose_size(self, sizes: Sizes) -> int:
         """The value size."""
         if sizes.key_size not in (None, sizes.value_size):
@@ -144,6 +150,8 @@ class IdentityKeys(Keys):
     The same as learned keys whose matrix is the identity.
     """
 
+    is_separate = False
+
     def choose_size(self, sizes: Sizes) -> int:
         """The width of the tokens."""
         if sizes.key_size not in (None, sizes.width):
@@ -173,6 +181,9 @@ class WhitenedKeys(IdentityKeys):
         ConfigError: a key size other than the width, or `shrink` is no share.
         UnknownNameError: no such method.
     """
+
+    needs_tokens = True
+    is_separate = True
 
     mean: Tensor
     matrix: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from orthogan.attention.inside import PositionsInside
-from orthogan.attention.keys import KeyKind, Sizes, Sources, make_keys
+from orthogan.attention.keys import KeyKind, Keys, Sizes, Sources, make_keys
 from orthogan.attention.orders import check_order, read
 from orthogan.attention.scores import attention_weights, score_names, score_traits
 from orthogan.errors import ConfigError, ShapeError
@@ -59,8 +59,7 @@ class Attention(nn.Module):
             if heads < 1 or size < heads or size % heads:
                 raise ConfigError(f"The {name} {size} must be a multiple of heads = {heads}.")
         check_order(order, score)
-        if self.keys.is_dual and not score_traits(score).reads_products:
-            _refuse_dual(score)
+        check_score(self.keys, score)
         self.heads, self.score, self.order = heads, score, order
         self.key_size, self.value_size = self.keys.size, value_size
         self.query = nn.Linear(width, self.key_size, bias=False)
@@ -96,6 +95,20 @@ class Attention(nn.Module):
         """The attention weights `B N T S` that `forward` applies."""
         query, key, _ = self._project(tokens, tokens if context is None else context, mask)
         return attention_weights(query, key, self.score, mask)
+
+    @property
+    def num_kept(self) -> int:
+        """Numbers that attention makes of a token and keeps for the queries: its key and value.
+
+        A key that is the value, or the token itself, is there already and counts nothing, unless
+        a rotary code makes another vector of it.
+
+        >>> Attention(8).num_kept, Attention(8, keys="values").num_kept
+        (16, 8)
+        """
+        is_moved = self.positions is not None and self.positions.moves_keys
+        made = self.key_size if self.keys.is_separate or is_moved else 0
+        return made + self.value_size
 
     def fit_keys(self, tokens: Tensor) -> None:
         """Adds tokens of the data set, as the layer meets them, to the statistics of its keys.
@@ -150,7 +163,15 @@ class Attention(nn.Module):
         return separate.transpose(1, 2)
 
 
-def _refuse_dual(score: str) -> None:
+def check_score(keys: Keys, score: str) -> None:
+    """Nothing, if these keys can be read with this score.
+
+    Raises:
+        ConfigError: dual keys, and a score that measures more than products.
+        UnknownNameError: no such score.
+    """
+    if score_traits(score).reads_products or not keys.is_dual:
+        return
     able = [name for name in score_names() if score_traits(name).reads_products]
     raise ConfigError(
         f"Dual keys live in the dual space: their dot products with queries have a meaning, "

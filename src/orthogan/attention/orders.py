@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from orthogan.attention.fused import fused_softmax, is_fused_better
 from orthogan.attention.scores import attend, attention_weights, score_traits
 from orthogan.errors import ConfigError
 
@@ -68,6 +69,8 @@ def read(
                 "The linear order never makes the weights that a mask removes; "
                 "leave the mask out, or use order = 'quadratic' or 'auto'."
             )
+    if score == "softmax" and mask is None and is_fused_better(query, key, value):
+        return fused_softmax(query, key, value)
     return attend(attention_weights(query, key, score, mask), value)
 
 

@@ -57,6 +57,8 @@ class Rotary(PositionsInside):
     tensor([0.5403, 0.8415])
     """
 
+    moves_keys = True
+
     coordinates: Tensor
     context_coordinates: Tensor
 

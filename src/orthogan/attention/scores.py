@@ -2,7 +2,8 @@
 
 The weights are a result in their own right: one pure function returns them, another applies
 them, and the layer calls both. They are written out in elementary operations because the fused
-kernels have no second derivative, which a gradient penalty on the discriminator needs.
+kernels have no second derivative, which a gradient penalty on the discriminator needs; where
+nobody asks for the weights of a long sequence, `orthogan.attention.fused` takes their place.
 
 A score takes a query `B N T K`, a key `B N S K` and a mask, to be broadcast over `B N T S`, or
 None. It must leave masked keys out of its normalisation; their weights are set to 0 afterwards.

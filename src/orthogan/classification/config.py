@@ -102,7 +102,10 @@ def without_effect(config: ClassificationConfig) -> list[str]:
     usual = ClassificationConfig().settings()
     rules = {
         "network.stem=patch": ("network.channels",),
-        "network.blocks=0": ("network.heads", "network.score", "network.expansion"),
+        "network.blocks=0": tuple(
+            f"network.{name}"
+            for name in ("heads", "score", "keys", "key_size", "start", "expansion")
+        ),
         "distortion.strength=0": tuple(
             f"distortion.{name}" for name in ("turn_deg", "scale", "shear", "shift", "bend")
         ),

@@ -19,6 +19,7 @@ from orthogan.classification.examples import Examples
 from orthogan.data import Order, to_floats
 from orthogan.errors import DivergedError
 from orthogan.networks.classifier import Classifier
+from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
 
@@ -60,6 +61,9 @@ class ClassifierTrainer:
             self.network: Classifier = config.network.build()
         # Convolutions with the colours innermost are the quicker ones here, on CPUs too.
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if waits_for_tokens(self.network):
+            index = self.order.batch(0, min(STATISTICS_IMAGES, len(examples))).to(device)
+            show_tokens(self.network.train(), to_floats(self.images[index]))
         self.average = average_of(self.network)
         self.optimiser = _adamw(self.network, config.optimiser)
 

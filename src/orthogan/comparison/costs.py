@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from orthogan import rng
 from orthogan.attention import Attention
+from orthogan.comparison.flops import FlopCounter
 from orthogan.comparison.matching import num_parameters
 from orthogan.data import ImageSet
 from orthogan.training.config import TrainingConfig
@@ -32,11 +31,12 @@ class Costs:
     Attributes:
         generator_parameters: Numbers that training moves in the generator.
         discriminator_parameters: The same for the discriminator.
-        flops_per_step: Floating-point operations of matrix products and convolutions in one step
-            of both players, penalties included, on one batch.
+        flops_per_step: Floating-point operations of matrix products, convolutions and linear
+            solves in one step of both players, penalties included, on one batch.
         batch_size: Images of that batch.
-        generator_key_value_bytes: Bytes of the keys and values of all attention layers for one
-            generated image, in the run's precision; 0 without attention.
+        generator_key_value_bytes: Bytes of the keys and values that all attention layers make
+            for one generated image, in the run's precision; 0 without attention. Keys that are
+            the values or the tokens themselves take none.
         discriminator_key_value_bytes: The same for one judged image.
     """
 
@@ -66,32 +66,6 @@ def costs_of(config: TrainingConfig) -> Costs:
         generator_key_value_bytes=_generator_bytes(trainer),
         discriminator_key_value_bytes=_discriminator_bytes(trainer),
     )
-
-
-class FlopCounter(TorchDispatchMode):
-    """Counts the operations of matrix products and convolutions inside the block.
-
-    PyTorch's own counting mode follows modules, which it cannot under `autograd.grad`; its
-    formulas are used, which count one multiplication and addition as two operations.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.flops = 0
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Runs an operation and adds what it took."""
-        result = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func._overloadpacket)  # noqa: SLF001 - as PyTorch's mode does
-        if formula is not None:
-            self.flops += int(formula(*args, **(kwargs or {}), out_val=result))
-        return result
 
 
 def step_seconds(records: Sequence[Mapping[str, Any]], batch_size: int) -> float | None:
@@ -149,8 +123,7 @@ def _stored(trainer: Trainer, network: nn.Module) -> Iterator[list[int]]:
     def note(layer: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
         assert isinstance(layer, Attention)  # noqa: S101 - the hook is on no other
         tokens = inputs[1] if len(inputs) > 1 and inputs[1] is not None else inputs[0]
-        numbers = layer.key_size + layer.output.in_features
-        sizes.append(tokens.shape[1] * numbers * width)
+        sizes.append(tokens.shape[1] * layer.num_kept * width)
 
     hooks = [
         layer.register_forward_hook(note)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.attention import PositionCode
+from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import LEAK, Block, dense_front, leaky_relu
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -22,7 +22,7 @@ from orthogan.shapes import Images, Latents
 
 
 @GENERATORS.register("attention")
-class AttentionGeneratorConfig(GeneratorConfig):
+class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
     """Settings of the attention generator."""
 
     kind: Literal["attention"] = "attention"
@@ -31,7 +31,6 @@ class AttentionGeneratorConfig(GeneratorConfig):
     blocks: int = Field(1, ge=0, description="number of self-attention blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
-    positions: str = Field("learned", description="position code added to the embeddings")
     channels: int = Field(64, ge=1, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
@@ -47,15 +46,12 @@ class AttentionGenerator(Generator):
         grid, width = ImageHead.grid(config.size), config.width
         self.dense = nn.Sequential(
             *dense_front(config.latent_size, config.hidden),
-            nn.Linear(config.hidden, grid * grid * width),
-            nn.Unflatten(1, (grid * grid, width)),
+            nn.Linear(config.hidden, grid * grid * config.token_width),
+            nn.Unflatten(1, (grid * grid, config.token_width)),
         )
-        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.positions = config.place(grid)
         self.blocks = nn.Sequential(
-            *(
-                Block(width, config.heads, nn.functional.relu, config.score)
-                for _ in range(config.blocks)
-            )
+            *(Block(width, config.attend(grid), nn.functional.relu) for _ in range(config.blocks))
         )
         self.norm = nn.RMSNorm(width)
         self.head = ImageHead(width, config.channels, config.colours)
@@ -67,7 +63,7 @@ class AttentionGenerator(Generator):
 
 
 @DISCRIMINATORS.register("attention")
-class AttentionDiscriminatorConfig(DiscriminatorConfig):
+class AttentionDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     """Settings of the attention discriminator."""
 
     kind: Literal["attention"] = "attention"
@@ -76,7 +72,6 @@ class AttentionDiscriminatorConfig(DiscriminatorConfig):
     blocks: int = Field(1, ge=0, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    positions: str = Field("learned", description="position code added to the embeddings")
     hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
 
     def build(self) -> AttentionDiscriminator:
@@ -90,13 +85,13 @@ class AttentionDiscriminator(Discriminator):
     def __init__(self, config: AttentionDiscriminatorConfig) -> None:
         super().__init__(config, config.hidden)
         grid, width = PatchStem.grid(config.size), config.width
-        self.stem = PatchStem(config.colours, config.channels, width)
-        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.stem = PatchStem(config.colours, config.channels, config.token_width)
+        self.positions = config.place(grid)
         # No norm: a step takes longer with it, and the transformer pair learns more slowly
         # (docs/log.md).
         self.blocks = nn.Sequential(
             *(
-                Block(width, config.heads, leaky_relu, config.score, normalise=False)
+                Block(width, config.attend(grid), leaky_relu, normalise=False)
                 for _ in range(config.blocks)
             )
         )

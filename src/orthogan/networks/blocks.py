@@ -53,9 +53,8 @@ class Block(nn.Module):
 
     Args:
         width: Width of the tokens.
-        heads: Number of attention heads.
+        attention: Attends; of the same width.
         activation: Between the dense layers.
-        score: Attention score, one of `orthogan.attention.score_names()`.
         expansion: Hidden width of the dense layers, in widths.
         normalise: Apply RMSNorm before each part.
     """
@@ -63,14 +62,13 @@ class Block(nn.Module):
     def __init__(
         self,
         width: int,
-        heads: int,
+        attention: Attention,
         activation: Activation,
-        score: str = "softmax",
         expansion: int = 2,
         normalise: bool = True,
     ) -> None:
         super().__init__()
-        self.attention = Attention(width, heads, score)
+        self.attention = attention
         self.dense = Dense(width, expansion * width, activation)
         self.attention_norm = nn.RMSNorm(width) if normalise else nn.Identity()
         self.dense_norm = nn.RMSNorm(width) if normalise else nn.Identity()
@@ -93,14 +91,13 @@ class ModulatedBlock(nn.Module):
     def __init__(
         self,
         width: int,
-        heads: int,
+        attention: Attention,
         style_size: int,
         activation: Activation,
-        score: str,
         expansion: int,
     ) -> None:
         super().__init__()
-        self.attention = Attention(width, heads, score)
+        self.attention = attention
         self.dense = Dense(width, expansion * width, activation)
         self.norm = nn.RMSNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(style_size, 6 * width)

@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.attention import PositionCode
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import Block
 from orthogan.networks.network import NetworkConfig
 from orthogan.networks.stems import StemKind, build_stem, grid_side
@@ -94,7 +94,7 @@ CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry("classifier")
 
 
 @CLASSIFIERS.register("attention")
-class AttentionClassifierConfig(ClassifierConfig):
+class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
     """Settings of the attention classifier."""
 
     kind: Literal["attention"] = "attention"
@@ -105,7 +105,6 @@ class AttentionClassifierConfig(ClassifierConfig):
     blocks: int = Field(2, ge=0, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    positions: str = Field("learned", description="position code added to the tokens")
     expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
     read_out: Literal["class", "mean"] = Field(
         "class", description="read a class token, or the mean of all tokens"
@@ -133,13 +132,24 @@ class AttentionClassifier(Classifier):
                 "Without blocks the class token never sees the image; use read_out=mean."
             )
         width, self.grid = config.width, grid_side(config.size, config.patch)
-        self.stem = build_stem(config.stem, config.colours, config.channels, width, config.patch)
-        self.positions = PositionCode(config.positions, self.grid, self.grid, width)
+        self.stem = build_stem(
+            config.stem, config.colours, config.channels, config.token_width, config.patch
+        )
+        self.positions = config.place(self.grid)
         # Standard deviation of ViT, as for the learned position codes.
         self.class_token = (
             nn.Parameter(0.02 * torch.randn(1, 1, width)) if config.read_out == "class" else None
         )
-        self.blocks = nn.ModuleList(_block(config) for _ in range(config.blocks))
+        num_class = 0 if self.class_token is None else 1
+        self.blocks = nn.ModuleList(
+            Block(
+                width,
+                config.attend(self.grid, num_class),
+                nn.functional.gelu,
+                config.expansion,
+            )
+            for _ in range(config.blocks)
+        )
         self.norm = nn.RMSNorm(width)
 
     def read(self, images: Images) -> Tensor:
@@ -178,10 +188,3 @@ class AttentionClassifier(Classifier):
         if self.class_token is None:
             return tokens
         return torch.cat([self.class_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], 1)
-
-
-def _block(config: AttentionClassifierConfig) -> Block:
-    activation = nn.functional.gelu
-    return Block(
-        config.width, config.heads, activation, score=config.score, expansion=config.expansion
-    )

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.attention import PositionCode
+from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, dense_front, leaky_relu
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -23,7 +23,7 @@ from orthogan.shapes import Images, Latents
 
 
 @GENERATORS.register("transformer")
-class TransformerGeneratorConfig(GeneratorConfig):
+class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
     """Settings of the transformer generator."""
 
     kind: Literal["transformer"] = "transformer"
@@ -32,7 +32,6 @@ class TransformerGeneratorConfig(GeneratorConfig):
     blocks: int = Field(2, ge=1, description="number of transformer blocks")
     heads: int = Field(2, ge=1, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
-    positions: str = Field("learned", description="position code the tokens start from")
     expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
     channels: int = Field(64, ge=1, description="channels of the image head")
 
@@ -49,17 +48,16 @@ class TransformerGenerator(Generator):
         grid, width = ImageHead.grid(config.size), config.width
         self.mapping = nn.Sequential(*dense_front(config.latent_size, config.style_size))
         self.tokens = nn.Sequential(
-            nn.Linear(config.style_size, grid * grid * width),
-            nn.Unflatten(1, (grid * grid, width)),
+            nn.Linear(config.style_size, grid * grid * config.token_width),
+            nn.Unflatten(1, (grid * grid, config.token_width)),
         )
-        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.positions = config.place(grid)
         self.blocks = nn.ModuleList(
             ModulatedBlock(
                 width,
-                config.heads,
+                config.attend(grid),
                 config.style_size,
                 nn.functional.relu,
-                config.score,
                 config.expansion,
             )
             for _ in range(config.blocks)
@@ -78,7 +76,7 @@ class TransformerGenerator(Generator):
 
 
 @DISCRIMINATORS.register("transformer")
-class TransformerDiscriminatorConfig(DiscriminatorConfig):
+class TransformerDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     """Settings of the transformer discriminator."""
 
     kind: Literal["transformer"] = "transformer"
@@ -87,7 +85,6 @@ class TransformerDiscriminatorConfig(DiscriminatorConfig):
     blocks: int = Field(2, ge=1, description="number of transformer blocks")
     heads: int = Field(4, ge=1, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    positions: str = Field("learned", description="position code added to the tokens")
     expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
     normalise: bool = Field(False, description="RMSNorm before each part of a block")
     read_out: Literal["all", "class"] = Field(
@@ -110,16 +107,15 @@ class TransformerDiscriminator(Discriminator):
     def __init__(self, config: TransformerDiscriminatorConfig) -> None:
         super().__init__(config, config.hidden)
         grid, width = PatchStem.grid(config.size), config.width
-        self.stem = PatchStem(config.colours, config.channels, width)
-        self.positions = PositionCode(config.positions, grid, grid, width)
+        self.stem = PatchStem(config.colours, config.channels, config.token_width)
+        self.positions = config.place(grid)
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.blocks = nn.Sequential(
             *(
                 Block(
                     width,
-                    config.heads,
+                    config.attend(grid, num_class=1),
                     leaky_relu,
-                    config.score,
                     config.expansion,
                     config.normalise,
                 )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,6 +54,7 @@ class RunFolder:
         provenance: Mapping[str, Any],
         *,
         may_change: Collection[str] = (),
+        complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> RunFolder:
         """The run folder at `path`, created or re-opened, and locked until `close`.
 
@@ -64,6 +65,8 @@ class RunFolder:
             provenance: What made the run, as `describe_machine` returns it. The data
                 fingerprint must be the same, the rest may differ and is told in `changes`.
             may_change: Dotted settings that may differ without changing the result.
+            complete: Adds to recorded settings those that a later version has brought, at their
+                defaults.
 
         Raises:
             ResumeError: another process trains here, the settings or the data differ, or the
@@ -79,6 +82,7 @@ class RunFolder:
             asked = json.loads(json.dumps({"config": config, "provenance": provenance}))
             if (path / RUN_FILE).exists():
                 run = cls(path, read_record(path), lock, resumed=True)
+                run._record["config"] = complete(run.config)
                 run._join(asked["config"], asked["provenance"], may_change)
             else:
                 run = cls(path, new_record(**asked), lock, resumed=False)

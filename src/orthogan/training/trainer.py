@@ -14,6 +14,7 @@ from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.penalties import PENALTIES, Judge
 from orthogan.data import ImageSet, Order, to_floats
+from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
@@ -74,6 +75,8 @@ class Trainer:
             shares = shares_of(self.kinds, config.generator.classes)
             self.generator.class_shares.copy_(shares)
             self.discriminator.class_shares.copy_(shares)
+        if waits_for_tokens(self.generator) or waits_for_tokens(self.discriminator):
+            self._show_first_images()
         self.average = average_of(self.generator)
         self.loss = decorrelated(
             losses[config.loss], self.generator, self.discriminator, config.decorrelation
@@ -84,6 +87,17 @@ class Trainer:
         )
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
+
+    def _show_first_images(self) -> None:
+        """Both players see the first images of the run, for statistics of their tokens."""
+        config, count = self.config, min(STATISTICS_IMAGES, self.images.num_images)
+        index = self.order.batch(0, count).to(self.device)
+        labels = None if self.kinds is None else self.kinds[index]
+        noise = rng.stream(config.seed, "statistics")
+        latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
+        fake = show_tokens(self.generator, latents, labels)
+        images = torch.cat([to_floats(self.images.images[index]), fake])
+        show_tokens(self.discriminator, images, None if labels is None else labels.repeat(2))
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.

@@ -1,0 +1,103 @@
+"""Softmax attention by PyTorch's fused kernel, and yet twice differentiable.
+
+The kernel never writes the weights out and is the quicker one for long sequences, but its
+backward pass has no derivative. So it serves forward passes and first derivatives; a backward
+pass that is recorded itself, as a gradient penalty records it, writes the weights out instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import functional
+
+from orthogan.attention.scores import attend, softmax
+
+# Keys from which on the kernel wins, forward with backward, with 16 or 32 dimensions a head
+# (benchmarks/attention_cost.py); below they are even, and the written form keeps recorded bits.
+FUSED_FROM = 64
+
+_EXPECTED: ContextVar[bool] = ContextVar("second derivatives expected", default=False)
+
+
+@contextmanager
+def second_derivatives() -> Iterator[None]:
+    """Inside, the weights are written out at once, as a recorded backward pass will need them.
+
+    It saves such a pass from writing them out a second time, and changes no result beyond
+    rounding: outside, second derivatives are right as well.
+    """
+    token = _EXPECTED.set(True)
+    try:
+        yield
+    finally:
+        _EXPECTED.reset(token)
+
+
+def fused_softmax(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """What `attend(attention_weights(query, key), value)` returns, to rounding: `B N T V`.
+
+    Args:
+        query: `B N T K`.
+        key: `B N S K`.
+        value: `B N S V`.
+    """
+    if torch.is_grad_enabled() and any(part.requires_grad for part in (query, key, value)):
+        mixed: Tensor = _Fused.apply(query, key, value)  # type: ignore[no-untyped-call]
+        return mixed
+    return functional.scaled_dot_product_attention(query, key, value)
+
+
+def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether the kernel takes these tensors, and is the quicker way.
+
+    Function transforms, forward derivatives and compilers see through the written form alone.
+    """
+    if key.shape[-2] < FUSED_FROM or key.shape[-1] != value.shape[-1] or _EXPECTED.get():
+        return False
+    is_transformed = (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()  # noqa: SLF001 - what autograd.Function asks
+        or any(forward_ad.unpack_dual(part).tangent is not None for part in (query, key, value))
+    )
+    return not is_transformed
+
+
+class _Fused(torch.autograd.Function):
+    """The kernel, with a backward pass that can be differentiated where it has to be."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """The mixed values; the kernel's own graph is kept for first derivatives."""
+        ctx.save_for_backward(query, key, value)
+        ctx.parts = [
+            part.detach().requires_grad_(is_wanted)
+            for part, is_wanted in zip((query, key, value), ctx.needs_input_grad, strict=True)
+        ]
+        with torch.enable_grad():
+            ctx.mixed = functional.scaled_dot_product_attention(*ctx.parts)
+        mixed: Tensor = ctx.mixed.detach()
+        return mixed
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """First derivatives by the kernel; recorded ones through the weights, written out."""
+        is_recorded = torch.is_grad_enabled()
+        if is_recorded:
+            parts = ctx.saved_tensors
+            mixed = attend(softmax(*parts[:2]), parts[2])
+        else:
+            parts, mixed = ctx.parts, ctx.mixed
+        wanted = [part for part, need in zip(parts, ctx.needs_input_grad, strict=True) if need]
+        found = iter(
+            torch.autograd.grad(
+                mixed, wanted, gradient, create_graph=is_recorded, retain_graph=True
+            )
+        )
+        return tuple(next(found) if need else None for need in ctx.needs_input_grad)

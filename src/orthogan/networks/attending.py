@@ -1,0 +1,168 @@
+"""What attending networks have in common: where keys come from, and how positions enter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from orthogan.attention import (
+    Attention,
+    OrthogonalCode,
+    PositionCode,
+    PositionsInside,
+    Rotary,
+    UntiedPositions,
+    grid_coordinates,
+    line_coordinates,
+    start_mimetic,
+)
+from orthogan.attention.keys import Sizes, make_keys
+from orthogan.attention.layer import check_score
+from orthogan.attention.mimetic import check_mimetic
+from orthogan.config import Config
+from orthogan.errors import ConfigError
+
+Injection: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
+
+# The share of the width that an appended code takes: of 16 dimensions, four waves an axis, which
+# tell apart the rows and columns of the largest grid here.
+CODE_SHARE = 4
+# Position codes with an angle at each place, and the coordinates that it grows with.
+_ANGLES: dict[str, Callable[[int], Tensor]] = {
+    "sinusoidal": lambda side: grid_coordinates(side, side),
+    "sinusoidal-1d": lambda side: line_coordinates(side * side),
+}
+
+
+class AttendingConfig(Config):
+    """Settings of the attention in a network; to be inherited beside those of the network."""
+
+    width: int
+    blocks: int
+    heads: int
+    score: str
+    keys: str = Field(
+        "learned",
+        description="where keys come from: learned, values, queries, identity, dual, or whitened "
+        "by the tokens of the first images, at the start of training",
+    )
+    key_size: int | None = Field(None, ge=1, description="key size over all heads; None: the width")
+    positions: str = Field("learned", description="position code")
+    injection: Injection = Field(
+        "add",
+        description="how the code enters: added; concatenated, in a quarter of the width; as a "
+        "turn of queries and keys; as untied logits of its own; or added orthogonally, turned "
+        "into the directions in which tokens of the first images vary least",
+    )
+    start: Literal["standard", "mimetic"] = Field(
+        "standard", description="first weights of attention; mimetic: near the plain dot product"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_meaning(self) -> AttendingConfig:
+        keys = make_keys(self.keys, Sizes(self.width, self.width, self.key_size))
+        check_score(keys, self.score)
+        if self.start == "mimetic":
+            check_mimetic(keys.is_projected, keys.size // self.heads, self.width, self.width)
+        _check_injection(self)
+        return self
+
+    @property
+    def token_width(self) -> int:
+        """Width of the tokens before they are told where they are."""
+        return self.width - (code_width(self.width) if self.injection == "concatenate" else 0)
+
+    def place(self, side: int) -> nn.Module:
+        """What tells the tokens of a square grid where they are, before the first block."""
+        if self.injection in ("rotate", "untied"):
+            return nn.Identity()
+        if self.injection == "concatenate":
+            return PositionCode(
+                self.positions, side, side, self.width - self.token_width, "concatenate"
+            )
+        code = PositionCode(self.positions, side, side, self.width)
+        return OrthogonalCode(code.codes) if self.injection == "orthogonal" else code
+
+    def attend(self, side: int, num_class: int = 0) -> Attention:
+        """An attention layer for a square grid of tokens.
+
+        Args:
+            side: Tokens a side.
+            num_class: Class tokens before those of the grid; they stand beside its first corner.
+        """
+        layer = Attention(self.width, self.heads, self.score, self.keys, self.key_size)
+        layer.positions = self._inside(side, num_class, layer.key_size // self.heads)
+        if self.start == "mimetic":
+            start_mimetic(layer)
+        return layer
+
+    def _inside(self, side: int, num_class: int, head_size: int) -> PositionsInside | None:
+        if self.injection == "rotate":
+            return Rotary(_coordinates(self.positions, side, num_class), head_size)
+        if self.injection == "untied":
+            codes = _codes(self.positions, side, num_class, self.width)
+            return UntiedPositions(codes, self.heads, head_size)
+        return None
+
+
+def code_width(width: int) -> int:
+    """The width of a code that is concatenated, out of `width` in all: a multiple of 4.
+
+    >>> code_width(64), code_width(8)
+    (16, 4)
+    """
+    return max(4, width // CODE_SHARE // 4 * 4)
+
+
+def _coordinates(positions: str, side: int, num_class: int) -> Tensor:
+    places = _ANGLES[positions](side)
+    if num_class == 0:
+        return places
+    # Where all coordinates are 0 nothing is turned.
+    return torch.cat([places.new_zeros(num_class, places.shape[1]), places + 1])
+
+
+def _codes(positions: str, side: int, num_class: int, width: int) -> Tensor:
+    """The codes of the class tokens, then of the grid: those of a grid with a margin."""
+    if num_class == 0:
+        return PositionCode(positions, side, side, width).codes
+    if positions == "sinusoidal-1d":
+        return PositionCode(positions, 1, side * side + num_class, width).codes
+    codes = PositionCode(positions, side + 1, side + 1, width).codes
+    rows, cols = _coordinates("sinusoidal", side, num_class).T
+    chosen = codes.detach()[rows * (side + 1) + cols]
+    return nn.Parameter(chosen) if isinstance(codes, nn.Parameter) else chosen
+
+
+def _check_injection(config: AttendingConfig) -> None:
+    injection, positions = config.injection, config.positions
+    if injection == "add":
+        return
+    if positions == "none":
+        raise ConfigError(
+            f"injection={injection} has no code to inject with positions=none; choose a code, or "
+            "leave injection out."
+        )
+    if injection == "rotate" and positions not in _ANGLES:
+        raise ConfigError(
+            "injection=rotate turns by the row and column (positions=sinusoidal) or by the place "
+            f"in the sequence (positions=sinusoidal-1d); positions={positions} has no angles."
+        )
+    if injection == "orthogonal" and positions == "learned":
+        raise ConfigError(
+            "injection=orthogonal places the code once, and positions=learned goes on moving; "
+            "use positions=sinusoidal."
+        )
+    if injection in ("rotate", "untied") and config.blocks == 0:
+        raise ConfigError(
+            f"injection={injection} acts inside attention, and there is none with blocks=0."
+        )
+    if injection == "concatenate" and config.token_width < 1:
+        raise ConfigError(
+            f"injection=concatenate gives {code_width(config.width)} of the width to the code, "
+            f"which leaves nothing of width={config.width} to the tokens."
+        )

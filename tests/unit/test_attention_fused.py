@@ -1,0 +1,141 @@
+"""The fused kernel: the same numbers as the written form, and all derivatives of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from orthogan.attention import Attention, attend, attention_weights, read, second_derivatives
+from orthogan.attention.fused import FUSED_FROM
+from orthogan.rng import initialisation, stream
+
+LONG = FUSED_FROM + 3
+FORWARD = "_scaled_dot_product_flash_attention_for_cpu"
+BACKWARD = f"{FORWARD}_backward"
+
+
+class Kernels(TorchDispatchMode):
+    """Notes the fused kernels that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if "dot_product" in name:
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def parts(length: int = LONG, size: int = 4, value_size: int = 4) -> list[Tensor]:
+    sizes = (size, size, value_size)
+    return [
+        torch.from_numpy(stream(0, "fused", i).standard_normal((2, 2, length, each)))
+        for i, each in enumerate(sizes)
+    ]
+
+
+def written(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return attend(attention_weights(query, key), value)
+
+
+def derivatives(function, wanted: Sequence[bool]) -> list[Tensor]:
+    """The output, its first derivatives, and the derivatives of their squares."""
+    given = [part.requires_grad_(each) for part, each in zip(parts(), wanted, strict=True)]
+    moved = [part for part in given if part.requires_grad]
+    output = function(*given)
+    direction = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).reshape(output.shape)
+    direction.requires_grad_()
+    plain = torch.autograd.grad(output, moved, direction, retain_graph=True)
+    recorded = torch.autograd.grad(output, moved, direction, create_graph=True)
+    for one, other in zip(plain, recorded, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    energy = sum(gradient.square().sum() for gradient in recorded)
+    # Without queries and keys the first derivative does not depend on the values.
+    second = torch.autograd.grad(energy, [*moved, direction], materialize_grads=True)
+    return [output.detach(), *plain, *second]
+
+
+@pytest.mark.parametrize(
+    "wanted", [(True, True, True), (True, False, False), (False, True, True), (False, False, True)]
+)
+def test_values_and_two_derivatives_are_those_of_the_written_form(wanted: Sequence[bool]) -> None:
+    with Kernels() as kernels:
+        found = derivatives(read, wanted)
+    assert kernels.seen == [FORWARD, BACKWARD]
+    for one, other in zip(found, derivatives(written, wanted), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
+
+
+def test_a_penalised_step_reaches_every_weight() -> None:
+    with initialisation(0, "fused"):
+        layer = Attention(8, heads=2).double()
+    tokens = torch.from_numpy(stream(0, "tokens").standard_normal((2, LONG, 8)))
+
+    def penalised() -> list[Tensor]:
+        shown = tokens.clone().requires_grad_()
+        output = layer(shown)
+        (slope,) = torch.autograd.grad(output.sum(), shown, create_graph=True)
+        loss = output.square().mean() + slope.square().sum()
+        return list(torch.autograd.grad(loss, list(layer.parameters())))
+
+    found = penalised()
+    with Kernels() as kernels, second_derivatives():
+        expected = penalised()
+    assert kernels.seen == []
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+        assert float(one.abs().max()) > 0
+
+
+def test_it_is_taken_where_it_can_be_and_pays() -> None:
+    def kernels(length: int = LONG, value_size: int = 4, **options) -> list[str]:
+        with Kernels() as noted:
+            read(*parts(length, value_size=value_size), **options)
+        return noted.seen
+
+    assert kernels() == [FORWARD]
+    assert kernels(FUSED_FROM) == [FORWARD]
+    assert kernels(FUSED_FROM - 1) == []
+    assert kernels(value_size=6) == []
+    assert kernels(score="cosine") == []
+    assert kernels(mask=torch.ones(LONG, LONG, dtype=torch.bool).tril()) == []
+    with second_derivatives():
+        assert kernels() == []
+    assert kernels() == [FORWARD]
+
+
+# PyTorch scripts its own forward formulas when the first of them is used.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_function_transforms_see_the_written_form() -> None:
+    query, key, value = parts()
+    tangent = torch.ones_like(query)
+    expected = torch.func.jvp(lambda q: written(q, key, value), (query,), (tangent,))
+    found = torch.func.jvp(lambda q: read(q, key, value), (query,), (tangent,))
+    torch.testing.assert_close(found, expected)
+
+    def energy(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return read(q[None], k[None], v[None]).square().sum()
+
+    per_sample = torch.func.vmap(torch.func.grad(energy))(query, key, value)
+    alone = torch.func.grad(energy)(query[1], key[1], value[1])
+    torch.testing.assert_close(per_sample[1], alone)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(query, tangent)
+        moved = torch.autograd.forward_ad.unpack_dual(read(dual, key, value)).tangent
+    torch.testing.assert_close(moved, expected[1])
+
+
+def test_autocast_takes_it_too() -> None:
+    with initialisation(0, "fused"):
+        layer = Attention(8, heads=2)
+    tokens = parts()[0].flatten(0, 1).float().repeat(1, 1, 2).requires_grad_()
+    exact = torch.autograd.grad(layer(tokens).square().sum(), tokens)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = torch.autograd.grad(layer(tokens).float().square().sum(), tokens)[0]
+    torch.testing.assert_close(rounded, exact, rtol=0.1, atol=0.1 * float(exact.abs().max()))

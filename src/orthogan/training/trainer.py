@@ -11,8 +11,10 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
 from orthogan.adversarial.penalties import PENALTIES, Judge
-from orthogan.data import ImageSet, Order, to_floats
+from orthogan.adversarial.steps import at_least_float32
+from orthogan.data import ImageSet, to_floats
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
@@ -52,7 +54,7 @@ class Trainer:
     def __init__(self, config: TrainingConfig, images: ImageSet, device: torch.device) -> None:
         self.config, self.device = config, device
         self.images = images.to(device)
-        self.order = Order(images.num_images, config.seed)
+        self.order = images.order(config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0
@@ -71,6 +73,7 @@ class Trainer:
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
+        self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.
@@ -79,21 +82,19 @@ class Trainer:
             progress: Share of the budget that is used up, for the schedules.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; that player is unchanged.
+            DivergedError: a loss or gradient is not finite; that player is unchanged. On CUDA
+                it is told up to eight steps later, so that no step waits for the device.
         """
         config, batch = self.config, schedule.batch_size(self.config, progress)
         self._set_schedules(progress)
-        index = self.order.batch(self.images_seen, batch).to(self.device)
-        real = to_floats(self.images.images[index])
-        labels = (
-            self.images.labels[index]
-            if config.conditional and self.images.labels is not None
-            else None
-        )
+        index = rng.placed(self.order.batch(self.images_seen, batch), self.device)
+        pixels, classes = self.images.take(index)
+        real, labels = to_floats(pixels), classes if config.conditional else None
         noise = rng.stream(config.seed, "noise", self.images_seen)
-        latents = rng.normal((batch, config.generator.latent_size), noise).to(self.device)
+        draws = rng.normal((batch, config.generator.latent_size), noise)
+        latents = rng.placed(draws, self.device)
         with autocast(self.precision, self.device):
-            fake = self.generator(latents, labels).float()
+            fake = at_least_float32(self.generator(latents, labels))
             judged = discriminator_step(
                 _with_labels(self.discriminator, labels),
                 self.discriminator_optimizer,
@@ -103,6 +104,7 @@ class Trainer:
                 PENALTIES[config.penalty.kind],
                 schedule.gamma(config.penalty, progress) * self._caution,
                 noise,
+                self._update,
             )
             self.discriminator.requires_grad_(False)
             try:
@@ -112,6 +114,7 @@ class Trainer:
                     fake,
                     judged.real,
                     losses[config.loss],
+                    self._update,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -119,6 +122,8 @@ class Trainer:
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
         self.watch.see(real, fake.detach(), judged)
+        if self.watch.has_looked:  # and has waited for the device anyway
+            self._settle()
         return StepRecord(
             discriminator_loss=judged.loss,
             generator_loss=loss,
@@ -126,6 +131,10 @@ class Trainer:
             real_logit=judged.real.mean(),
             fake_logit=judged.fake.mean(),
         )
+
+    def _settle(self) -> None:
+        if isinstance(self._update, DeferredUpdate):
+            self._update.settle()
 
     def escape(self) -> None:
         """Start again from another initialisation, at half the step size and twice the penalty."""
@@ -149,7 +158,12 @@ class Trainer:
                 group["betas"] = (config.beta1, schedule.beta2(config, progress))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything a checkpoint keeps as tensors."""
+        """Everything a checkpoint keeps as tensors.
+
+        Raises:
+            DivergedError: a step since the last look was not finite.
+        """
+        self._settle()
         return {
             f"{part}/{name}": tensor.detach().cpu().contiguous()
             for part, module in self._modules().items()

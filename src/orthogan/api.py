@@ -10,16 +10,13 @@ from typing import Any
 
 import torch
 
-from orthogan import bundle
 from orthogan.data import ImageSet
 from orthogan.data import load as load_images
-from orthogan.errors import BundleError, ConfigError, OrthoganError
+from orthogan.errors import ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
-from orthogan.grid import grid, png
-from orthogan.networks import GENERATORS, Generator, network_config
-from orthogan.networks.sampling import sample_pixels
+from orthogan.models import Model, load, sample
 from orthogan.request import (
     default_run,
     fitted,
@@ -34,6 +31,8 @@ from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder, describe_machine
 from orthogan.training.session import Session
 from orthogan.training.trainer import Trainer
+
+__all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
 
 # Settings that change nothing about the trained weights.
 MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s"})
@@ -63,31 +62,6 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
         return vars(self) | {"path": str(self.path)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A trained generator."""
-
-    generator: Generator
-    config: dict[str, Any]
-    data: dict[str, Any]
-    card: dict[str, Any]
-    path: Path
-
-    def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
-    ) -> Pixels:
-        """One image a seed, the same whichever other seeds are asked for.
-
-        Raises:
-            ConfigError: a negative seed, an unknown class, or classes the model does not have.
-        """
-        return sample_pixels(self.generator, list(seeds), classes)
-
-    def _repr_png_(self) -> bytes:
-        """A grid of 64 images, for notebooks."""
-        return png(grid(self.sample()))
 
 
 def resolve(
@@ -175,37 +149,6 @@ def train(
             display.note(f"{len(pictures)} images are too few to score during training.")
         session = Session(Trainer(settled, pictures, place), folder, display, score)
         return _stopped(folder, *session.train())
-
-
-def load(source: str | Path) -> Model:
-    """A trained model: a shipped one by name, a run folder, or a bundle folder.
-
-    Raises:
-        BundleError: damaged, newer than this version, or not a bundle.
-        UnknownNameError: nothing of that name.
-    """
-    stored = bundle.load_bundle(bundle.resolve(source))
-    generator = network_config(GENERATORS, stored.generator_config).build()
-    try:
-        generator.load_state_dict(stored.tensors)
-    except RuntimeError:
-        raise BundleError(
-            f"{stored.path}: the weights do not fit the network that config.json describes."
-        ) from None
-    return Model(
-        generator=generator.eval(),
-        config=stored.generator_config,
-        data=stored.data,
-        card=stored.card,
-        path=stored.path,
-    )
-
-
-def sample(
-    source: str | Path, *, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
-) -> Pixels:
-    """Images of a trained model, one a seed."""
-    return load(source).sample(seeds, classes)
 
 
 def evaluate(

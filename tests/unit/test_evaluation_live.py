@@ -13,6 +13,8 @@ from orthogan.data.stacked import StackedImages, stack
 from orthogan.errors import ShapeError
 from orthogan.evaluation import LiveScore
 from orthogan.evaluation.live import NUM_FAKES, NUM_STACKED_FAKES
+from orthogan.training.config import BudgetConfig, TrainingConfig
+from orthogan.training.session import Session
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -68,3 +70,13 @@ def test_a_run_on_stacked_digits_logs_its_modes(
     assert run.sample(range(2)).shape == (2, 3, 28, 28)
     lines = (run.path / "metrics.jsonl").read_text().splitlines()
     assert sum('"mode-kl"' in line for line in lines) == 1
+
+
+def test_a_score_that_takes_long_is_taken_rarely() -> None:
+    session = Session.__new__(Session)
+    session.config, session._measure_s = TrainingConfig(budget=BudgetConfig(seconds=400)), 0.5
+    assert session._score_every_s == 20  # a twentieth of the budget
+    session._measure_s = 4.0
+    assert session._score_every_s == 80  # training has 19 times as long
+    session.config = session.config.evolve("score_every_s=7")
+    assert session._score_every_s == 7

@@ -47,7 +47,9 @@ class StackedImages(ImageSet):
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its tensors on `device`."""
-        return replace(super().to(device), digits=self.digits.to(device))
+        moved = super().to(device)
+        digits = self.digits.to(device)
+        return replace(self, images=moved.images, labels=moved.labels, digits=digits)
 
 
 def stack(digits: ImageSet, num_images: int | None = None, seed: int = 0) -> StackedImages:

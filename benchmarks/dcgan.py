@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 class DCGAN:
     """Both networks, their optimisers, and one training step."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, colours: int = 1) -> None:
         torch.manual_seed(seed)
         self.generator = nn.Sequential(
             nn.Linear(NOISE_SIZE, 256 * 7 * 7, bias=False),
@@ -31,11 +31,11 @@ class DCGAN:
             nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(128),
             nn.ReLU(),
-            nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(128, colours, 4, stride=2, padding=1),
             nn.Tanh(),
         )
         self.discriminator = nn.Sequential(
-            nn.Conv2d(1, 64, 4, stride=2, padding=1),
+            nn.Conv2d(colours, 64, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, 128, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(128),

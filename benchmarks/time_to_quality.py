@@ -1,12 +1,14 @@
-"""Score against seconds and images for our recipes and a plain DCGAN, trained one after another.
+"""Score against seconds and images for our recipes, a plain DCGAN and a small diffusion model.
 
     python benchmarks/time_to_quality.py                      # everything, 300 s each
     python benchmarks/time_to_quality.py --models dcgan attention-gan --seconds 60
 
-Seconds are training seconds: the clock stands still while a curve point is scored. Every score
+The models train one after another. Seconds are training seconds: the clock stands still while a
+curve point is scored, and what drawing the images took is written beside the point. Every score
 is the Frechet distance of 10,000 generated images to the 60,000 training images in the features
-of the shipped digits extractor. Our recipes are scored by their averaged generator, as sampled
-by users; the DCGAN, which has no average, by its generator.
+of the shipped digits extractor. Our recipes and the diffusion model are scored by their averaged
+weights, as sampled by users; the DCGAN, which has no average, by its generator. The diffusion
+model draws an image in 20 passes of its network, so it is scored at fewer marks.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ddpm
 import torch
 from dcgan import BATCH_SIZE, DCGAN
 from provenance import matmul_rate, provenance
@@ -32,8 +35,10 @@ from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.trainer import Trainer
 
-MODELS = ("dcgan", "attention-gan", "transformer-gan", "conv-gan", "faithful")
+PEERS = ("dcgan", "ddpm")
+MODELS = (*PEERS, "attention-gan", "transformer-gan", "conv-gan", "faithful")
 MARKS_S = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
+SLOW_MARKS_S = (60, 150, 300)  # of models that take minutes to draw as many images
 NUM_FAKES = 10_000
 RESULTS = Path(__file__).parent / "results"
 
@@ -41,8 +46,14 @@ RESULTS = Path(__file__).parent / "results"
 class OurRecipe:
     """A recipe in the product's own trainer."""
 
-    def __init__(self, name: str, seconds: float, seed: int, images: data.ImageSet) -> None:
-        self.config = resolve("mnist", model=name, minutes=seconds / 60, seed=seed)
+    marks_s = MARKS_S
+
+    def __init__(
+        self, name: str, seconds: float, seed: int, images: data.ImageSet, *settings: str
+    ) -> None:
+        self.config = resolve(
+            images.name, model=name, minutes=seconds / 60, seed=seed, settings=settings
+        )
         self.trainer = Trainer(self.config, images, torch.device("cpu"))
         self.batch_size = self.config.batch_size
 
@@ -67,9 +78,11 @@ class OurRecipe:
 class Peer:
     """The DCGAN on the same images."""
 
+    marks_s = MARKS_S
+
     def __init__(self, seed: int, images: data.ImageSet) -> None:
-        self.gan, self.images = DCGAN(seed), images
-        self.order, self.seen, self.batch_size = data.Order(len(images), seed), 0, BATCH_SIZE
+        self.gan, self.images = DCGAN(seed, images.colours), images
+        self.order, self.seen, self.batch_size = images.order(seed), 0, BATCH_SIZE
 
     def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
         self.gan.step(self.images.floats(self.order.batch(self.seen, self.batch_size)))
@@ -84,6 +97,42 @@ class Peer:
             "generator parameters": _num_parameters(self.gan.generator),
             "discriminator parameters": _num_parameters(self.gan.discriminator),
         }
+
+
+class Diffusion:
+    """The small diffusion model on the same images."""
+
+    marks_s = SLOW_MARKS_S
+
+    def __init__(self, seed: int, images: data.ImageSet) -> None:
+        self.model, self.images = ddpm.DDPM(seed, images.colours), images
+        self.order, self.seen, self.batch_size = images.order(seed), 0, ddpm.BATCH_SIZE
+
+    def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
+        self.model.step(self.images.floats(self.order.batch(self.seen, self.batch_size)))
+        self.seen += self.batch_size
+
+    def sample(self, num_images: int) -> Tensor:
+        return data.to_pixels(self.model.sample(num_images))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "precision": self.model.precision,
+            "parameters": _num_parameters(self.model.network),
+            "sampling passes": self.model.passes,
+        }
+
+
+Model = OurRecipe | Peer | Diffusion
+
+
+def build(name: str, seconds: float, seed: int, images: data.ImageSet) -> Model:
+    """A recipe or peer by name, untrained."""
+    if name == "dcgan":
+        return Peer(seed, images)
+    if name == "ddpm":
+        return Diffusion(seed, images)
+    return OurRecipe(name, seconds, seed, images)
 
 
 class FlopCount(TorchDispatchMode):
@@ -105,10 +154,10 @@ class FlopCount(TorchDispatchMode):
 
 
 def run_curve(
-    model: OurRecipe | Peer, seconds: float, score: LiveScore, show: Callable[[str], None]
+    model: Model, seconds: float, score: LiveScore, show: Callable[[str], None]
 ) -> dict[str, Any]:
     """Train for `seconds` and score at each mark."""
-    marks = sorted({mark for mark in MARKS_S if mark < seconds} | {seconds})
+    marks = sorted({mark for mark in model.marks_s if mark < seconds} | {seconds})
     curve, trained_s, steps = [], 0.0, 0
     for mark in marks:
         while trained_s < mark:
@@ -116,7 +165,9 @@ def run_curve(
             model.step(trained_s / seconds)
             trained_s += time.perf_counter() - start
             steps += 1
+        start = time.perf_counter()
         fakes = model.sample(NUM_FAKES)
+        sampling_s = time.perf_counter() - start
         reading = score.read(fakes)
         curve.append(
             {
@@ -125,6 +176,7 @@ def run_curve(
                 "fd": reading.distance,
                 "least class share": min(reading.class_shares),
                 "largest class share": max(reading.class_shares),
+                "sampling_s": round(sampling_s, 2),
             }
         )
         show(f"{trained_s:6.0f} s {steps * model.batch_size:9,} images  fd {reading.distance:.3f}")
@@ -146,8 +198,10 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         return {}
     peer = results["dcgan"]["curve"][-1]["fd"]
     summary: dict[str, Any] = {"dcgan final fd": peer}
+    if "ddpm" in results:
+        summary["ddpm final fd"] = results["ddpm"]["curve"][-1]["fd"]
     for name, result in results.items():
-        if name == "dcgan":
+        if name in PEERS:
             continue
         reached = [point["seconds"] for point in result["curve"] if point["fd"] <= peer]
         summary[name] = {
@@ -193,10 +247,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name in asked.models:
         print(name, flush=True)
-        peer = name == "dcgan"
-        model = (
-            Peer(asked.seed, images) if peer else OurRecipe(name, asked.seconds, asked.seed, images)
-        )
+        model = build(name, asked.seconds, asked.seed, images)
         result = run_curve(model, asked.seconds, score, lambda line: print(line, flush=True))
         result["roofline_share"] = result["step_gflops_per_second"] / rates[result["precision"]]
         results[name] = result

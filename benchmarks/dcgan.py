@@ -23,7 +23,7 @@ BATCH_SIZE = 64
 class DCGAN:
     """Both networks, their optimisers, and one training step."""
 
-    def __init__(self, seed: int, classes: int = 0) -> None:
+    def __init__(self, seed: int, colours: int = 1, classes: int = 0) -> None:
         torch.manual_seed(seed)
         self.classes = classes
         self.generator = nn.Sequential(
@@ -34,11 +34,11 @@ class DCGAN:
             nn.ConvTranspose2d(256, 128, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(128),
             nn.ReLU(),
-            nn.ConvTranspose2d(128, 1, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(128, colours, 4, stride=2, padding=1),
             nn.Tanh(),
         )
         self.discriminator = nn.Sequential(
-            nn.Conv2d(1 + classes, 64, 4, stride=2, padding=1),
+            nn.Conv2d(colours + classes, 64, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, 128, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(128),

@@ -1,12 +1,14 @@
-"""Score against seconds and images for our recipes and a plain DCGAN, trained one after another.
+"""Score against seconds and images for our recipes, a plain DCGAN and a small diffusion model.
 
     python benchmarks/time_to_quality.py                      # everything, 300 s each
     python benchmarks/time_to_quality.py --models dcgan attention-gan --seconds 60
 
-Seconds are training seconds: the clock stands still while a curve point is scored. Every score
+The models train one after another. Seconds are training seconds: the clock stands still while a
+curve point is scored, and what drawing the images took is written beside the point. Every score
 is the Frechet distance of 10,000 generated images to the 60,000 training images in the features
-of the shipped digits extractor. Our recipes are scored by their averaged generator, as sampled
-by users; the DCGAN, which has no average, by its generator.
+of the shipped digits extractor. Our recipes and the diffusion model are scored by their averaged
+weights, as sampled by users; the DCGAN, which has no average, by its generator. The diffusion
+model draws an image in 20 passes of its network, so it is scored at fewer marks.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ddpm
 import torch
 from dcgan import BATCH_SIZE, DCGAN
 from provenance import matmul_rate, provenance
@@ -33,18 +36,20 @@ from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.trainer import Trainer
 
-# Recipes of the product with settings; the peers are told classes or nothing likewise.
-RECIPES = {
-    "attention-gan": ("attention-gan", ()),
-    "attention-gan, clusters": ("attention-gan", ("condition=clusters",)),
-    "attention-gan, told nothing": ("attention-gan", ("condition=none",)),
-    "transformer-gan": ("transformer-gan", ()),
-    "conv-gan": ("conv-gan", ()),
-    "faithful": ("faithful", ()),
+# What each recipe of the product is told is a setting; peers are told classes or nothing likewise.
+RECIPES: dict[str, tuple[str, ...]] = {
+    "attention-gan": ("attention-gan",),
+    "attention-gan, clusters": ("attention-gan", "condition=clusters"),
+    "attention-gan, nothing": ("attention-gan", "condition=none"),
+    "transformer-gan": ("transformer-gan",),
+    "conv-gan": ("conv-gan",),
+    "faithful": ("faithful",),
 }
-PEERS = {"dcgan": 0, "dcgan, classes": 10}
-MODELS = (*PEERS, *RECIPES)
+DCGANS = {"dcgan": 0, "dcgan, classes": 10}
+PEERS = (*DCGANS, "ddpm")
+MODELS = (*DCGANS, *RECIPES)  # the diffusion model takes minutes to draw as many: by name only
 MARKS_S = (5, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 180, 210, 240, 270, 300)
+SLOW_MARKS_S = (60, 150, 300)  # of models that take minutes to draw as many images
 NUM_FAKES = 10_000
 RESULTS = Path(__file__).parent / "results"
 
@@ -52,10 +57,13 @@ RESULTS = Path(__file__).parent / "results"
 class OurRecipe:
     """A recipe in the product's own trainer."""
 
-    def __init__(self, name: str, seconds: float, seed: int, images: data.ImageSet) -> None:
-        recipe, settings = RECIPES[name]
+    marks_s = MARKS_S
+
+    def __init__(
+        self, name: str, seconds: float, seed: int, images: data.ImageSet, *settings: str
+    ) -> None:
         self.config = resolve(
-            "mnist", model=recipe, minutes=seconds / 60, seed=seed, settings=settings
+            images.name, model=name, minutes=seconds / 60, seed=seed, settings=settings
         )
         self.trainer = Trainer(self.config, images, torch.device("cpu"))
         self.batch_size = self.config.batch_size
@@ -82,14 +90,15 @@ class OurRecipe:
 class Peer:
     """The DCGAN on the same images."""
 
+    marks_s = MARKS_S
+
     def __init__(self, classes: int, seed: int, images: data.ImageSet) -> None:
-        self.gan, self.images, self.classes = DCGAN(seed, classes), images, classes
-        self.order, self.seen, self.batch_size = data.Order(len(images), seed), 0, BATCH_SIZE
+        self.gan, self.images, self.classes = DCGAN(seed, images.colours, classes), images, classes
+        self.order, self.seen, self.batch_size = images.order(seed), 0, BATCH_SIZE
 
     def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
-        index = self.order.batch(self.seen, self.batch_size)
-        labels = self.images.labels[index] if self.classes else None
-        self.gan.step(self.images.floats(index), labels)
+        pixels, labels = self.images.take(self.order.batch(self.seen, self.batch_size))
+        self.gan.step(data.to_floats(pixels), labels if self.classes else None)
         self.seen += self.batch_size
 
     def sample(self, num_images: int) -> Tensor:
@@ -102,6 +111,43 @@ class Peer:
             "generator parameters": _num_parameters(self.gan.generator),
             "discriminator parameters": _num_parameters(self.gan.discriminator),
         }
+
+
+class Diffusion:
+    """The small diffusion model on the same images."""
+
+    marks_s = SLOW_MARKS_S
+
+    def __init__(self, seed: int, images: data.ImageSet) -> None:
+        self.model, self.images = ddpm.DDPM(seed, images.colours), images
+        self.order, self.seen, self.batch_size = images.order(seed), 0, ddpm.BATCH_SIZE
+
+    def step(self, progress: float) -> None:  # noqa: ARG002 - it has no schedule
+        self.model.step(self.images.floats(self.order.batch(self.seen, self.batch_size)))
+        self.seen += self.batch_size
+
+    def sample(self, num_images: int) -> Tensor:
+        return data.to_pixels(self.model.sample(num_images))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "precision": self.model.precision,
+            "parameters": _num_parameters(self.model.network),
+            "sampling passes": self.model.passes,
+        }
+
+
+Model = OurRecipe | Peer | Diffusion
+
+
+def build(name: str, seconds: float, seed: int, images: data.ImageSet) -> Model:
+    """A recipe or peer by name, untrained."""
+    if name == "ddpm":
+        return Diffusion(seed, images)
+    if name in DCGANS:
+        return Peer(DCGANS[name], seed, images)
+    recipe, *settings = RECIPES[name]
+    return OurRecipe(recipe, seconds, seed, images, *settings)
 
 
 class FlopCount(TorchDispatchMode):
@@ -123,7 +169,7 @@ class FlopCount(TorchDispatchMode):
 
 
 def run_curve(
-    start_model: Callable[[], OurRecipe | Peer],
+    start_model: Callable[[], Model],
     seconds: float,
     score: LiveScore,
     show: Callable[[str], None],
@@ -132,7 +178,7 @@ def run_curve(
     start = time.perf_counter()
     model = start_model()
     setup_s = time.perf_counter() - start
-    marks = sorted({mark for mark in MARKS_S if mark < seconds} | {seconds})
+    marks = sorted({mark for mark in model.marks_s if mark < seconds} | {seconds})
     curve, trained_s, steps = [], setup_s, 0
     for mark in marks:
         while trained_s < mark:
@@ -140,7 +186,9 @@ def run_curve(
             model.step(trained_s / seconds)
             trained_s += time.perf_counter() - start
             steps += 1
+        start = time.perf_counter()
         fakes = model.sample(NUM_FAKES)
+        sampling_s = time.perf_counter() - start
         reading = score.read(fakes)
         curve.append(
             {
@@ -149,6 +197,7 @@ def run_curve(
                 "fd": reading.distance,
                 "least class share": min(reading.class_shares),
                 "largest class share": max(reading.class_shares),
+                "sampling_s": round(sampling_s, 2),
             }
         )
         show(f"{trained_s:6.0f} s {steps * model.batch_size:9,} images  fd {reading.distance:.3f}")
@@ -173,8 +222,10 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         return {}
     peer = results["dcgan"]["curve"]
     summary: dict[str, Any] = {"dcgan final fd": peer[-1]["fd"]}
+    if "ddpm" in results:
+        summary["ddpm final fd"] = results["ddpm"]["curve"][-1]["fd"]
     for name, result in results.items():
-        if name == "dcgan":
+        if name in PEERS:
             continue
         curve = result["curve"]
         reached = [point["seconds"] for point in curve if point["fd"] <= peer[-1]["fd"]]
@@ -213,19 +264,13 @@ def plot(results: dict[str, Any], floor: float, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _started(name: str, seconds: float, seed: int, images: data.ImageSet) -> OurRecipe | Peer:
-    if name in PEERS:
-        return Peer(PEERS[name], seed, images)
-    return OurRecipe(name, seconds, seed, images)
-
-
 def _num_parameters(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=(*MODELS, "ddpm"))
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "time_to_quality.json")
@@ -236,7 +281,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for name in asked.models:
         print(name, flush=True)
-        start = partial(_started, name, asked.seconds, asked.seed, images)
+        start = partial(build, name, asked.seconds, asked.seed, images)
         result, pictures = run_curve(start, asked.seconds, score, partial(print, flush=True))
         result["roofline_share"] = result["step_gflops_per_second"] / rates[result["precision"]]
         results[name] = result

@@ -34,6 +34,7 @@ _ATTENTION = (
 TINY = {
     "attention-gan": _ATTENTION,
     "faithful": _ATTENTION,
+    "stacked-mnist": _ATTENTION,
     "transformer-gan": (
         *_GENERATOR,
         *_DISCRIMINATOR,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from orthogan import bundle
 from orthogan.data import ImageSet
 from orthogan.data import load as load_images
-from orthogan.errors import BundleError, ConfigError, OrthoganError
+from orthogan.errors import ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
-from orthogan.grid import grid, png
-from orthogan.networks import GENERATORS, Generator, network_config
-from orthogan.networks.sampling import sample_pixels
+from orthogan.evaluation.description import is_stacked
+from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.models import Model, load, sample
 from orthogan.request import (
     default_run,
     fitted,
@@ -33,8 +32,11 @@ from orthogan.training.run_folder import RunFolder, describe_machine
 from orthogan.training.session import Session
 from orthogan.training.trainer import Trainer
 
+__all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
+
 # Settings that change nothing about the trained weights.
 MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
+NUM_EVALUATED = 10_000  # images; published precision and recall use as many
 # Sources that come with real images the generator never sees.
 _WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
 
@@ -60,31 +62,6 @@ class Run:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
         return vars(self) | {"path": str(self.path)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A trained generator."""
-
-    generator: Generator
-    config: dict[str, Any]
-    data: dict[str, Any]
-    card: dict[str, Any]
-    path: Path
-
-    def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
-    ) -> Pixels:
-        """One image a seed, the same whichever other seeds are asked for.
-
-        Raises:
-            ConfigError: a negative seed, an unknown class, or classes the model does not have.
-        """
-        return sample_pixels(self.generator, list(seeds), classes)
-
-    def _repr_png_(self) -> bytes:
-        """A grid of 64 images, for notebooks."""
-        return png(grid(self.sample()))
 
 
 def resolve(
@@ -176,43 +153,12 @@ def train(
         return _stopped(folder, *session.train())
 
 
-def load(source: str | Path) -> Model:
-    """A trained model: a shipped one by name, a run folder, or a bundle folder.
-
-    Raises:
-        BundleError: damaged, newer than this version, or not a bundle.
-        UnknownNameError: nothing of that name.
-    """
-    stored = bundle.load_bundle(bundle.resolve(source))
-    generator = network_config(GENERATORS, stored.generator_config).build()
-    try:
-        generator.load_state_dict(stored.tensors)
-    except RuntimeError:
-        raise BundleError(
-            f"{stored.path}: the weights do not fit the network that config.json describes."
-        ) from None
-    return Model(
-        generator=generator.eval(),
-        config=stored.generator_config,
-        data=stored.data,
-        card=stored.card,
-        path=stored.path,
-    )
-
-
-def sample(
-    source: str | Path, *, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
-) -> Pixels:
-    """Images of a trained model, one a seed."""
-    return load(source).sample(seeds, classes)
-
-
 def evaluate(
     source: str | Path | Run | Model,
     data: str | Path | None = None,
     *,
     metrics: Sequence[str] | None = None,
-    num_images: int = 10_000,
+    num_images: int | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Scores of a model's images, or of images from a file, against real ones.
@@ -221,7 +167,8 @@ def evaluate(
         source: A run, model, bundle, shipped name; or a folder or file of images.
         data: The real images; what the model was trained on by default.
         metrics: Names; the usual ones for the data by default.
-        num_images: How many images to generate; of a file, at most so many are taken.
+        num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
+            default, 26,000 where the real images are stacked digits.
         seed: First seed of the images, and the seed of every random choice.
 
     Raises:
@@ -230,22 +177,31 @@ def evaluate(
         BundleError: the model cannot be loaded.
         UnknownNameError: no such model, file or metric.
     """
-    if num_images < 1:
+    if num_images is not None and num_images < 1:
         raise ConfigError(f"At least 1 image is needed, got {num_images}.")
+    facts, draw = _candidate(source)
+    real = facts["source"] if data is None else data
+    form: dict[str, Any] = {
+        "size": facts["size"],
+        "colour": "rgb" if facts["colours"] == 3 else "grey",
+    }
+    train_set = load_images(str(real), **form)
+    count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
+    held_out = load_images(str(real), split="test", **form) if real in _WITH_TEST_SPLIT else None
+    fake = draw(seed, count)
+    return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+
+
+def _candidate(
+    source: str | Path | Run | Model,
+) -> tuple[dict[str, Any], Callable[[int, int], Pixels]]:
+    """The size, colours and data of what is judged, and its images from (first seed, count)."""
     model = _model_or_none(source)
     if model is not None:
-        fake = model.sample(range(seed, seed + num_images))
-        real = data if data is not None else model.data["source"]
-        size, colours = model.data["size"], model.data["colours"]
-    else:
-        given = load_images(str(source))
-        fake = given.images[:num_images]
-        real = "mnist" if data is None else data
-        size, colours = given.size, given.colours
-    form: dict[str, Any] = {"size": size, "colour": "rgb" if colours == 3 else "grey"}
-    train_set = load_images(str(real), **form)
-    held_out = load_images(str(real), split="test", **form) if real in _WITH_TEST_SPLIT else None
-    return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+        return model.data, lambda first, count: model.sample(range(first, first + count))
+    given = load_images(str(source))
+    facts = {"source": "mnist", "size": given.size, "colours": given.colours}
+    return facts, lambda _, count: given.images[:count]
 
 
 def _model_or_none(source: str | Path | Run | Model) -> Model | None:

@@ -13,7 +13,7 @@ from orthogan.networks import (
     TransformerGeneratorConfig,
 )
 from orthogan.registry import Registry
-from orthogan.training.config import OptimizerConfig, PenaltyConfig, TrainingConfig
+from orthogan.training.config import DataConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
 
 RECIPES: Registry[Callable[[], TrainingConfig]] = Registry("recipe")
 
@@ -23,6 +23,17 @@ def attention_gan() -> TrainingConfig:
     """The default: attention GAN, relativistic loss, exact R1 and R2 every step."""
     return TrainingConfig(
         generator=AttentionGeneratorConfig(), discriminator=AttentionDiscriminatorConfig()
+    )
+
+
+@RECIPES.register("stacked-mnist")
+def stacked_mnist() -> TrainingConfig:
+    """The attention GAN for the 1000 modes of Stacked-MNIST, wider on both sides."""
+    # Three independent digits an image: three digits' worth of features to make and to judge.
+    return TrainingConfig(
+        data=DataConfig(source="stacked-mnist"),
+        generator=AttentionGeneratorConfig(hidden=256, width=96, channels=96),
+        discriminator=AttentionDiscriminatorConfig(channels=48, width=128, hidden=256),
     )
 
 

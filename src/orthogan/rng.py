@@ -51,6 +51,17 @@ def normal(shape: tuple[int, ...], source: np.random.Generator) -> Tensor:
     return torch.from_numpy(source.standard_normal(shape, dtype=np.float32))
 
 
+def placed(draws: Tensor, device: torch.device) -> Tensor:
+    """The draws on a device; a CUDA device is not waited for.
+
+    >>> placed(torch.ones(1), torch.device("cpu"))
+    tensor([1.])
+    """
+    if device.type == "cuda":  # only from pinned memory can it copy while we go on
+        return draws.pin_memory().to(device, non_blocking=True)
+    return draws.to(device)
+
+
 def latents(seeds: Iterable[int], size: int) -> Tensor:
     """One latent vector a seed: the same vector whichever batch the seed is in.
 

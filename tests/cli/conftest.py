@@ -71,10 +71,11 @@ class FakeApi:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
-    """The stand-in, in the place of `orthogan.api`."""
+    """The stand-in, in the place of `orthogan.api` and of what it shows of `orthogan.models`."""
     fake = FakeApi()
-    monkeypatch.setitem(sys.modules, "orthogan.api", fake)
-    monkeypatch.setattr(orthogan, "api", fake, raising=False)
+    for name in ("api", "models"):
+        monkeypatch.setitem(sys.modules, f"orthogan.{name}", fake)
+        monkeypatch.setattr(orthogan, name, fake, raising=False)
     return fake
 
 

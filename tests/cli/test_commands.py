@@ -210,7 +210,7 @@ def test_evaluate_json(cli, api) -> None:
     assert tree["scores"]["fd[digits]"]["floor"] == 0.065
     assert tree["scores"]["kd"]["value"] is None
     assert tree["verdict"] == "Usable."
-    assert api.calls[0][2] == {"metrics": None, "num_images": 10_000, "seed": 0}
+    assert api.calls[0][2] == {"metrics": None, "num_images": None, "seed": 0}
 
 
 def test_runs(cli) -> None:

@@ -15,7 +15,12 @@ from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, DataError, ShapeError
 from orthogan.geometry import spectral_clusters
 from orthogan.recipes import RECIPES
-from orthogan.training.conditions import IMAGES_A_KIND, conditions_of, settled_condition
+from orthogan.training.conditions import (
+    IMAGES_A_KIND,
+    class_shares,
+    clusters_of,
+    settled_condition,
+)
 
 
 def crescents(count: int = 400) -> tuple[Tensor, Tensor]:
@@ -107,13 +112,16 @@ def test_what_the_players_are_told(
     config = settled_condition(RECIPES["attention-gan"]().evolve(condition=condition), images)
     assert config.condition == settled
     assert config.generator.classes == config.discriminator.classes == kinds
-    labels = conditions_of(config, images)
+    clusters = clusters_of(config, images)
+    assert (clusters is None) == (settled != "clusters")
+    if clusters is not None:
+        assert 1 < len(clusters.unique()) <= kinds
+    shares = class_shares(config, images, clusters)
     if settled == "none":
-        assert labels is None
-    elif settled == "classes":
-        assert torch.equal(labels, images.labels)
+        assert shares is None
     else:
-        assert 1 < len(labels.unique()) <= kinds
+        assert shares.shape == (kinds,)
+        assert float(shares.sum()) == pytest.approx(1)
     assert settled_condition(config, images) == config
 
 
@@ -121,3 +129,16 @@ def test_the_number_of_clusters_is_a_setting() -> None:
     images = labelled(5 * IMAGES_A_KIND, 0)
     config = RECIPES["attention-gan"]().evolve(condition="clusters", clusters=4)
     assert settled_condition(config, images).generator.classes == 4
+
+
+def test_images_drawn_afresh_are_in_no_cluster() -> None:
+    stacked = data.stacked.stack(labelled_digits())
+    config = RECIPES["attention-gan"]()
+    assert settled_condition(config, stacked).condition == "none"
+    with pytest.raises(ConfigError, match="draws each image afresh"):
+        settled_condition(config.evolve(condition="clusters"), stacked)
+    assert settled_condition(config.evolve(condition="classes"), stacked).generator.classes == 1000
+
+
+def labelled_digits() -> ImageSet:
+    return labelled(500, 10)

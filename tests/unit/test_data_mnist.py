@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from orthogan.data import ImageSet, load, mnist
+from orthogan.data import ImageSet, load, mnist, to_floats
 from orthogan.data.mnist import DIGITS, FILES, checked_content, load_mnist, stack
 from orthogan.errors import DataError
 
@@ -106,6 +106,7 @@ def test_stacking_needs_labelled_digits(digits: ImageSet) -> None:
 def test_stacked_mnist_as_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     stacked = load("stacked-mnist", split="test")
     assert (len(stacked), stacked.colours, stacked.split) == (10_000, 3, "test")
+    assert stacked.notes == ()
     assert stacked.labels is not None
     # Uniform triples: all but a few of 1000 classes are met in 10,000 draws.
     assert len(stacked.labels.unique()) > 990
@@ -114,6 +115,43 @@ def test_stacked_mnist_as_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = load("stacked-mnist", split="test", colour="grey")
     assert grey.colours == 1
     assert grey.notes == ("RGB images were turned to grey (Rec. 601 luminance).",)
+    large = load("stacked-mnist", size=32)
+    assert large.images.shape == (200, 3, 32, 32)
+    assert large.notes == ("Images were resized from 28 x 28 to 32 x 32.", mnist.FRESH_NOTE)
+
+
+def test_training_draws_fresh_triples_of_digits(digits: ImageSet) -> None:
+    stacked = stack(digits, num_images=100)
+    order = stacked.order(seed=3)
+    index = order.batch(0, 3 * 10_000)
+    assert index.shape == (30_000, 3)
+    assert len(index.unique(dim=0)) == 30_000  # of 10^12 triples: no epochs that repeat
+    # Independent planes: a digit in one tells nothing of the digit in another.
+    kinds = digits.labels[index]
+    both = torch.bincount(10 * kinds[:, 0] + kinds[:, 2], minlength=100).reshape(10, 10).double()
+    expected = both.sum(1, keepdim=True) * both.sum(0) / both.sum()
+    assert float(((both - expected).square() / expected).sum()) < 126  # chi2(81), p = 0.001
+    images, labels = stacked.take(index[:5])
+    assert torch.equal(images, digits.images[index[:5], 0])
+    assert labels.tolist() == [100 * r + 10 * g + b for r, g, b in kinds[:5].tolist()]
+    assert torch.equal(stacked.floats(index[:5]), to_floats(images))
+
+
+def test_a_triple_depends_on_the_seed_and_its_place_alone(digits: ImageSet) -> None:
+    stacked = stack(digits, num_images=20)
+    walked, jumped = stacked.order(seed=3), stacked.order(seed=3)
+    for seen in range(0, 10_000, 2000):
+        walked.batch(seen, 2000)
+    straddling = jumped.batch(9990, 30)
+    assert torch.equal(torch.cat([walked.batch(9990, 16), walked.batch(10_006, 14)]), straddling)
+    assert not torch.equal(stacked.order(seed=4).batch(0, 30), jumped.batch(0, 30))
+
+
+def test_an_index_of_one_axis_means_the_triples_in_memory(digits: ImageSet) -> None:
+    stacked = stack(digits, num_images=20).to("cpu")
+    images, labels = stacked.take(torch.tensor([4, 2]))
+    assert torch.equal(images, stacked.images[[4, 2]])
+    assert torch.equal(labels, stacked.labels[[4, 2]])
 
 
 def test_a_folder_of_the_same_name_is_pointed_out(

@@ -28,6 +28,7 @@ FAMILIES = {
     "attention-gan": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
     "transformer-gan": (TransformerGeneratorConfig, TransformerDiscriminatorConfig),
     "conv-gan": (ConvGeneratorConfig, ConvDiscriminatorConfig),
+    "stacked-mnist": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
     "faithful": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
 }
 
@@ -69,6 +70,16 @@ def test_the_default_configuration_is_the_attention_gan() -> None:
     assert config.loss == "relativistic"
     assert config.penalty.kind == "exact"
     assert min(config.penalty.gamma_start, config.penalty.gamma_end) > 0
+
+
+def test_the_recipe_for_stacked_mnist_names_its_data_unless_told_otherwise() -> None:
+    asked = request.requested(None, "stacked-mnist", None, None, None, (), None, None)
+    assert asked.data.source == "stacked-mnist"
+    asked = request.requested("mnist", "stacked-mnist", None, None, None, (), None, None)
+    assert asked.data.source == "mnist"
+    wide, default = RECIPES["stacked-mnist"](), TrainingConfig()
+    assert wide.generator.width > default.generator.width
+    assert wide.discriminator.width > default.discriminator.width
 
 
 def test_conv_gan_differs_from_the_default_in_its_networks_alone() -> None:

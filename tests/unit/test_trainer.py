@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from orthogan import api
+from orthogan.adversarial.finite import DeferredUpdate
 from orthogan.adversarial.steps import DiscriminatorStep
 from orthogan.bundle.tensors import digest, pack
 from orthogan.data import ImageSet, Order, load, to_floats
@@ -24,6 +25,7 @@ from orthogan.training.trainer import StepRecord, Trainer
 from orthogan.training.watch import PATIENCE, STEPS_BETWEEN_LOOKS, SaturationWatch
 
 CPU = torch.device("cpu")
+PLAYERS = ("generator", "discriminator")
 PRECISIONS = ["float32"] + ["bfloat16"] * has_native_bfloat16(CPU)
 STEPS = 12  # past half of an epoch of 200 images, and past the watch's first look
 
@@ -329,9 +331,9 @@ def test_each_condition_restores_bit_for_bit(make, condition: str) -> None:
 def test_a_resumed_run_keeps_its_clusters_where_others_would_be_found(make) -> None:
     whole = advance(make("condition=clusters"), 1)
     rest = make("condition=clusters")
-    rest.kinds = 1 - rest.kinds  # as if another machine had numbered them otherwise
+    rest.clusters = 1 - rest.clusters  # as if another machine had numbered them otherwise
     rest.restore(*saved(whole))
-    assert torch.equal(rest.kinds, whole.kinds)
+    assert torch.equal(rest.clusters, whole.clusters)
     assert bits(advance(rest, 2)) == bits(advance(whole, 2))
 
 
@@ -360,6 +362,35 @@ def test_a_step_that_is_not_finite_changes_nothing(make, player: str) -> None:
     assert bits(trainer) == before
     assert trainer.images_seen == 32
     assert all(parameter.requires_grad for parameter in trainer.discriminator.parameters())
+
+
+@pytest.mark.parametrize("kind", ["muon", "adam"])
+def test_a_deferred_look_changes_no_bit(make, kind: str) -> None:
+    settings = [f"{p}_optimizer.{s}" for p in PLAYERS for s in (f"kind={kind}", "beta1=0.5")]
+    now, later = make(*settings), make(*settings)
+    later._update = DeferredUpdate()
+    assert bits(advance(later, 9)) == bits(advance(now, 9))
+
+
+@pytest.mark.parametrize("kind", ["muon", "adam"])
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_deferred_look_leaves_a_bad_player_as_it_was(make, player: str, kind: str) -> None:
+    settings = [f"{p}_optimizer.{s}" for p in PLAYERS for s in (f"kind={kind}", "beta1=0.5")]
+    trainer = make(*settings)
+    trainer._update = DeferredUpdate()
+    advance(trainer, 2)
+    with torch.no_grad():
+        next(getattr(trainer, player).parameters()).view(-1)[0] = float("nan")
+    before = {name: weights(trainer, name) for name in PLAYERS}
+    advance(trainer, 3)  # nobody has looked yet
+    for name in PLAYERS:
+        assert torch.equal(weights(trainer, name).nan_to_num(7.0), before[name].nan_to_num(7.0))
+    with pytest.raises(DivergedError, match=r"discriminator's loss is nan"):
+        trainer.tensors()
+    assert trainer.tensors()
+    trainer.step(0.0)
+    with pytest.raises(DivergedError, match=r"loss is nan"):
+        advance(trainer, STEPS_BETWEEN_LOOKS)
 
 
 def test_the_discriminator_is_frozen_only_while_the_generator_moves(make, monkeypatch) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from orthogan.attention import second_derivatives
 from orthogan.registry import Registry
-from orthogan.rng import normal
+from orthogan.rng import normal, placed
 from orthogan.shapes import Images, Logits
 
 Judge: TypeAlias = Callable[[Tensor], Tensor]
@@ -56,7 +56,7 @@ def finite_difference(
     One random direction an image: unbiased as $s \to 0$, noisy, and first order only, so that
     any attention kernel will do.
     """
-    noise = normal(tuple(images.shape), source).to(images)
+    noise = placed(normal(tuple(images.shape), source), images.device).to(images.dtype)
     moved = images + FINITE_DIFFERENCE_STEP * noise
     logits, moved_logits = judge(torch.cat([images, moved])).chunk(2)
     return logits, ((moved_logits - logits) / FINITE_DIFFERENCE_STEP).square()

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from orthogan.adversarial.finite import Update, update_now
 from orthogan.adversarial.losses import Loss
 from orthogan.adversarial.penalties import Judge, Penalty
-from orthogan.errors import DivergedError
 from orthogan.shapes import Images, Logits
 
 
@@ -33,6 +33,7 @@ def discriminator_step(
     penalty: Penalty,
     gamma: float,
     noise: np.random.Generator,
+    update: Update = update_now,
 ) -> DiscriminatorStep:
     r"""Minimise loss $+ \frac\gamma2 (R_1 + R_2)$ once.
 
@@ -45,6 +46,7 @@ def discriminator_step(
         penalty: Gradient penalty.
         gamma: Weight of the penalty, in logits squared per squared pixel unit.
         noise: Random directions for penalties that need them.
+        update: Steps the optimiser unless something is not finite.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
@@ -52,20 +54,24 @@ def discriminator_step(
     optimizer.zero_grad(set_to_none=True)
     images = torch.cat([real, fake.detach()])
     logits, squared_gradient = penalty(judge, images, noise)
-    real_logits, fake_logits = logits.float().chunk(2)
+    real_logits, fake_logits = at_least_float32(logits).chunk(2)
     value = loss.discriminator(real_logits, fake_logits)
     mean_penalty = squared_gradient.mean()
     # The mean runs over real and fake images together: twice it is R1 + R2.
     (value + gamma * mean_penalty).backward()
-    _refuse_non_finite(value, optimizer, "discriminator")
-    optimizer.step()
+    update(value, optimizer, "discriminator")
     return DiscriminatorStep(
         value.detach(), mean_penalty.detach(), real_logits.detach(), fake_logits.detach()
     )
 
 
 def generator_step(
-    judge: Judge, optimizer: Optimizer, fake: Images, real_logits: Logits, loss: Loss
+    judge: Judge,
+    optimizer: Optimizer,
+    fake: Images,
+    real_logits: Logits,
+    loss: Loss,
+    update: Update = update_now,
 ) -> Tensor:
     """Move the fakes to where the updated discriminator judges them real; returns the loss.
 
@@ -75,27 +81,22 @@ def generator_step(
         fake: The same fakes the discriminator has just seen, still attached to the generator.
         real_logits: Logits of the real images, from the discriminator step.
         loss: Adversarial loss.
+        update: Steps the optimiser unless something is not finite.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    value = loss.generator(real_logits, judge(fake).float())
+    value = loss.generator(real_logits, at_least_float32(judge(fake)))
     value.backward()
-    _refuse_non_finite(value, optimizer, "generator")
-    optimizer.step()
+    update(value, optimizer, "generator")
     return value.detach()
 
 
-def _refuse_non_finite(value: Tensor, optimizer: Optimizer, player: str) -> None:
-    gradients = [
-        parameter.grad
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-        if parameter.grad is not None
-    ]
-    norm = torch.nn.utils.get_total_norm(gradients)
-    if not torch.isfinite(norm + value):
-        raise DivergedError(
-            f"The {player}'s loss is {value.item():.4g} and its gradient norm {norm.item():.4g}."
-        )
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32, or in float64 if they are in that.
+
+    >>> at_least_float32(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -27,8 +27,13 @@ def evaluate(
         typer.Option(metavar="NAMES", help="Names, separated by commas. [default: all that fit]"),
     ] = None,
     num_images: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Images to generate.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Images to generate. [default: 10000, of stacked digits 26000]",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,

@@ -45,12 +45,12 @@ def sample(
             f"A grid holds at most {MOST_IN_A_GRID} images, got {len(numbers)}; "
             "give --out a folder or a .npz."
         )
-    from orthogan import api
+    from orthogan import models  # not the whole interface: that would import training too
     from orthogan.cli.sample_files import write_samples
 
     if labels is not None:
         labels = [labels[index % len(labels)] for index in range(len(numbers))]
-    pixels = api.sample(source, seeds=numbers, classes=labels)
+    pixels = models.sample(source, seeds=numbers, classes=labels)
     write_samples(pixels, numbers, target, suffix)
     if as_json:
         shape = {"size": pixels.shape[-1], "colours": pixels.shape[1]}

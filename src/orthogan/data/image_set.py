@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from orthogan.data.order import Order
 from orthogan.errors import ShapeError
 from orthogan.shapes import Images, Labels, Pixels
 
@@ -53,6 +55,9 @@ class ImageSet:
     notes: tuple[str, ...] = field(default=())
     split: str = "train"
 
+    # Whether training sees other images than the ones in memory.
+    draws_afresh: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         _, colours, height, width = self.images.shape
         if colours not in (1, 3) or height != width:
@@ -84,9 +89,17 @@ class ImageSet:
         """Side of the square, in pixels."""
         return int(self.images.shape[-1])
 
+    def order(self, seed: int) -> Order:
+        """The endless sequence in which a run of that seed sees the images."""
+        return Order(self.num_images, seed)
+
+    def take(self, index: Tensor) -> tuple[Pixels, Labels | None]:
+        """The pixels, and the labels if there are any, of a batch of the order."""
+        return self.images[index], None if self.labels is None else self.labels[index]
+
     def floats(self, index: Tensor) -> Images:
-        """The images at `index` as float32 in [-1, 1]."""
-        return to_floats(self.images[index])
+        """The images of a batch of the order as float32 in [-1, 1]."""
+        return to_floats(self.take(index)[0])
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its tensors on `device`."""

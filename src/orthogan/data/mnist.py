@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orthogan import rng
 from orthogan.data.catalogue import SOURCES, Wanted
 from orthogan.data.idx import read_idx
 from orthogan.data.image_set import ImageSet
 from orthogan.data.squares import assemble
+from orthogan.data.stacked import stack
 from orthogan.errors import DataError
 
 # md5 of the uncompressed files, as published with MNIST, by (split, axes).
@@ -26,6 +27,10 @@ FILES = {
     ("test", 1): ("t10k-labels-idx1-ubyte", "27ae3e4e09519cfbb04c329615203637", 10_008),
 }
 DIGITS = tuple("0123456789")
+FRESH_NOTE = (
+    "Training draws fresh triples of digits all the time, independently, as the seed says; "
+    "scores compare with 60,000 drawn once."
+)
 
 
 def checked_content(compressed: bytes, name: str, md5: str, num_bytes: int) -> bytes:
@@ -70,44 +75,21 @@ def load_mnist(wanted: Wanted) -> ImageSet:
 def load_stacked(wanted: Wanted) -> ImageSet:
     """Stacked-MNIST: RGB images whose three channels are digits, 1000 classes in all.
 
-    The triples are drawn once, with seed 0, and kept in memory: 60,000 from the train split or
-    10,000 from the test split. `stack` draws other numbers and seeds.
+    A training run draws fresh triples without end (`StackedImages`). The set itself holds 60,000
+    triples of the train split or 10,000 of the test split, drawn once with seed 0, for scores to
+    compare with. `stack` draws other numbers and seeds.
     """
-    stacked = stack(load_mnist(Wanted(split=wanted.split)))
-    if wanted.size in (None, 28) and wanted.colour != "grey":
+    if wanted.colour == "grey":
+        return _flattened(stack(load_mnist(Wanted(split=wanted.split))), wanted)
+    stacked = stack(load_mnist(Wanted(wanted.size, "grey", wanted.split)))
+    if wanted.split != "train":
         return stacked
+    return replace(stacked, notes=(*stacked.notes, FRESH_NOTE))
+
+
+def _flattened(stacked: ImageSet, wanted: Wanted) -> ImageSet:
+    """The three digits of each image on top of each other, as one grey picture."""
     images, notes = assemble(stacked.images.permute(0, 2, 3, 1).numpy(), wanted)
     return ImageSet(
-        images, stacked.labels, stacked.class_names, "stacked-mnist", tuple(notes), wanted.split
+        images, stacked.labels, stacked.class_names, stacked.name, tuple(notes), stacked.split
     )
-
-
-def stack(digits: ImageSet, num_images: int | None = None, seed: int = 0) -> ImageSet:
-    """RGB images of three digits drawn independently with replacement.
-
-    Args:
-        digits: Grey digits with labels 0..9.
-        num_images: How many triples; as many as there are digits if None.
-        seed: Which triples: image i is the same for any `num_images`.
-
-    Returns:
-        Images with label 100 r + 10 g + b, held in memory.
-
-    Raises:
-        DataError: the digits are not grey or have no ten classes.
-
-    Source: Metz et al. 2016, "Unrolled generative adversarial networks".
-    """
-    if digits.labels is None or digits.colours != 1 or len(digits.class_names) != 10:
-        raise DataError(f"{digits.name}: stacking needs grey images of ten labelled classes.")
-    count = len(digits) if num_images is None else num_images
-    triples = torch.from_numpy(
-        rng.stream(seed, "stacked-mnist").integers(0, len(digits), (count, 3))
-    )
-    # One channel at a time: indexing with all triples at once would hold the set twice.
-    images = torch.empty(count, 3, digits.size, digits.size, dtype=torch.uint8)
-    for channel in range(3):
-        images[:, channel] = digits.images[triples[:, channel], 0]
-    labels = (digits.labels[triples] * torch.tensor([100, 10, 1])).sum(1)
-    names = tuple(f"{number:03d}" for number in range(1000))
-    return ImageSet(images, labels, names, "stacked-mnist", digits.notes, digits.split)

@@ -50,17 +50,43 @@ class Order:
         pieces = []
         while batch_size > 0:
             epoch, start = divmod(images_seen, self.num_images)
-            piece = self._permutation(epoch)[start : start + batch_size]
+            piece = self._epoch_order(epoch)[start : start + batch_size]
             pieces.append(piece)
             images_seen += len(piece)
             batch_size -= len(piece)
         return torch.cat(pieces)
 
-    def _permutation(self, epoch: int) -> Tensor:
+    def _epoch_order(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
-            self._shuffled = rng.permutation(self.num_images, self.seed, "order", epoch)
+            self._shuffled = self._draw(epoch)
             self._epoch = epoch
         return self._shuffled
+
+    def _draw(self, epoch: int) -> Tensor:
+        return rng.permutation(self.num_images, self.seed, "order", epoch)
+
+
+class Triples(Order):
+    """Endless triples of digits, each digit drawn independently with replacement.
+
+    No triple is drawn twice but by chance: a training run sees the distribution of the triples,
+    not one sample of it. The draws come in blocks of `num_images`, for speed; a triple is a
+    function of (seed, its place in the sequence) alone.
+
+    Args:
+        num_images: Number of digits to draw from, and of triples in a block.
+        seed: Run seed.
+
+    Raises:
+        ConfigError: there are no images, or the seed is out of range.
+
+    >>> Triples(4, seed=0).batch(images_seen=0, batch_size=2).shape
+    torch.Size([2, 3])
+    """
+
+    def _draw(self, epoch: int) -> Tensor:
+        draws = rng.stream(self.seed, "triples", epoch)
+        return torch.from_numpy(draws.integers(0, self.num_images, (self.num_images, 3)))
 
 
 def batch_indices(

@@ -7,37 +7,51 @@ from dataclasses import dataclass
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.evaluation.description import (
+    Description,
     count_classes,
     describe_pixels,
     describe_set,
     is_stacked,
 )
 from orthogan.evaluation.extractor import EXTRACTORS
-from orthogan.evaluation.frechet import frechet_distance, moments
-from orthogan.evaluation.modes import class_counts
+from orthogan.evaluation.frechet import Moments, frechet_distance, moments
+from orthogan.evaluation.modes import class_counts, count_modes, divergence, uniform_shares
 from orthogan.rng import permutation
 from orthogan.shapes import Pixels
 
 NUM_FAKES = 2048  # 32 for each of 64 features; 0.15 s on one core
+# 10 for each of 1000 classes: a generator with all of them misses one in 22 readings.
+NUM_STACKED_FAKES = 10_000
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Frechet distance and the share of each class, on `num_fakes` images."""
+    """What a live score tells of `num_fakes` images.
+
+    Attributes:
+        distance: Frechet distance.
+        class_shares: Share of each class.
+        modes: Classes reached; None for ordinary images.
+        mode_kl: KL of the class shares from uniform, in nats, which grows as images get fewer;
+            None for ordinary images.
+    """
 
     distance: float
     class_shares: tuple[float, ...]
+    modes: float | None = None
+    mode_kl: float | None = None
 
 
 class LiveScore:
     """Frechet distance of generated images to a real set whose moments are kept.
 
     Few images make the distance larger, so it is always taken on the same number of them, and
-    `floor` is what as many real images score.
+    `floor` is what as many real images score. Of stacked digits, the classes reached and their
+    evenness are read as well; `real` holds what real images reach.
 
     Args:
         real: The training set.
-        num_fakes: Images per reading.
+        num_fakes: Images per reading; by default 2,048, or 10,000 of stacked digits.
         extractor: Registered name of the network that describes the images.
 
     Raises:
@@ -45,19 +59,25 @@ class LiveScore:
     """
 
     def __init__(
-        self, real: ImageSet, num_fakes: int = NUM_FAKES, extractor: str = "digits-cls"
+        self, real: ImageSet, num_fakes: int | None = None, extractor: str = "digits-cls"
     ) -> None:
-        self.num_fakes = num_fakes
+        self._stacked = is_stacked(real)
+        self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else NUM_FAKES)
         self._shape = tuple(real.images.shape[1:])
         self._net = EXTRACTORS[extractor]()
-        self._stacked = is_stacked(real)
         self._num_classes = count_classes(real, self._net)
-        features = describe_set(real, self._net).features
-        self._moments = moments(features)
-        order = permutation(len(features), 0, "live-floor", 0)
-        part = order[: min(num_fakes, len(features) // 2)]
-        rest = order[len(part) :]
-        self.floor = frechet_distance(moments(features[part]), moments(features[rest]))
+        described = describe_set(real, self._net)
+        self._moments = moments(described.features)
+        order = permutation(len(real), 0, "live-floor", 0)
+        part = order[: min(self.num_fakes, len(real) // 2)]
+        rest = moments(described.features[order[len(part) :]])
+        chosen = Description(described.features[part], described.classes[part])
+        self.real = self._reading(chosen, rest)
+
+    @property
+    def floor(self) -> float:
+        """The Frechet distance of real images."""
+        return self.real.distance
 
     @property
     def name(self) -> str:
@@ -79,10 +99,17 @@ class LiveScore:
                 f"the real ones {self._shape}; they must agree."
             )
         found = describe_pixels(fake[: self.num_fakes].cpu(), self._net, self._stacked)
-        counts = class_counts(found.classes, self._num_classes).double()
-        shares = tuple((counts / counts.sum()).tolist())
-        return Reading(frechet_distance(moments(found.features), self._moments), shares)
+        return self._reading(found, self._moments)
 
     def distance(self, fake: Pixels) -> float:
         """The Frechet distance alone."""
         return self.read(fake).distance
+
+    def _reading(self, found: Description, reference: Moments) -> Reading:
+        counts = class_counts(found.classes, self._num_classes)
+        shares = tuple((counts.double() / counts.sum()).tolist())
+        distance = frechet_distance(moments(found.features), reference)
+        if not self._stacked:
+            return Reading(distance, shares)
+        target = uniform_shares(self._num_classes)
+        return Reading(distance, shares, count_modes(counts), divergence(counts, target))

@@ -19,10 +19,11 @@ def settled_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfi
     """The configuration with `condition` as these images allow it, and the number of kinds.
 
     `auto` takes the classes if there are at least two, each with images enough to learn from;
-    otherwise clusters; a set too small for two clusters is left whole.
+    otherwise clusters; a set too small for two clusters, or drawn afresh, is left whole.
 
     Raises:
-        ConfigError: classes are asked for and there are none.
+        ConfigError: classes are asked for and there are none, or clusters of images that no run
+            sees twice.
     """
     condition, most = config.condition, images.num_images // IMAGES_A_KIND
     if condition == "classes" and len(images.class_names) < 2:
@@ -32,6 +33,13 @@ def settled_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfi
         )
     if condition == "auto":
         condition = "classes" if _has_rich_classes(images) else "clusters"
+        if condition == "clusters" and images.draws_afresh:
+            condition = "none"
+    if condition == "clusters" and images.draws_afresh:
+        raise ConfigError(
+            f"{images.name} draws each image afresh, so none belongs to a cluster; "
+            "use condition=none, or condition=classes."
+        )
     if condition == "clusters" and most < 2:
         condition = "none"
     kinds = {"classes": len(images.class_names), "clusters": min(config.clusters, most), "none": 0}
@@ -50,21 +58,24 @@ def _has_rich_classes(images: ImageSet) -> bool:
     return int(counts.min()) >= IMAGES_A_KIND
 
 
-def conditions_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
-    """The kind of each image, for a configuration that is settled; None without kinds.
+def clusters_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
+    """The cluster of each image, for a configuration that is settled on clusters; else None.
 
     Source: Liu, Wang, Bau, Zhu and Torralba 2020, "Diverse image generation via self-conditioned
     GANs", section 3: clusters instead of classes. Theirs follow the discriminator's features and
     move during training; these are spectral clusters of the pixels and stay.
     """
-    if config.condition == "classes":
-        return images.labels
-    if config.condition == "clusters":
-        return image_clusters(images, config.generator.classes, config.seed)
-    return None
+    if config.condition != "clusters":
+        return None
+    return image_clusters(images, config.generator.classes, config.seed)
 
 
-def shares_of(labels: Labels, count: int) -> Tensor:
-    """The share of each kind."""
-    counts = torch.bincount(labels, minlength=count).float()
+def class_shares(
+    config: TrainingConfig, images: ImageSet, clusters: Labels | None
+) -> Tensor | None:
+    """The share of each kind among the images; None without kinds."""
+    labels = images.labels if config.condition == "classes" else clusters
+    if labels is None:
+        return None
+    counts = torch.bincount(labels, minlength=config.generator.classes).float()
     return counts / counts.sum()

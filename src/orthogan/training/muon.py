@@ -79,9 +79,13 @@ class Muon(Adam):
 
     def _move_matrices(self) -> None:
         group = self.param_groups[0]
+        # Set by whoever found, on the device, that this step must not be taken.
+        bad: Tensor | None = getattr(self, "found_inf", None)
         alike: dict[int, list[tuple[Tensor, Tensor]]] = {}
         for weight in self.matrices:
             if weight.grad is not None:
+                if bad is not None:
+                    weight.grad.masked_fill_(bad > 0, 0.0)
                 gradient = self._mean(weight, group["betas"][0]).flatten(1)
                 alike.setdefault(min(gradient.shape), []).append((weight, gradient))
                 weight.grad = None  # Adam passes over it
@@ -90,6 +94,7 @@ class Muon(Adam):
             for (weight, gradient), direction in zip(pairs, orthogonalise(wide), strict=True):
                 size = group["lr"] * max(gradient.shape) ** 0.5
                 upright = direction if direction.shape == gradient.shape else direction.T
+                upright = upright if bad is None else upright * (1 - bad)
                 weight.sub_(upright.reshape(weight.shape), alpha=size)
 
     def _mean(self, weight: Tensor, beta1: float) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 from orthogan.bundle import save_bundle
 from orthogan.errors import DivergedError
-from orthogan.evaluation import LiveScore
+from orthogan.evaluation import LiveScore, Reading
 from orthogan.files import write_atomic
 from orthogan.grid import grid, png
 from orthogan.networks.sampling import sample_pixels
@@ -20,6 +20,8 @@ from orthogan.training.trainer import StepRecord, Trainer
 GRID_SEEDS = range(64)
 # A score costs about half a second: 20 of them are a few per cent of a short run.
 SCORES_A_RUN = 20
+# One of stacked digits takes several seconds, so it waits until training has had its time.
+MAX_SCORE_SHARE = 0.05
 # A pair that saturates within so many steps has learnt nothing that starting again would lose.
 START_STEPS = 1000
 
@@ -45,15 +47,13 @@ class Session(Sitting):
             if self.config.signals_every is None
             else Signals(self.config, trainer.images, trainer.precision)
         )
+        self._measure_s = 0.0  # what the latest score took
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
 
     def _loop(self) -> None:
         config, trainer, clock = self.config, self.trainer, self.clock
-        score_every = config.score_every_s or max(
-            MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
-        )
         clock.mark(trainer.images_seen)
         while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
             before = trainer.images_seen
@@ -66,10 +66,18 @@ class Session(Sitting):
                 self._log({"event": "step", **record.numbers()})
             if clock.is_due("show", SHOW_EVERY_S):
                 self._show(self._numbers(record))
-            if clock.is_due("score", score_every):
+            if clock.is_due("score", self._score_every_s):
+                started_s = clock.elapsed_s
                 self.measure()
+                self._measure_s = clock.elapsed_s - started_s
             if clock.is_due("checkpoint", config.checkpoint_every_s):
                 self.checkpoint()
+
+    @property
+    def _score_every_s(self) -> float:
+        share = (self.config.budget.seconds or 0.0) / SCORES_A_RUN
+        usual = max(MIN_SCORE_EVERY_S, share, self._measure_s / MAX_SCORE_SHARE)
+        return self.config.score_every_s or usual
 
     def _escape(self) -> None:
         trainer, why = self.trainer, self.trainer.watch.verdict
@@ -121,15 +129,12 @@ class Session(Sitting):
         fakes = sample_pixels(self.trainer.average, range(self.score.num_fakes))
         reading = self.score.read(fakes)
         self.scores = {self.score.name: reading.distance, "floor": self.score.floor}
-        if len(reading.class_shares) <= 10:
-            self.scores |= {
-                "least class share": min(reading.class_shares),
-                "largest class share": max(reading.class_shares),
-            }
+        self.scores |= _class_scores(reading, self.score.real)
         self._log({"event": "score", **self.scores})
         self.display.note(
             f"{duration(self.clock.elapsed_s):>12}  {seen:>9,} images  "
             f"{self.score.name} {reading.distance:.3g} (real images: {self.score.floor:.2g})"
+            f"{_mode_words(self.scores)}"
         )
 
     def _finish(self) -> None:
@@ -175,3 +180,29 @@ class Session(Sitting):
         if score is not None and score.name in self.scores:
             facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
         return "  ".join(facts)
+
+
+def _class_scores(reading: Reading, real: Reading) -> dict[str, float]:
+    """How the classes are met; of stacked digits also by as many real images."""
+    if reading.modes is not None and reading.mode_kl is not None:
+        return {
+            "modes": reading.modes,
+            "modes of real images": real.modes or 0.0,
+            "mode-kl": reading.mode_kl,
+            "mode-kl of real images": real.mode_kl or 0.0,
+        }
+    if len(reading.class_shares) > 10:
+        return {}
+    return {
+        "least class share": min(reading.class_shares),
+        "largest class share": max(reading.class_shares),
+    }
+
+
+def _mode_words(scores: dict[str, float]) -> str:
+    if "modes" not in scores:
+        return ""
+    return (
+        f"  modes {scores['modes']:.0f} ({scores['modes of real images']:.0f})"
+        f"  KL {scores['mode-kl']:.3g} ({scores['mode-kl of real images']:.2g})"
+    )

@@ -12,14 +12,16 @@ from torch.optim import Adam
 from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
+from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
 from orthogan.adversarial.penalties import PENALTIES, Judge
-from orthogan.data import ImageSet, Order, to_floats
+from orthogan.adversarial.steps import at_least_float32
+from orthogan.data import ImageSet, to_floats
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
 from orthogan.training.collapse_alarm import CollapseAlarm
-from orthogan.training.conditions import conditions_of, shares_of
+from orthogan.training.conditions import class_shares, clusters_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
@@ -56,9 +58,10 @@ class Trainer:
     def __init__(self, config: TrainingConfig, images: ImageSet, device: torch.device) -> None:
         self.config, self.device = config, device
         self.images = images.to(device)
-        kinds = conditions_of(config, images)
-        self.kinds = None if kinds is None else kinds.to(device)
-        self.order = Order(images.num_images, config.seed)
+        self.clusters = clusters_of(config, images)
+        if self.clusters is not None:
+            self.clusters = self.clusters.to(device)
+        self.order = images.order(config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0
@@ -71,8 +74,8 @@ class Trainer:
             self.generator = config.generator.build().to(self.device)
         with rng.initialisation(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
-        if self.kinds is not None:
-            shares = shares_of(self.kinds, config.generator.classes)
+        shares = class_shares(config, self.images, self.clusters)
+        if shares is not None:
             self.generator.class_shares.copy_(shares)
             self.discriminator.class_shares.copy_(shares)
         if waits_for_tokens(self.generator) or waits_for_tokens(self.discriminator):
@@ -87,17 +90,25 @@ class Trainer:
         )
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
+        self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def _show_first_images(self) -> None:
         """Both players see the first images of the run, for statistics of their tokens."""
         config, count = self.config, min(STATISTICS_IMAGES, self.images.num_images)
-        index = self.order.batch(0, count).to(self.device)
-        labels = None if self.kinds is None else self.kinds[index]
+        real, labels = self._take(self.order.batch(0, count))
         noise = rng.stream(config.seed, "statistics")
         latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
         fake = show_tokens(self.generator, latents, labels)
-        images = torch.cat([to_floats(self.images.images[index]), fake])
-        show_tokens(self.discriminator, images, None if labels is None else labels.repeat(2))
+        both = None if labels is None else labels.repeat(2)
+        show_tokens(self.discriminator, torch.cat([real, fake]), both)
+
+    def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
+        """Images of the order, and what the players are told of them."""
+        placed = rng.placed(index, self.device)
+        pixels, classes = self.images.take(placed)
+        if self.clusters is not None:
+            return to_floats(pixels), self.clusters[placed]
+        return to_floats(pixels), classes if self.config.condition == "classes" else None
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to both players.
@@ -106,18 +117,18 @@ class Trainer:
             progress: Share of the budget that is used up, for the schedules.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; that player is unchanged.
+            DivergedError: a loss or gradient is not finite; that player is unchanged. On CUDA
+                it is told up to eight steps later, so that no step waits for the device.
         """
         config, batch = self.config, schedule.batch_size(self.config, progress)
         self._set_schedules(progress)
-        index = self.order.batch(self.images_seen, batch).to(self.device)
-        real = to_floats(self.images.images[index])
         # A pair is of one kind: the fake is made to be what its real image is.
-        labels = None if self.kinds is None else self.kinds[index]
+        real, labels = self._take(self.order.batch(self.images_seen, batch))
         noise = rng.stream(config.seed, "noise", self.images_seen)
-        latents = rng.normal((batch, config.generator.latent_size), noise).to(self.device)
+        draws = rng.normal((batch, config.generator.latent_size), noise)
+        latents = rng.placed(draws, self.device)
         with autocast(self.precision, self.device):
-            fake = self.generator(latents, labels).float()
+            fake = at_least_float32(self.generator(latents, labels))
             judged = discriminator_step(
                 _with_labels(self.discriminator, labels),
                 self.discriminator_optimizer,
@@ -127,6 +138,7 @@ class Trainer:
                 PENALTIES[config.penalty.kind],
                 schedule.gamma(config.penalty, progress) * self._caution,
                 noise,
+                self._update,
             )
             self.discriminator.requires_grad_(False)
             try:
@@ -136,6 +148,7 @@ class Trainer:
                     fake,
                     judged.real,
                     self.loss,
+                    self._update,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -143,6 +156,8 @@ class Trainer:
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
         self.watch.see(real, fake.detach(), judged)
+        if self.watch.has_looked:  # and has waited for the device anyway
+            self._settle()
         return StepRecord(
             discriminator_loss=judged.loss,
             generator_loss=loss,
@@ -150,6 +165,10 @@ class Trainer:
             real_logit=judged.real.mean(),
             fake_logit=judged.fake.mean(),
         )
+
+    def _settle(self) -> None:
+        if isinstance(self._update, DeferredUpdate):
+            self._update.settle()
 
     def escape(self) -> None:
         """Start again from another initialisation, at half the step size and twice the penalty."""
@@ -173,23 +192,26 @@ class Trainer:
                 group["betas"] = (config.beta1, schedule.beta2(config, progress))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything a checkpoint keeps as tensors."""
-        # Another machine may round otherwise, and then find other clusters.
-        kinds = {} if self.kinds is None else {"kinds": self.kinds.cpu().to(torch.int32)}
-        return (
-            kinds
-            | {
-                f"{part}/{name}": tensor.detach().cpu().contiguous()
-                for part, module in self._modules().items()
-                for name, tensor in module.state_dict().items()
-            }
-            | {
-                f"{part}/{index}/{name}": tensor.detach().cpu().contiguous()
-                for part, optimizer in self._optimizers().items()
-                for index, moments in optimizer.state_dict()["state"].items()
-                for name, tensor in moments.items()
-            }
-        )
+        """Everything a checkpoint keeps as tensors.
+
+        Raises:
+            DivergedError: a step since the last look was not finite.
+        """
+        self._settle()
+        parts = {
+            f"{part}/{name}": tensor
+            for part, module in self._modules().items()
+            for name, tensor in module.state_dict().items()
+        } | {
+            f"{part}/{index}/{name}": tensor
+            for part, optimizer in self._optimizers().items()
+            for index, moments in optimizer.state_dict()["state"].items()
+            for name, tensor in moments.items()
+        }
+        if self.clusters is not None:
+            # Another machine may round otherwise, and then find other clusters.
+            parts["clusters"] = self.clusters.to(torch.int32)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in parts.items()}
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -205,8 +227,8 @@ class Trainer:
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
         self.alarm = CollapseAlarm(**state.get("alarm", {}))
-        if self.kinds is not None:
-            self.kinds = tensors["kinds"].to(self.kinds)
+        if self.clusters is not None:
+            self.clusters = tensors["clusters"].to(self.clusters)
         for part, module in self._modules().items():
             module.load_state_dict(_below(part, tensors))
         for part, optimizer in self._optimizers().items():

@@ -46,12 +46,17 @@ class SaturationWatch:
     def see(self, real: Images, fake: Images, judged: DiscriminatorStep) -> None:
         """Take one step into account."""
         self.steps += 1
-        if self.steps % STEPS_BETWEEN_LOOKS == 0:
+        if self.has_looked:
             flat = spread(fake) < MIN_SPREAD * spread(real)
             beaten = torch.sigmoid(judged.real - judged.fake).mean() > MAX_WIN
             is_flat, is_saturated = torch.stack([flat, flat & beaten]).tolist()  # one transfer
             self.looks = self.looks + 1 if is_saturated else 0
             self.flat_looks = self.flat_looks + 1 if is_flat else 0
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the latest step was one to look at the images."""
+        return self.steps % STEPS_BETWEEN_LOOKS == 0
 
     @property
     def verdict(self) -> str:

@@ -1,0 +1,242 @@
+"""How quickly images come out: from a cold start, in bulk, and by ONNX Runtime.
+
+    python benchmarks/sampling.py
+    pip install onnx onnxscript onnxruntime   # for the last part; without them it says so
+
+- `cold`: `orthogan sample mnist-demo` for 64 images as a fresh process, from start to exit, and the
+  share of it that importing torch takes in the same interpreter.
+- `bulk`: images a second of the bare generator by batch size and precision, its operations a second
+  as a share of the rate of large matrix products in that precision, and as a share of what its own
+  products reach alone. `product` is the whole way from seeds to bytes, as `sample` goes it.
+- `onnx`: the same generator exported, first compared with PyTorch, then timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from products import Products, roofline
+from provenance import matmul_rate, provenance
+from torch import Tensor, nn
+
+from orthogan import models
+from orthogan.networks.sampling import sample_pixels
+from orthogan.training.precision import autocast, has_native_bfloat16
+
+RESULTS = Path(__file__).parent / "results"
+CPU = torch.device("cpu")
+NUM_COLD_IMAGES = 64
+BARS = {"cold": 1.5, "share": 0.6}
+BATCH_SIZES = (1, 16, 64, 256, 1024)
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def cold_start(source: str, repeats: int) -> dict[str, Any]:
+    """Seconds of the whole command, and of importing torch alone, each in fresh processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = str(Path(folder) / "grid.png")
+        words = ["sample", source, "--seeds", f"0-{NUM_COLD_IMAGES - 1}", "--out", target]
+        command = [sys.executable, "-m", "orthogan.cli", *words]
+        runs = {"sample": command, "import torch": [sys.executable, "-c", "import torch"]}
+        spans: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(repeats + 1):  # the first fills the caches of the disk
+            for name, words in runs.items():
+                start = time.perf_counter()
+                subprocess.run(words, check=True, capture_output=True)
+                spans[name].append(time.perf_counter() - start)
+    return {
+        name: {"median_s": statistics.median(found[1:]), "best_s": min(found[1:])}
+        for name, found in spans.items()
+    }
+
+
+def heavy_imports() -> list[dict[str, Any]]:
+    """The ten modules whose own code takes longest to import on the way to the first image."""
+    program = "from orthogan import models; from orthogan.cli import app, sample_files"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", program],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    rows = []
+    for line in done.stderr.splitlines():
+        own, _, rest = line.removeprefix("import time:").partition("|")
+        whole, _, name = rest.partition("|")
+        if own.strip().isdigit():
+            rows.append({"module": name.strip(), "own_ms": int(own) / 1e3, "ms": int(whole) / 1e3})
+    return sorted(rows, key=lambda row: -row["own_ms"])[:10]
+
+
+def bulk(generator: nn.Module, seconds: float) -> list[dict[str, Any]]:
+    """The bare generator by precision and batch size."""
+    rows = []
+    for precision in ["float32"] + ["bfloat16"] * has_native_bfloat16(CPU):
+        top = matmul_rate(getattr(torch, precision))
+        for size in BATCH_SIZES:
+            latents = torch.randn(size, generator.config.latent_size)
+            rows.append(
+                {"precision": precision} | _bulk_row(generator, latents, precision, seconds, top)
+            )
+    return rows
+
+
+def _bulk_row(
+    generator: nn.Module, latents: Tensor, precision: str, seconds: float, top: float
+) -> dict[str, Any]:
+    with torch.inference_mode(), autocast(precision, CPU):
+        span = best_time(lambda: generator(latents), seconds)
+    with torch.no_grad(), autocast(precision, CPU), Products() as products:
+        generator(latents)
+    own = roofline(products.found, CPU)
+    rate = products.flops / span / 1e9
+    return {
+        "batch": len(latents),
+        "images_per_second": len(latents) / span,
+        "ms": 1e3 * span,
+        "mflop_per_image": products.flops / len(latents) / 1e6,
+        "gflops_per_second": rate,
+        "share of 1024 x 1024": rate / top,
+        "share of its own products": rate / own["gflops_per_second"],
+    }
+
+
+def best_time(run: Callable[[], object], seconds: float) -> float:
+    """The median time of a run, after one to warm up."""
+    run()
+    spans, stop = [], time.perf_counter() + seconds
+    while len(spans) < 3 or time.perf_counter() < stop:
+        start = time.perf_counter()
+        run()
+        spans.append(time.perf_counter() - start)
+    return statistics.median(spans)
+
+
+def product(generator: Any, num_images: int) -> dict[str, float]:
+    """From seeds to bytes."""
+    sample_pixels(generator, range(64))
+    start = time.perf_counter()
+    sample_pixels(generator, range(num_images))
+    span = time.perf_counter() - start
+    return {"images": num_images, "seconds": span, "images_per_second": num_images / span}
+
+
+def onnx_runtime(generator: nn.Module, seconds: float) -> dict[str, Any]:
+    """The exported generator: how far from PyTorch, and how fast."""
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return {"not measured": f"pip install {' '.join(missing)}"}
+    import onnxruntime
+
+    latents = torch.randn(2, generator.config.latent_size)
+    file = io.BytesIO()
+    exported = torch.onnx.export(
+        generator,
+        (latents,),
+        input_names=["latents"],
+        output_names=["images"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    exported.save(file)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        file.getvalue(), options, providers=["CPUExecutionProvider"]
+    )
+    rows, furthest = [], 0.0
+    for size in BATCH_SIZES:
+        latents = torch.randn(size, generator.config.latent_size)
+        feed = {"latents": latents.numpy()}
+        with torch.inference_mode():
+            expected = generator(latents)
+        (images,) = session.run(None, feed)
+        furthest = max(furthest, float((torch.from_numpy(images) - expected).abs().max()))
+        span = best_time(lambda feed=feed: session.run(None, feed), seconds)
+        rows.append({"batch": size, "images_per_second": size / span, "ms": 1e3 * span})
+    return {"version": onnxruntime.__version__, "largest difference": furthest, "rows": rows}
+
+
+def bars(record: dict[str, Any]) -> dict[str, Any]:
+    """What was aimed at beside what was reached."""
+    cold = record["cold"]["sample"]["median_s"]
+    best = max(record["bulk"], key=lambda row: row["share of 1024 x 1024"])
+    share = best["share of 1024 x 1024"]
+    return {
+        "cold start, s": {"value": cold, "bar": f"<= {BARS['cold']}", "met": cold <= BARS["cold"]},
+        "share of the matmul rate": {
+            "value": share,
+            "bar": f">= {BARS['share']}",
+            "met": share >= BARS["share"],
+        },
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record for people."""
+    cold = record["cold"]
+    lines = [f"{found['median_s']:8.2f} s  {name}" for name, found in cold.items()]
+    lines += [
+        f"{row['own_ms']:8.0f} ms {row['module']} alone ({row['ms']:.0f} ms with its imports)"
+        for row in record["heavy_imports"]
+    ]
+    lines += [
+        f"{row['images_per_second']:10,.0f} images/s  {row['precision']:8} batch {row['batch']:4}  "
+        f"{row['share of 1024 x 1024']:5.1%} of matmul  "
+        f"{row['share of its own products']:5.1%} of its own products"
+        for row in record["bulk"]
+    ]
+    lines.append(f"{record['product']['images_per_second']:10,.0f} images/s  from seeds to bytes")
+    onnx = record["onnx"]
+    lines += [
+        f"{row['images_per_second']:10,.0f} images/s  ONNX Runtime batch {row['batch']:4}"
+        for row in onnx.get("rows", [])
+    ] or [f"ONNX Runtime not measured: {onnx['not measured']}"]
+    lines += [
+        f"{'met   ' if bar['met'] else 'MISSED'} {name}: {bar['value']:.3g} (bar {bar['bar']})"
+        for name, bar in record["bars"].items()
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", default="mnist-demo")
+    parser.add_argument("--cold", type=int, default=7, help="fresh processes of each kind")
+    parser.add_argument("--seconds", type=float, default=1.0, help="a throughput")
+    parser.add_argument("--images", type=int, default=10_000, help="of the whole way")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", type=Path, default=RESULTS / "sampling.json")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    generator = models.load(asked.source).generator
+    record: dict[str, Any] = {
+        "provenance": provenance(shlex.join(["python", "benchmarks/sampling.py", *sys.argv[1:]])),
+        "source": asked.source,
+        "parameters": sum(p.numel() for p in generator.parameters()),
+        "cold": cold_start(asked.source, asked.cold),
+        "heavy_imports": heavy_imports(),
+        "bulk": bulk(generator, asked.seconds),
+        "product": product(generator, asked.images),
+        "onnx": onnx_runtime(generator, asked.seconds),
+    }
+    record["bars"] = bars(record)
+    asked.out.parent.mkdir(exist_ok=True)
+    asked.out.write_text(json.dumps(record, indent=1) + "\n")
+    print(table(record))
+
+
+if __name__ == "__main__":
+    main()

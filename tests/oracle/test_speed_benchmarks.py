@@ -1,0 +1,99 @@
+"""The parts of the benchmark scripts that compute: counted products, modes, the diffusion peer."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ddpm import DDPM
+from products import Product, Products
+from time_to_modes import first_time, kl_facts, summarise
+from torch import nn
+from torch.nn import functional
+
+from orthogan import api
+from orthogan.data import load
+from orthogan.evaluation import Reading
+from orthogan.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+FLOAT = torch.float32
+
+
+def test_the_products_of_a_step_are_all_of_its_operations(tiny_file, tiny_settings) -> None:
+    settings = tiny_settings("attention-gan", "precision=float32")
+    config = api.resolve(tiny_file, images=640, settings=settings)
+    trainer = Trainer(config, load(tiny_file), torch.device("cpu"))
+    with Products() as products:
+        trainer.step(0.0)
+    counted = sum(count * product.flops for product, count in products.found.items())
+    assert counted == products.flops > 0
+
+
+def test_convolutions_are_the_products_they_are_computed_by() -> None:
+    images, layer = torch.randn(2, 3, 9, 9, requires_grad=True), nn.Conv2d(3, 5, 3, 2, 1)
+    with Products() as products:
+        layer(images).sum().backward()
+    pixels, entries = 2 * 5 * 5, 3 * 3 * 3
+    assert products.found == {
+        Product(1, pixels, 5, entries, FLOAT): 1,  # the output
+        Product(1, pixels, entries, 5, FLOAT): 1,  # the gradient by the images
+        Product(1, entries, 5, pixels, FLOAT): 1,  # by the weights
+    }
+    with Products() as products:
+        functional.conv_transpose2d(torch.randn(2, 6, 4, 4), torch.randn(6, 3, 4, 4), stride=2)
+        torch.bmm(torch.randn(7, 2, 3), torch.randn(7, 3, 4))
+        torch.addmm(torch.zeros(4), torch.randn(2, 3), torch.randn(3, 4))
+    assert set(products.found) == {
+        Product(1, 2 * 4 * 4, 3 * 4 * 4, 6, FLOAT),
+        Product(7, 2, 4, 3, FLOAT),
+        Product(1, 2, 4, 3, FLOAT),
+    }
+
+
+def test_modes_and_divergence_of_a_reading() -> None:
+    half = Reading(0.5, (0.002,) * 500 + (0.0,) * 500, 500.0, math.log(2))
+    facts = kl_facts(half, 26_000, seed=0)
+    assert (facts["modes"], facts["fd"]) == (500, 0.5)
+    assert facts["kl corrected"] == pytest.approx(math.log(2) - 499 / 52_000)
+    assert facts["kl corrected low"] < facts["kl corrected"] < facts["kl corrected high"]
+    curve = [{"seconds": 5.0, "modes": 990}, {"seconds": 9.0, "modes": 1000}]
+    assert (first_time(curve, 900), first_time(curve, 1000)) == (5.0, 9.0)
+    assert first_time(curve, 1001) is None
+
+
+def test_a_seed_that_never_arrives_counts_as_late() -> None:
+    def run(seconds: float | None) -> dict:
+        last = {"modes": 1000 if seconds else 998, "kl": 0.03, "kl corrected": 0.01}
+        return {"seconds to": {"1000": seconds}, "curve": [last]}
+
+    few = summarise({"a": [run(100.0), run(None), run(None)], "b": [run(100.0), run(90.0)]})
+    assert few["a"]["median seconds to all modes"] is None
+    assert (few["a"]["seeds that reached all modes"], few["a"]["least modes at the end"]) == (
+        1,
+        998,
+    )
+    assert few["b"]["median seconds to all modes"] == 100.0
+
+
+def test_the_diffusion_sampler_finds_the_image_whose_noise_it_is_told() -> None:
+    model = DDPM(seed=0, passes=4)
+    image = torch.rand(1, 1, 28, 28) * 2 - 1
+
+    def told(noisy: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        kept = model.signal[level].view(-1, 1, 1, 1)
+        return (noisy - kept.sqrt() * image) / (1 - kept).sqrt()
+
+    del model.average
+    model.average = told
+    torch.testing.assert_close(model.sample(2), image.expand(2, -1, -1, -1), atol=2e-2, rtol=0)
+
+
+def test_the_diffusion_model_learns() -> None:
+    model = DDPM(seed=0, passes=2)
+    real = load("mnist", split="test").floats(torch.arange(8))
+    losses = [model.step(real) for _ in range(12)]
+    assert losses[0] == pytest.approx(1.0, abs=0.15)  # nothing known: the noise's own variance
+    assert sum(losses[-3:]) / 3 < 0.93 * losses[0]
+    assert model.sample(3).shape == (3, 1, 28, 28)

@@ -236,6 +236,18 @@ def test_the_command_writes_it_beside_its_answer(
     assert f"orthogan geometry '{model}' --repair none --out {out} --json" in shown.text
 
 
+def test_places_are_named_only_where_they_stand_out() -> None:
+    axis = torch.eye(3)
+    tokens = torch.cat([0 * axis[:1], axis, 3 * axis])
+    for lengths, words in (
+        ((0.1, 9.0, 0.1), "All of them at position 1."),
+        ((9.0, 9.0, 0.1), "At 2 of 3 positions."),
+        ((0.8, 9.0, 0.1), "At 2 of 3 positions, most at position 1."),
+    ):
+        codes = torch.tensor(lengths)[:, None] * axis[:1]
+        assert words in Page(geometry_report(survey(Tables(tokens, codes), repairs=()))).text
+
+
 @pytest.mark.parametrize("name", ["", "model.safetensors"])
 def test_a_place_for_no_report_is_refused_before_anything_is_read(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

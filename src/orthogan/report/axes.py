@@ -25,6 +25,7 @@ class Axis:
         kind: `linear`, `log` (positive numbers) or `count` (the logarithm of one more, so that
             0 has a place).
         written: How a number beside the axis is written.
+        whole: Whether only whole numbers are written beside it.
     """
 
     label: str
@@ -32,11 +33,12 @@ class Axis:
     high: float
     kind: Kind = "linear"
     written: Callable[[float], str] = tick
+    whole: bool = False
 
     def place(self, value: float) -> float:
         """Where a number lies: 0 at the beginning, 1 at the end; what is outside at the border.
 
-        >>> Axis("x", 1, 100, "log").place(10.0)
+        >>> Axis("x", 1.0, 100.0, "log").place(10.0)
         0.5
         """
         low, high = self._stretched(self.low), self._stretched(self.high)
@@ -44,13 +46,13 @@ class Axis:
         return min(max(place, 0.0), 1.0)
 
     def ticks(self, most: int) -> list[float]:
-        """At most so many round numbers on the axis.
+        """About so many round numbers on the axis.
 
-        >>> Axis("x", 0, 9).ticks(6), Axis("x", 1, 1000, "log").ticks(6)
+        >>> Axis("x", 0.0, 9.0).ticks(6), Axis("x", 1.0, 1000.0, "log").ticks(6)
         ([0.0, 2.0, 4.0, 6.0, 8.0], [1.0, 10.0, 100.0, 1000.0])
         """
         if self.kind == "linear":
-            return _round_numbers(self.low, self.high, most)
+            return _round_numbers(self.low, self.high, most, 1.0 if self.whole else 0.0)
         if self.kind == "count":
             return [0.0, *_powers(1.0, max(self.high, 1.0), most - 1)]
         return _powers(self.low, self.high, most)
@@ -76,8 +78,8 @@ def spanning(values: Sequence[float], pad: float = 0.04) -> tuple[float, float]:
     return low - pad * (high - low), high + pad * (high - low)
 
 
-def _round_numbers(low: float, high: float, most: int) -> list[float]:
-    rough = (high - low) / max(most - 1, 1)
+def _round_numbers(low: float, high: float, most: int, least: float) -> list[float]:
+    rough = max((high - low) / max(most, 1), least)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in STEPS if power * factor >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

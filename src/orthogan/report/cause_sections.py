@@ -183,7 +183,7 @@ def directions(survey: Survey, measured: Measured | None) -> Section | None:
     seen = [v for _, _, values, _ in curves for v in values if v > floor]
     low, high = min(seen) / 1.5, max(seen) * 1.5
     across = Axis("principal direction of the tokens, by variance", 0.5, len(found.tokens) + 0.5,
-                  written=lambda value: f"{value:,.0f}")  # fmt: skip
+                  whole=True)  # fmt: skip
     picture = figure(
         "spectrum",
         "Variance of tokens and energy of codes along the tokens' principal directions",

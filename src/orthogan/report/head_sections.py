@@ -50,7 +50,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     (
         "Rank",
-        "of the form; cells are as dark as its share of the largest rank of any head.",
+        "how many directions the form selects; darkest where they are most.",
         lambda head, largest: head.rank / largest if largest else 0.0,
     ),
 )
@@ -108,7 +108,9 @@ def _alike(quantity: Quantity, layers: dict[str, HeadTable]) -> str | None:
 
 
 def _list(sentences: Sequence[str]) -> Html | None:
-    return element("ul", *(element("li", one) for one in sentences)) if sentences else None
+    if not sentences:
+        return None
+    return element("ul", *(element("li", one) for one in sentences), class_="notes")
 
 
 def _numbers(quantity: Quantity, layers: dict[str, HeadTable]) -> list[list[Cell]]:

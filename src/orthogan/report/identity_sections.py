@@ -11,7 +11,17 @@ from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import stacked, table
-from orthogan.report.wording import THIN, TIMES, count, decimal, plain, plural, share, token
+from orthogan.report.wording import (
+    THIN,
+    TIMES,
+    count,
+    decimal,
+    plain,
+    plural,
+    share,
+    short_name,
+    token,
+)
 from orthogan.survey import Survey
 
 NUM_WORST = 20
@@ -159,7 +169,7 @@ def places(survey: Survey, _: Measured | None) -> Section | None:
         return None
     flips_at = [int(n) for n in found.flips_per_position]
     lengths = [float(length) for length in codes.double().norm(dim=1)]
-    across = Axis("position", -0.5, found.positions - 0.5, written=lambda value: f"{value:,.0f}")
+    across = Axis("position", -0.5, found.positions - 0.5, whole=True)
     up = Axis("length of the code", 0.0, 1.06 * max(*lengths, 1e-300))
     line = Line("codes", [float(t) for t in range(len(lengths))], lengths)
     plots = [Plot(across, up, [line], 110.0)]
@@ -183,16 +193,14 @@ def _flip_axis(flips_at: list[int]) -> Axis:
     steep = peak > STEEP * some[len(some) // 2] or (peak > STEEP and len(some) < len(flips_at) / 2)
     label = "tokens that change" + (" (logarithmic)" if steep else "")
     kind: Kind = "count" if steep else "linear"
-    return Axis(label, 0.0, 1.12 * peak, kind, lambda value: f"{value:,.0f}")
+    return Axis(label, 0.0, 1.12 * peak, kind, whole=True)
 
 
 def _flip_layers(flips_at: list[int]) -> list[Layer]:
     peak = max(flips_at)
     at = flips_at.index(peak)
-    return [
-        Area("lost", flips_at),
-        Mark(float(at), float(peak), f"position {count(at)}: {count(peak)}"),
-    ]
+    mark = Mark(float(at), float(peak), f"position {count(at)}: {count(peak)}")
+    return [Area("lost", flips_at), *([mark] if flips_at.count(peak) == 1 else [])]
 
 
 def _where(flips_at: list[int]) -> str:
@@ -207,9 +215,12 @@ def _where(flips_at: list[int]) -> str:
     while reached < MOST * total:
         reached += flips_at[order[needed]]
         needed += 1
+    first, second = order[:2]
+    peak = f", most at position {count(first)}" if flips_at[first] > flips_at[second] else ""
+    few = f"; {share(reached / total)} of the flips at {count(needed)} of them"
     return (
-        f"Most at position {count(order[0])}; {share(reached / total)} of the flips lie at "
-        f"{count(needed)} of {plural(len(flips_at), 'position')}."
+        f"At {count(touched)} of {plural(len(flips_at), 'position')}{peak}"
+        f"{few if needed < touched else ''}."
     )
 
 
@@ -235,7 +246,7 @@ def margins(survey: Survey, measured: Measured | None) -> Section | None:
         Line("control", outline, [n for n in before for _ in (0, 1)]),
         Wall(0.0, "wall"),
     ]
-    up = Axis("pairs", 0.0, 1.1 * max(*heights, *before), written=lambda value: f"{value:,.0f}")
+    up = Axis("pairs", 0.0, 1.1 * max(*heights, *before), whole=True)
     picture = figure(
         "margin-histogram",
         "Histogram of margins with and without codes",
@@ -285,7 +296,7 @@ def tiles(survey: Survey) -> list[tuple[str, str]]:
 
 def summary(survey: Survey) -> str:
     """The answer in one paragraph."""
-    found, source = survey.census, plain(survey.tables.source)
+    found, source = survey.census, short_name(survey.tables.source)
     if found is None:
         return f"{source} adds no position code to its tokens: none of them moves."
     whose = "its own position codes" if survey.own else "sinusoidal position codes"

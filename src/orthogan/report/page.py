@@ -100,7 +100,9 @@ def write_page(path: Path, text: str) -> None:
     write_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
-def _tiles(tiles: Sequence[tuple[str, str]]) -> Html:
+def _tiles(tiles: Sequence[tuple[str, str]]) -> Html | None:
+    if not tiles:
+        return None
     pairs = [
         element("div", element("dt", meaning), element("dd", number)) for number, meaning in tiles
     ]

@@ -13,7 +13,7 @@ from orthogan.report.head_sections import heads
 from orthogan.report.measured import Measured, measure
 from orthogan.report.page import Section, page, write_page
 from orthogan.report.target import check_target
-from orthogan.report.wording import plain
+from orthogan.report.wording import plain, short_name
 from orthogan.survey import Survey
 
 Answer = Callable[[Survey, Measured | None], Section | None]
@@ -57,7 +57,7 @@ def geometry_report(survey: Survey, *, command: str | None = None, seed: int = 0
     numbers.pop("flips_per_token", None)  # one number a token: megabytes that nothing shows
     source = plain(survey.tables.source)
     return page(
-        title=f"What position codes do to the tokens of {_short(source)}",
+        title=f"What position codes do to the tokens of {short_name(source)}",
         summary=identity_sections.summary(survey),
         tiles=identity_sections.tiles(survey),
         sections=sections,
@@ -88,12 +88,6 @@ def write_geometry_report(
     check_target(target)
     write_page(target, geometry_report(survey, command=command, seed=seed))
     return target
-
-
-def _short(source: str) -> str:
-    # Of a path its last two parts: a title is no place for a home folder.
-    parts = Path(source).parts
-    return source if len(parts) < 3 else "/".join(parts[-2:])
 
 
 def _finite(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from pathlib import Path
 
 from orthogan.report.markup import Html, element
 
@@ -96,6 +97,16 @@ def plain(text: str) -> str:
     'a\\x00b'
     """
     return "".join(map(_visible, text))
+
+
+def short_name(source: str) -> str:
+    """A source as a title names it: of a long path the last two parts.
+
+    >>> short_name("minilm"), short_name("/home/me/models/model.safetensors")
+    ('minilm', 'models/model.safetensors')
+    """
+    parts = Path(source).parts
+    return plain(source if len(parts) < 3 else "/".join(parts[-2:]))
 
 
 def _visible(character: str) -> str:

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.cli.command_line import Context, command_line
 from orthogan.cli.output import number, say, show, show_json, show_table
 from orthogan.errors import ConfigError, OrthoganError
+from orthogan.report.target import check_target
 
 UNMET = 7  # exit code of a --require that does not hold
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -64,10 +66,16 @@ def geometry(
         str | None,
         typer.Option(metavar="RULE", help="Such as 'kept>=0.995'; exit code 7 if it fails."),
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML report there.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    context: Context,
 ) -> None:
     """Count the tokens that a model's position codes turn into other tokens."""
     rule = None if require is None else _rule(require)
+    if out is not None:
+        check_target(out)
     if save is not None and repair == "none":
         raise ConfigError("--save writes repaired codes; name one with --repair.")
     factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
@@ -97,6 +105,12 @@ def geometry(
             raise ConfigError(f"{source} has no position codes of its own to repair.")
         save_positions(source, save, found.repairs[0].codes, name=positions)
         say(f"Wrote {save}.")
+    if out is not None:
+        from orthogan.report import write_geometry_report
+
+        say("writing the report")
+        write_geometry_report(found, out, command=command_line(context))
+        say(f"Wrote {out}.")
     if as_json:
         show_json(tree)
     else:

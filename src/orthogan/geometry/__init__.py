@@ -87,6 +87,10 @@ from orthogan.geometry.logits import (
     cross_terms_vanish,
     four_terms,
 )
+from orthogan.geometry.margin_sample import (
+    MarginSample,
+    sampled_margins,
+)
 from orthogan.geometry.mean_code import (
     MeanCode,
     mean_code,
@@ -122,6 +126,10 @@ from orthogan.geometry.recover import (
     linear_r2,
     principal_angles,
     recover,
+)
+from orthogan.geometry.shared_spectrum import (
+    SharedSpectrum,
+    shared_spectrum,
 )
 from orthogan.geometry.signs import (
     calibrated_rank,
@@ -188,10 +196,12 @@ __all__ = [
     "HeadForm",
     "HeadTable",
     "LearnedThreshold",
+    "MarginSample",
     "MeanCode",
     "Prescription",
     "PreviousToken",
     "Recovery",
+    "SharedSpectrum",
     "TwoCollapses",
     "WeightSpectrum",
     "Whitening",
@@ -256,7 +266,9 @@ __all__ = [
     "reversible_chain",
     "rotated_codes",
     "safe_radius",
+    "sampled_margins",
     "scaled_codes",
+    "shared_spectrum",
     "shift_rotation",
     "sinusoids",
     "sinusoids_like",

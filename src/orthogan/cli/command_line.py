@@ -1,0 +1,39 @@
+"""The command that was typed, to be typed again."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, TypeAlias
+
+import typer
+
+if TYPE_CHECKING:
+    Context: TypeAlias = typer.Context
+else:  # what the parser hands out is of the base class, which typer does not export
+    Context = typer.Context.__mro__[1]
+
+# Where a value comes from that somebody typed; the parser's own enumeration is not exported.
+TYPED = "COMMANDLINE"
+
+
+def command_line(context: Context) -> str:
+    """The running command with every argument and option that was typed, ready for a shell.
+
+    Args:
+        context: Of the running command.
+    """
+    arguments: list[str] = []
+    options: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != TYPED:
+            continue
+        value = context.params[name]
+        if parameter.param_type_name == "argument":
+            arguments.append(str(value))
+        elif value is True:
+            options.append(parameter.opts[0])
+        else:
+            options += [parameter.opts[0], str(value)]
+    return shlex.join([*context.command_path.split(), *arguments, *options])

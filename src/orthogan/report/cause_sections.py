@@ -1,0 +1,294 @@
+"""Sections on causes and cures: controls, amplitudes, repairs, directions, correlations."""
+
+from __future__ import annotations
+
+from orthogan.geometry.census_result import Census
+from orthogan.geometry.estimates import Estimate
+from orthogan.report.axes import Axis, spanning
+from orthogan.report.figures import Plot, figure
+from orthogan.report.layers import Layer, Level, Line, Points, Wall
+from orthogan.report.markup import Html, element
+from orthogan.report.measured import Measured
+from orthogan.report.page import Section
+from orthogan.report.tables import bar, table
+from orthogan.report.wording import THIN, TIMES, count, decimal, plural, share
+from orthogan.survey import Survey
+
+CONTROLS = {
+    "rotated": "The same codes, turned at random",
+    "isotropic": "Random directions of the same lengths",
+    "sinusoidal": "Sinusoids of the same energy",
+}
+REPAIRS = {
+    "rotate": "Turn all codes as one into the directions where tokens vary least",
+    "scale": "Shorten all codes by one factor",
+    "remove-mean": "Take the mean code off",
+    "project": "Clear the tokens' leading directions",
+}
+SMOOTHING = 48  # a running mean over this share of the directions
+FLOOR = 1e-7  # of the largest variance: directions below it are left out of the plot
+STRIP = 220.0  # width of the small picture of an estimate
+BEYOND = 2.0  # standard deviations of random rotations: what counts as unlike chance
+
+
+def controls(survey: Survey, _: Measured | None) -> Section | None:
+    """Whether any codes would do this."""
+    found = survey.census
+    if found is None or not survey.controls:
+        return None
+    own = "The source's own codes" if survey.own else "The sinusoids that stand in"
+    every = [(own, found, "codes")]
+    every += [(CONTROLS.get(name, name), each, "control") for name, each in survey.controls.items()]
+    largest = max(1 - each.kept for _, each, _ in every) or 1.0
+    rows = [
+        (name, share(each.kept), count(each.flips), bar((1 - each.kept) / largest, role))
+        for name, each, role in every
+    ]
+    return Section(
+        "controls",
+        "Would any codes of this size do the same?",
+        _beside(found, survey.controls),
+        [table("Flips of the codes beside codes that know nothing of the tokens",
+               ["Codes", "kept", "flips", "share of pairs that flip"], rows, (1, 2))],
+        "Controls",
+    )  # fmt: skip
+
+
+def _beside(found: Census, others: dict[str, Census]) -> str:
+    least, most = (pick(others.values(), key=lambda each: each.kept) for pick in (max, min))
+    low, high = least.flips / least.pairs, most.flips / most.pairs
+    rate = found.flips / found.pairs
+    if low == high == rate:
+        return f"Yes: the controls flip exactly as many pairs, {share(rate)}."
+    word = "more" if rate > high else "fewer" if rate < low else None
+    if word is None:
+        return f"About so: controls flip {_range(low, high)} of the pairs, these {share(rate)}."
+    return (
+        f"No: these codes flip {share(rate)} of the pairs, {word} than any control "
+        f"({_range(low, high)})."
+    )
+
+
+def _range(low: float, high: float) -> str:
+    return share(low) if share(low) == share(high) else f"{share(low)} to {share(high)}"
+
+
+def amplitudes(survey: Survey, _: Measured | None) -> Section | None:
+    """What happens with longer or shorter codes."""
+    found = survey.census
+    if found is None or not survey.amplitudes:
+        return None
+    curve = sorted(({1.0: found.kept} | survey.amplitudes).items())
+    factors, kept = [list(map(float, numbers)) for numbers in zip(*curve, strict=True)]
+    walls = [found.tolerance] if found.tolerance and found.tolerance < float("inf") else []
+    low, high = min(*factors, *walls), max(*factors, *walls)
+    across = Axis("codes multiplied by", low / 1.15, high * 1.15, "log", lambda v: f"{v:g}")
+    bottom = max(0.0, min(kept) - 0.12 * max(1 - min(kept), 1e-6))
+    says = [f"{TIMES}{THIN}{factor:g}: {share(value)} kept" for factor, value in curve]
+    layers: list[Layer] = [
+        *(Wall(factor, "first flip", at_foot=True) for factor in walls),
+        Line("codes", *_in_order(factors, kept, walls)),
+        Points("codes", factors, kept, says),
+    ]
+    picture = figure(
+        "kept-by-amplitude",
+        "Identities kept against the factor on the codes",
+        "Share of identities kept when all codes are multiplied by a factor; 1 is as they are.",
+        [Plot(across, Axis("identities kept", bottom, 1.0, written=share), layers)],
+    )
+    numbers = table(
+        "The same in numbers", ["Factor", "kept"],
+        [(f"{factor:g}", share(value)) for factor, value in curve], (0, 1),
+    )  # fmt: skip
+    folded = element("details", element("summary", "Numbers of this curve"), numbers)
+    return Section(
+        "amplitude",
+        "What if the codes were longer or shorter?",
+        _lengths(found.kept, factors, kept),
+        [picture, folded],
+        "Length of the codes",
+    )
+
+
+def _lengths(now: float, factors: list[float], kept: list[float]) -> str:
+    ends = [(factors[-1], kept[-1])] if factors[-1] > 1 else []
+    ends += [(factors[0], kept[0])] if factors[0] < 1 else []
+    others = " and ".join(f"{share(value)} multiplied by {factor:g}" for factor, value in ends)
+    return f"As they are, they keep {share(now)} of the identities; {others}."
+
+
+def _in_order(
+    factors: list[float], kept: list[float], walls: list[float]
+) -> tuple[list[float], list[float]]:
+    """The curve with the factor of the first flip, up to which everything is kept."""
+    points = sorted([*zip(factors, kept, strict=True), *((factor, 1.0) for factor in walls)])
+    return [factor for factor, _ in points], [value for _, value in points]
+
+
+def repairs(survey: Survey, _: Measured | None) -> Section | None:
+    """What would stop it."""
+    if not survey.repairs:
+        return None
+    rows = [
+        (
+            REPAIRS.get(each.name, each.name),
+            count(each.before.flips),
+            count(each.after.flips),
+            share(each.after.kept),
+            share(round(each.energy_kept, 6)),
+            f"{share(round(each.token_r2[0], 6))} \u2192 {share(round(each.token_r2[1], 6))}",
+            f"{share(round(each.position_r2[0], 6))} \u2192 {share(round(each.position_r2[1], 6))}",
+        )
+        for each in survey.repairs
+    ]
+    best = min(survey.repairs, key=lambda each: (each.after.flips, -each.energy_kept))
+    what = REPAIRS.get(best.name, best.name)
+    verb = "leaves the" if best.after.flips == best.before.flips else "takes the"
+    change = (
+        f"{verb} {count(best.before.flips)} flips as they are."
+        if best.after.flips == best.before.flips
+        else f"{verb} flips from {count(best.before.flips)} to {count(best.after.flips)}."
+    )
+    return Section(
+        "repairs",
+        "What would stop it?",
+        f"\u201c{what}\u201d {change}",
+        [table("Changes of the codes, each counted again over all pairs",
+               ["Change", "flips before", "after", "kept", "energy left", "token readable",
+                "position readable"], rows, (1, 2, 3, 4, 5, 6))],
+        "Repairs",
+    )  # fmt: skip
+
+
+def directions(survey: Survey, measured: Measured | None) -> Section | None:
+    """Whether the codes lie where the tokens vary."""
+    if measured is None or len(measured.spectrum.tokens) < 2:
+        return None
+    found = measured.spectrum
+    placed = next((each.codes for each in survey.repairs if each.name == "rotate"), None)
+    curves: list[tuple[str, str, list[float], str | None]] = [
+        ("tokens", "variance of the tokens", found.tokens.tolist(), None),
+        ("codes", "mean square of the codes", found.codes.tolist(), None),
+    ]
+    if placed is not None:
+        turned = found.along(placed).tolist()
+        curves.append(("repaired", "the codes after the rotation", turned, "6 3"))
+    largest = max(max(values) for _, _, values, _ in curves)
+    if not largest:
+        return None
+    floor = FLOOR * largest
+    layers: list[Layer] = [Level("control", max(float(found.codes.mean()), floor))]
+    for role, _, values, dash in curves:
+        layers += _curve(role, values, floor, dash)
+    seen = [v for _, _, values, _ in curves for v in values if v > floor]
+    low, high = min(seen) / 1.5, max(seen) * 1.5
+    across = Axis("principal direction of the tokens, by variance", 0.5, len(found.tokens) + 0.5,
+                  whole=True)  # fmt: skip
+    picture = figure(
+        "spectrum",
+        "Variance of tokens and energy of codes along the tokens' principal directions",
+        "From the direction in which tokens vary most (left) to the one in which they vary least. "
+        "Faint dots are single directions, lines their running mean. The dotted line is where "
+        "codes turned at random would lie.",
+        [Plot(across, Axis("variance (logarithmic)", low, high, "log"), layers, 280.0)],
+        [(role, word) for role, word, _, _ in curves],
+    )
+    return Section(
+        "directions",
+        "Do the codes lie where the tokens vary?",
+        _overlap(measured),
+        [picture, _facts(measured, survey)],
+        "Directions",
+    )
+
+
+def _overlap(measured: Measured) -> str:
+    found = measured.spectrum
+    apart = found.overlap - 1
+    if abs(apart) <= BEYOND * found.spread:
+        word = "No more and no less than chance"
+    else:
+        word = "Yes, more than chance" if apart > 0 else "No, less than chance"
+    return (
+        f"{word}: their overlap is {decimal(found.overlap)}, where codes turned at random have 1 "
+        f"\u00b1 {decimal(found.spread, 2)}; rotations reach from {decimal(found.least)} to "
+        f"{decimal(found.most)}."
+    )
+
+
+def _facts(measured: Measured, survey: Survey) -> Html:
+    count_, width = survey.tables.tokens.shape
+    most = min(count_ - 1, width)
+    rank, ratio = measured.token_ranks
+    facts = [
+        ("Directions that tokens use", (f"effective rank {decimal(rank)}, participation ratio "
+         f"{decimal(ratio)}, of at most {count(most)}")),
+        ("Mean code", (f"{share(measured.mean_share)} of the codes' energy is common to all "
+         "positions")),
+        ("A linear reader of the sum", (f"gets back {share(measured.token_r2)} of the tokens' "
+         f"variance and {share(measured.position_r2)} of the codes'")),
+    ]  # fmt: skip
+    pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
+    return element("dl", *pairs, class_="facts")
+
+
+def _curve(role: str, values: list[float], floor: float, dash: str | None) -> list[Layer]:
+    reach = max(len(values) // SMOOTHING // 2, 0)
+    x = [k + 1.0 for k, value in enumerate(values) if value > floor]
+    y = [value for value in values if value > floor]
+    if not y:
+        return []
+    smooth = [
+        sum(values[max(0, k - reach) : k + reach + 1])
+        / len(values[max(0, k - reach) : k + reach + 1])
+        for k in range(len(values))
+    ]
+    above = [(k + 1, value) for k, value in enumerate(smooth) if value > floor]
+    dust = [Points(role, x, y)] if reach else []
+    return [*dust, Line(role, [float(k) for k, _ in above], [value for _, value in above], dash)]
+
+
+def correlations(survey: Survey, measured: Measured | None) -> Section | None:
+    """How correlated tokens and codes are."""
+    if measured is None or not measured.correlations:
+        return None
+    reach = max(max(each.value, each.null_high) for _, each in measured.correlations)
+    rows = [
+        (
+            what[0].upper() + what[1:],
+            decimal(each.value),
+            f"{decimal(each.null_low)} to {decimal(each.null_high)}",
+            _strip(each, 1.05 * reach or 1.0),
+            "beyond chance" if each.is_beyond_null else "as chance",
+        )
+        for what, each in measured.correlations
+    ]
+    beyond = sum(each.is_beyond_null for _, each in measured.correlations)
+    drawn = (
+        f" Taken from {plural(measured.num_rows, 'token')} drawn at random."
+        if measured.num_rows < len(survey.tables.tokens)
+        else ""
+    )
+    return Section(
+        "correlations",
+        "Are tokens and codes correlated among themselves?",
+        f"{beyond} of {plural(len(rows), 'correlation')} lie beyond what tables with the same "
+        "columns, each shuffled on its own, reach.",
+        [table(f"Root mean square correlation of all pairs, beside 39 shuffled tables.{drawn}",
+               ["Correlation of", "value", "shuffled", "found (dot), shuffled (bar)",
+                "verdict"], rows, (1, 2))],
+        "Correlation",
+    )  # fmt: skip
+
+
+def _strip(each: Estimate, reach: float) -> Html:
+    low, high = (STRIP * value / reach for value in spanning([each.null_low, each.null_high], 0.0))
+    return element(
+        "svg",
+        element("line", x1=0, x2=STRIP, y1=9, y2=9, class_="grid"),
+        element("rect", x=max(low, 0.0), y=4, width=max(high - low, 2.0), height=10, rx=2,
+                class_="column control"),
+        element("circle", cx=STRIP * each.value / reach, cy=9, r=4.5, class_="dot codes"),
+        viewBox=f"-6 0 {STRIP + 12:.0f} 18", class_="strip", aria_hidden="true",
+        preserveAspectRatio="xMinYMid meet",
+    )  # fmt: skip

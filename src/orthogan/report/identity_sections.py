@@ -1,0 +1,311 @@
+"""Sections on the count itself: what was read, how many pairs flip, which, where, how narrowly."""
+
+from __future__ import annotations
+
+import torch
+
+from orthogan.report.axes import Axis, Kind, spanning
+from orthogan.report.figures import Plot, figure, legend_of
+from orthogan.report.layers import Area, Columns, Layer, Line, Mark, Wall
+from orthogan.report.markup import element
+from orthogan.report.measured import Measured
+from orthogan.report.page import Section
+from orthogan.report.tables import stacked, table
+from orthogan.report.wording import (
+    THIN,
+    TIMES,
+    count,
+    decimal,
+    plain,
+    plural,
+    share,
+    short_name,
+    token,
+)
+from orthogan.survey import Survey
+
+NUM_WORST = 20
+NUM_LOST = 10  # tokens listed that lose their identity at most positions
+NUM_BINS = 44
+MOST = 0.9  # of the flips: at how many positions do they lie?
+STEEP = 20  # times the median position: a peak that needs a logarithmic axis
+READERS = {
+    "euclidean": "the nearest token",
+    "cosine": "the token at the smallest angle",
+    "logits": "the token of the largest logit (tied unembedding)",
+}
+
+
+def reading(survey: Survey, _: Measured | None) -> Section:
+    """What was read."""
+    tables, found = survey.tables, survey.census
+    num_tokens, width = tables.tokens.shape
+    facts = [
+        ("Source", element("code", plain(tables.source))),
+        ("Tokens", f"{count(num_tokens)}, each a vector of {count(width)} numbers"),
+        ("Spelling", "known" if tables.labels else "not known; tokens are named by their row"),
+    ]
+    if found is not None:
+        own = "the source's own" if survey.own else "sinusoids that stand in, not the source's own"
+        facts += [
+            ("Positions", f"{count(found.positions)}; the codes are {own}"),
+            ("Reader", f"{found.reader}: a moved token is read as {READERS[found.reader]}"),
+        ]
+        copies = sum(map(len, found.collisions))
+        if copies:
+            groups = plural(len(found.collisions), "group")
+            facts.append(
+                ("Same vectors", (f"{plural(copies, 'token')} in {groups} share a vector with "
+                 "another; no reader tells those apart, and they count as no flip"))
+            )  # fmt: skip
+    if survey.heads:
+        heads = sum(len(layer.heads) for layer in survey.heads.values())
+        layers = plural(len(survey.heads), "attention layer")
+        facts.append(("Attention", f"{plural(heads, 'head')} in {layers}"))
+    pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
+    notes = [element("li", plain(note)) for note in survey.notes]
+    return Section(
+        "read",
+        "What was read?",
+        f"A table of {count(num_tokens)} tokens "
+        + (
+            "to which no position code is added."
+            if found is None
+            else f"and a table of {plural(found.positions, 'position code')}, which are added."
+        ),
+        [element("dl", *pairs, class_="facts"), element("ul", *notes, class_="notes") if notes
+         else None],
+        "What was read",
+    )  # fmt: skip
+
+
+def flips(survey: Survey, _: Measured | None) -> Section | None:
+    """How many pairs change identity."""
+    found = survey.census
+    if found is None:
+        return None
+    parts = [
+        ("sure", found.certified, "proved safe by the length of the code alone"),
+        ("unsure", found.kept - found.certified, "safe, but only counting shows it"),
+        ("lost", 1 - found.kept, "read as another token"),
+    ]
+    every = found.pairs == found.tokens * found.positions
+    how = "Every pair was decided exactly" if every else (
+        f"{plural(found.pairs, 'pair')} were drawn at random; the 95{THIN}% interval of the share "
+        f"kept is {share(found.low)} to {share(found.high)}"
+    )  # fmt: skip
+    bound = (
+        "A code shorter than half the distance to a token's nearest neighbour cannot change it: "
+        f"that bound alone would prove {share(found.certified)} safe."
+    )
+    return Section(
+        "flips",
+        "How many tokens change identity?",
+        f"{count(found.flips)} of {plural(found.pairs, '(token, position) pair')}; "
+        f"{share(found.kept)} keep their identity. {how}.",
+        [
+            stacked([(role, value) for role, value, _ in parts]),
+            legend_of([(role, f"{share(max(value, 0.0))} {word}") for role, value, word in parts]),
+            element("p", f"{bound} {_tolerance(found.tolerance)}"),
+        ],
+        "How many flip",
+    )
+
+
+def _tolerance(factor: float | None) -> str:
+    if factor is None:
+        return ""
+    if factor == float("inf"):
+        return "The codes could be a thousand times as long, and still no token would change."
+    if factor == 0:
+        return "Some tokens are misread even without any code."
+    if factor < 1:
+        return f"No token would change if all codes were {decimal(factor)} times as long."
+    return f"The codes could be {decimal(factor)} times as long before the first token changes."
+
+
+def worst(survey: Survey, _: Measured | None) -> Section | None:
+    """Which tokens turn into which."""
+    found = survey.census
+    if found is None or not found.flips:
+        return None
+    rows = [
+        (token(name), count(position), token(becomes), decimal(flip.margin))
+        for name, position, becomes, flip in survey.worst(NUM_WORST)
+    ]
+    first = rows[0]
+    deepest = table(
+        f"The {plural(len(rows), 'deepest flip')}: distance beyond the wall, in embedding units",
+        ["Token", "at position", "is read as", "margin"],
+        rows,
+        numeric=(1, 3),
+    )
+    per_token = found.flips_per_token
+    changed = int((per_token > 0).sum())
+    order = torch.argsort(per_token, descending=True, stable=True)[: min(NUM_LOST, changed)]
+    most = table(
+        "Tokens that lose their identity at the most positions",
+        ["Token", "positions lost"],
+        [(token(survey.name_of(i)), count(int(per_token[i]))) for i in order.tolist()],
+        numeric=(1,),
+    )
+    answer = element(
+        "span", "The deepest: ", first[0], f" at position {first[1]} is read as ", first[2],
+        f". {plural(changed, 'token')} of {count(found.tokens)} change at some position.",
+    )  # fmt: skip
+    return Section(
+        "worst",
+        "Which tokens turn into which?",
+        answer,
+        [element("div", deepest, most, class_="pair")],
+        "Which into which",
+    )
+
+
+def places(survey: Survey, _: Measured | None) -> Section | None:
+    """At which positions."""
+    found, codes = survey.census, survey.codes
+    if found is None or codes is None or found.positions < 2:
+        return None
+    flips_at = [int(n) for n in found.flips_per_position]
+    lengths = [float(length) for length in codes.double().norm(dim=1)]
+    across = Axis("position", -0.5, found.positions - 0.5, whole=True)
+    up = Axis("length of the code", 0.0, 1.06 * max(*lengths, 1e-300))
+    line = Line("codes", [float(t) for t in range(len(lengths))], lengths)
+    plots = [Plot(across, up, [line], 110.0)]
+    if found.flips:
+        plots.insert(0, Plot(across, _flip_axis(flips_at), _flip_layers(flips_at)))
+    picture = figure(
+        "flips-by-position",
+        "Flips and length of the code at every position",
+        ("Above: tokens that change at each position. Below: " if found.flips else "")
+        + "how long the code of each position is, in embedding units.",
+        plots,
+    )
+    return Section(
+        "places", "At which positions?", _where(flips_at), [picture], "At which positions"
+    )
+
+
+def _flip_axis(flips_at: list[int]) -> Axis:
+    peak = max(flips_at)
+    some = sorted(n for n in flips_at if n)
+    steep = peak > STEEP * some[len(some) // 2] or (peak > STEEP and len(some) < len(flips_at) / 2)
+    label = "tokens that change" + (" (logarithmic)" if steep else "")
+    kind: Kind = "count" if steep else "linear"
+    return Axis(label, 0.0, 1.12 * peak, kind, whole=True)
+
+
+def _flip_layers(flips_at: list[int]) -> list[Layer]:
+    peak = max(flips_at)
+    at = flips_at.index(peak)
+    mark = Mark(float(at), float(peak), f"position {count(at)}: {count(peak)}")
+    return [Area("lost", flips_at), *([mark] if flips_at.count(peak) == 1 else [])]
+
+
+def _where(flips_at: list[int]) -> str:
+    total = sum(flips_at)
+    if not total:
+        return "Nowhere: no token changes at any position."
+    order = sorted(range(len(flips_at)), key=lambda t: (-flips_at[t], t))
+    touched = sum(n > 0 for n in flips_at)
+    if touched == 1:
+        return f"All of them at position {count(order[0])}."
+    reached, needed = 0, 0
+    while reached < MOST * total:
+        reached += flips_at[order[needed]]
+        needed += 1
+    first, second = order[:2]
+    peak = f", most at position {count(first)}" if flips_at[first] > flips_at[second] else ""
+    few = f"; {share(reached / total)} of the flips at {count(needed)} of them"
+    return (
+        f"At {count(touched)} of {plural(len(flips_at), 'position')}{peak}"
+        f"{few if needed < touched else ''}."
+    )
+
+
+def margins(survey: Survey, measured: Measured | None) -> Section | None:
+    """How close it was."""
+    if survey.census is None or measured is None:
+        return None
+    drawn = measured.sample
+    finite = drawn.margins.isfinite() & drawn.at_rest.isfinite()
+    moved, rest = drawn.margins[finite].double(), drawn.at_rest[finite].double()
+    if len(moved) < 2:
+        return None
+    low, high = spanning([*moved.tolist(), *rest.tolist(), 0.0], 0.02)
+    edges, heights = _histogram(moved, low, high)
+    _, before = _histogram(rest, low, high)
+    says = [
+        f"{decimal(a)} to {decimal(b)}: {plural(int(n), 'pair')}"
+        for a, b, n in zip(edges, edges[1:], heights, strict=False)
+    ]
+    outline = [edges[0], *(edge for edge in edges[1:-1] for _ in (0, 1)), edges[-1]]
+    layers: list[Layer] = [
+        Columns("codes", edges, heights, says, below="lost"),
+        Line("control", outline, [n for n in before for _ in (0, 1)]),
+        Wall(0.0, "wall"),
+    ]
+    up = Axis("pairs", 0.0, 1.1 * max(*heights, *before), whole=True)
+    picture = figure(
+        "margin-histogram",
+        "Histogram of margins with and without codes",
+        f"Distance of {plural(len(moved), 'pair')}, drawn at random, to the nearest wall between "
+        "two tokens: left of the wall a token is read as another one. The outline is the same "
+        "without any code.",
+        [Plot(Axis("margin, embedding units", low, high), up, layers, 210.0)],
+        [("codes", "with the code, safe"), ("lost", "with the code, changed"),
+         ("control", "without any code")],
+    )  # fmt: skip
+    return Section(
+        "margins",
+        "How close does it get?",
+        f"The median distance to another token's cell is {decimal(float(rest.median()))} without "
+        f"a code and {decimal(float(moved.median()))} with it.",
+        [picture],
+        "How close",
+    )
+
+
+def _histogram(values: torch.Tensor, low: float, high: float) -> tuple[list[float], list[float]]:
+    # An edge lies on 0, so that no column holds both sides of the wall.
+    step = (high - low) / NUM_BINS
+    below, above = -int(low // step), int(-(-high // step))
+    edges = [step * k for k in range(-below, above + 1)]
+    index = torch.div(values, step, rounding_mode="floor").long() + below
+    counts = torch.bincount(index.clamp(0, len(edges) - 2), minlength=len(edges) - 1)
+    return edges, [float(n) for n in counts]
+
+
+def tiles(survey: Survey) -> list[tuple[str, str]]:
+    """(number, what it is): what is to be seen first."""
+    found = survey.census
+    if found is None:
+        return []
+    factor = found.tolerance
+    tolerance = "-" if factor is None else decimal(factor) + f"{THIN}{TIMES}"
+    if factor == float("inf"):
+        tolerance = f"over 1,000{THIN}{TIMES}"
+    return [
+        (share(found.kept), "of identities kept"),
+        (count(found.flips), f"of {plural(found.pairs, 'pair')} change identity"),
+        (share(found.certified), "proved safe by the code's length alone"),
+        (tolerance, "the codes' length at which the first token changes"),
+    ]
+
+
+def summary(survey: Survey) -> str:
+    """The answer in one paragraph."""
+    found, source = survey.census, short_name(survey.tables.source)
+    if found is None:
+        return f"{source} adds no position code to its tokens: none of them moves."
+    whose = "its own position codes" if survey.own else "sinusoidal position codes"
+    if not found.flips:
+        return (
+            f"With {whose} no token of {source} is read as another one at any of "
+            f"{plural(found.positions, 'position')}."
+        )
+    return (
+        f"With {whose} added, {plural(found.flips, 'pair')} of token and position in {source} are "
+        f"read as another token, of {count(found.pairs)}: {share(found.kept)} keep their identity."
+    )

@@ -1,0 +1,98 @@
+"""The report of a survey: its questions in order, on one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orthogan.report import cause_sections, identity_sections
+from orthogan.report.definitions import definitions
+from orthogan.report.head_sections import heads
+from orthogan.report.measured import Measured, measure
+from orthogan.report.page import Section, page, write_page
+from orthogan.report.target import check_target
+from orthogan.report.wording import plain, short_name
+from orthogan.survey import Survey
+
+Answer = Callable[[Survey, Measured | None], Section | None]
+
+# In the order in which a stranger asks.
+QUESTIONS: tuple[Answer, ...] = (
+    identity_sections.reading,
+    identity_sections.flips,
+    identity_sections.worst,
+    identity_sections.places,
+    identity_sections.margins,
+    cause_sections.controls,
+    cause_sections.amplitudes,
+    cause_sections.repairs,
+    cause_sections.directions,
+    cause_sections.correlations,
+    heads,
+    definitions,
+)
+
+
+def geometry_report(survey: Survey, *, command: str | None = None, seed: int = 0) -> str:
+    """A survey as one HTML page that needs nothing else: no script, no font, no network.
+
+    The same survey gives the same text. A question is on the page only if the survey answers it.
+
+    Args:
+        survey: What was counted.
+        command: What writes the page again, for its last line; None names the Python call.
+        seed: Of what the page adds: drawn margins and rows, shuffled tables.
+
+    >>> from orthogan.survey import survey
+    >>> from torch import eye, nn
+    >>> found = survey(nn.Embedding.from_pretrained(10 * eye(4)), num_positions=3)
+    >>> geometry_report(found).startswith("<!doctype html>")
+    True
+    """
+    measured = measure(survey, seed)
+    sections = [part for answer in QUESTIONS if (part := answer(survey, measured)) is not None]
+    numbers = survey.to_dict() | ({} if measured is None else {"beside": measured.to_dict()})
+    numbers.pop("flips_per_token", None)  # one number a token: megabytes that nothing shows
+    source = plain(survey.tables.source)
+    return page(
+        title=f"What position codes do to the tokens of {short_name(source)}",
+        summary=identity_sections.summary(survey),
+        tiles=identity_sections.tiles(survey),
+        sections=sections,
+        remade_by=plain(command or f"write_geometry_report(survey({source!r}), path)"),
+        numbers=_finite(numbers),
+    )
+
+
+def write_geometry_report(
+    survey: Survey, path: str | Path, *, command: str | None = None, seed: int = 0
+) -> Path:
+    """Writes `geometry_report` to a file, entirely or not at all.
+
+    Args:
+        survey: What was counted.
+        path: An `.html` file, replaced if it exists; folders above it are made.
+        command: What writes the page again, for its last line.
+        seed: Of what the page adds.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        ConfigError: the path is a folder, or not named as an HTML file.
+        StorageError: the place cannot be written.
+    """
+    target = Path(path)
+    check_target(target)
+    write_page(target, geometry_report(survey, command=command, seed=seed))
+    return target
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,258 @@
+"""The report of a survey: well-formed, self-contained, escaped, and true to the survey."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from orthogan.cli.entry import run as command
+from orthogan.errors import ConfigError, StorageError
+from orthogan.report import geometry_report, measured, write_geometry_report
+from orthogan.report.markup import VOID
+from orthogan.report.wording import count, share
+from orthogan.rng import normal, stream
+from orthogan.survey import Survey, survey
+from orthogan.tables import Head, Tables
+from orthogan.tables.result import Layers
+
+EVIL = '<script src="http://evil.example/x.js">'
+NAMES = (EVIL, "&amp;", "a\u202eb", "\x07", "", "\ud800", *map(str, range(34)))
+
+
+class Page(HTMLParser):
+    """What a page holds; refuses tags that do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.data = ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.data += data
+        elif self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    @property
+    def sections(self) -> list[str]:
+        return [str(found["id"]) for tag, found in self.tags if tag == "section"]
+
+
+def head() -> Head:
+    source = stream(0, "heads")
+    return Head(*(normal((6, 3), source) for _ in range(3)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_pairs() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "NUM_PAIRS", 60)
+        yield
+
+
+@pytest.fixture(scope="module")
+def found() -> Survey:
+    tokens, codes = normal((40, 6), stream(0, "tokens")), normal((9, 6), stream(0, "codes"))
+    layers = Layers(("first", "second"), lambda _: (head(), head()))
+    tables = Tables(tokens, codes, NAMES, layers, source="planted")
+    return survey(tables, amplitudes=(0.1, 3.0), repairs=("rotate", "scale"))
+
+
+@pytest.fixture(scope="module")
+def text(found: Survey) -> str:
+    return geometry_report(found, command="orthogan geometry <planted>")
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_every_question_is_asked_in_order(page: Page) -> None:
+    assert page.sections == [
+        "read", "flips", "worst", "places", "margins", "controls", "amplitude", "repairs",
+        "directions", "correlations", "heads", "definitions",
+    ]  # fmt: skip
+    links = [found["href"] for tag, found in page.tags if tag == "a"]
+    assert links == ["#report", *(f"#{key}" for key in page.sections)]
+
+
+def test_ids_are_unique_and_pictures_are_named(page: Page) -> None:
+    ids = [found["id"] for _, found in page.tags if "id" in found]
+    assert len(ids) == len(set(ids))
+    pictures = [found for tag, found in page.tags if tag == "svg" and found.get("role") == "img"]
+    assert len(pictures) == 2 * 4  # wide and narrow
+    assert all(found["aria-labelledby"] in ids for found in pictures)
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_nothing_is_loaded_or_run(text: str, page: Page) -> None:
+    assert "url(" not in text
+    assert "@import" not in text
+    for tag, found in page.tags:
+        assert tag not in {"link", "img", "iframe", "object", "embed", "base", "form"}
+        assert not {"src", "xlink:href", "srcset", "onload", "onclick"} & set(found), tag
+        assert tag != "script" or found["type"] == "application/json"
+        assert tag != "a" or found["href"].startswith("#")
+    policy = next(found["content"] for _, found in page.tags if "http-equiv" in found)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def test_labels_are_escaped_and_visible(found: Survey) -> None:
+    tokens = torch.tensor([[0.0], [1.0], [10.0]])
+    for name in NAMES[:6]:
+        tables = Tables(tokens, torch.tensor([[0.9], [0.0]]), (name, "next", "far"), source=name)
+        text = geometry_report(survey(tables, repairs=()), command=name)
+        shown = Page(text)
+        assert "next" in shown.text
+        assert not re.search("[\x00-\x08\u202a-\u202e\ud800-\udfff]", "".join(shown.words))
+        assert EVIL not in text
+    assert "\\u202e" in geometry_report(survey(Tables(
+        tokens, torch.tensor([[0.9]]), ("a\u202eb", "c", "d")), repairs=()))  # fmt: skip
+
+
+def test_the_numbers_are_those_of_the_survey(found: Survey, page: Page) -> None:
+    tree = found.to_dict()
+    held = json.loads(page.data)
+    beside = held.pop("beside")
+    tree.pop("flips_per_token")
+    assert held == json.loads(json.dumps(tree))
+    assert beside == json.loads(json.dumps(measured.measure(found).to_dict()))
+    for number in (share(tree["kept"]), share(tree["certified"]), count(tree["flips"])):
+        assert " ".join(number.split()) in page.text
+    for control in tree["controls"].values():
+        assert " ".join(share(control["kept"]).split()) in page.text
+    for repair in tree["repairs"]:
+        assert count(repair["flips"][1]) in page.text
+    assert f"{tree['heads']['first'][0]['tied_defect']:.2f}" in page.text
+    assert "orthogan geometry <planted>" in page.text
+
+
+def test_a_question_without_an_answer_is_not_asked(found: Survey) -> None:
+    def sections(**changes: object) -> set[str]:
+        return set(Page(geometry_report(replace(found, **changes))).sections)
+
+    whole = set(Page(geometry_report(found)).sections)
+    for name, key in (
+        ("controls", "controls"), ("amplitudes", "amplitude"), ("repairs", "repairs"),
+        ("heads", "heads"),
+    ):  # fmt: skip
+        assert whole - sections(**{name: type(getattr(found, name))()}) == {key}
+    alone = sections(codes=None, census=None, controls={}, amplitudes={}, repairs=())
+    assert alone == {"read", "heads", "definitions"}
+    calm = survey(Tables(100 * torch.eye(6), 0.01 * torch.ones(4, 6)), repairs=())
+    assert "worst" not in Page(geometry_report(calm)).sections
+
+
+@pytest.mark.parametrize(
+    ("tokens", "codes"),
+    [
+        (torch.ones(1, 1), torch.ones(1, 1)),
+        (torch.zeros(3, 2), torch.zeros(2, 2)),
+        (torch.ones(2, 5), torch.full((3, 5), 1e-30)),
+        (torch.tensor([[0.0], [1.0]]), torch.tensor([[1e30]])),
+        (torch.eye(4), torch.eye(4)[:1].expand(30, 4)),
+    ],
+)
+def test_the_smallest_and_strangest_tables(tokens: torch.Tensor, codes: torch.Tensor) -> None:
+    page = Page(geometry_report(survey(Tables(tokens, codes), repairs=(), amplitudes=(2.0,))))
+    assert {"read", "flips", "definitions"} <= set(page.sections)
+    assert "nan" not in " ".join(found.get("d") or "" for tag, found in page.tags)
+
+
+def test_the_same_survey_gives_the_same_text_and_the_seed_decides(found: Survey, text: str) -> None:
+    again = geometry_report(found, command="orthogan geometry <planted>")
+    assert again == text
+    assert geometry_report(found, command="orthogan geometry <planted>", seed=1) != text
+
+
+def test_long_tables_are_correlated_in_part(
+    found: Survey, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "NUM_ROWS", 12)
+    assert measured.measure(found).num_rows == 12
+    assert "12 tokens drawn at random" in Page(geometry_report(found)).text
+    assert "tokens drawn at random" not in Page(text).text
+
+
+def test_it_is_written_whole_or_not_at_all(found: Survey, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.html"
+    assert write_geometry_report(found, path) == path
+    assert path.read_text("utf-8") == geometry_report(found)
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        write_geometry_report(found, tmp_path)
+    with pytest.raises(ConfigError, match=r"does not end in \.html; name it model\.html"):
+        write_geometry_report(found, tmp_path / "model.safetensors")
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_geometry_report(found, path / "report.html")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    axis = torch.eye(8)
+    tokens = torch.cat([0 * axis[:1], 2 * axis[:1], 50 * axis[1:5]])
+    path = tmp_path / "a model.safetensors"
+    save_file({"wte.weight": tokens, "wpe.weight": 1.2 * axis[:2]}, path)
+    return path
+
+
+def test_the_command_writes_it_beside_its_answer(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = model.parent / "report.html"
+    words = ["geometry", str(model), "--repair", "none", "--json", "--out", str(out)]
+    assert command(words) == 0
+    told = capsys.readouterr()
+    tree = json.loads(told.out)
+    assert f"Wrote {out}." in told.err
+    shown = Page(out.read_text("utf-8"))
+    assert json.loads(shown.data)["flips"] == tree["flips"] == 1
+    assert f"orthogan geometry '{model}' --repair none --out {out} --json" in shown.text
+
+
+def test_places_are_named_only_where_they_stand_out() -> None:
+    axis = torch.eye(3)
+    tokens = torch.cat([0 * axis[:1], axis, 3 * axis])
+    for lengths, words in (
+        ((0.1, 9.0, 0.1), "All of them at position 1."),
+        ((9.0, 9.0, 0.1), "At 2 of 3 positions."),
+        ((0.8, 9.0, 0.1), "At 2 of 3 positions, most at position 1."),
+    ):
+        codes = torch.tensor(lengths)[:, None] * axis[:1]
+        assert words in Page(geometry_report(survey(Tables(tokens, codes), repairs=()))).text
+
+
+@pytest.mark.parametrize("name", ["", "model.safetensors"])
+def test_a_place_for_no_report_is_refused_before_anything_is_read(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
+    assert command(["geometry", "nothing.bin", "--out", str(tmp_path / name)]) == 2
+    assert "nothing.bin" not in capsys.readouterr().err
+    assert (tmp_path / "model.safetensors").read_bytes() == b"precious"

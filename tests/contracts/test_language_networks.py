@@ -33,6 +33,7 @@ ALL = [{"score": name} for name in score_names()]
 ALL += [{"keys": name, "score": score} for name in KEYS for score in ("softmax", "none")]
 ALL += [{"positions": name} for name in get_args(Positions)]
 ALL += [{"embedding": 3}, {"blocks": 3, "expansion": 1}]
+ALL += [{"key_size": 4, "positions": name} for name in ("rotary", "untied")]
 
 
 @pytest.mark.parametrize("settings", ALL, ids=str)
@@ -115,6 +116,7 @@ def test_positions_tell_the_order(positions: str) -> None:
         {"width": 16},
         {"blocks": 1},
         {"heads": 1},
+        {"key_size": 4},
         {"expansion": 1},
         {"vocabulary": 9},
         {"context": 9},
@@ -151,6 +153,7 @@ def test_a_fresh_network_expects_every_token_about_alike() -> None:
         ({"heads": 8}, ConfigError, "key size a head divisible by 2"),
         ({"heads": 3, "positions": "learned"}, ConfigError, "must be a multiple of heads = 3"),
         ({"width": 9, "heads": 1, "positions": "sinusoidal"}, ConfigError, "even width"),
+        ({"keys": "values", "key_size": 4}, ConfigError, "have their size 8, got key size 4"),
         ({"keys": "dual", "score": "cosine"}, ConfigError, "Dual keys"),
         ({"blocks": 0}, ConfigError, "blocks"),
         ({"vocabulary": 1}, ConfigError, "vocabulary"),

@@ -51,4 +51,6 @@ def test_the_commands_of_the_document_run(
         if words[0] == "language":
             place = words.index("--for")
             words[place : place + 2] = ["--tokens", "32", *TINY]
+        else:
+            words[words.index("--length") + 1] = "5"
         assert main(words) == 0, (line, capsys.readouterr().err)

@@ -178,9 +178,13 @@ def fresh(**settings: Any) -> LanguageTransformer:
     return network.requires_grad_(False)
 
 
-@pytest.mark.parametrize("keys", [name for name in key_names() if name != "whitened"])
-def test_the_heads_of_the_tables_make_the_logits(keys: str) -> None:
-    network, text = fresh(keys=keys, positions="learned", embedding=3), "the mat"
+@pytest.mark.parametrize(
+    ("keys", "size"),
+    [*((name, None) for name in key_names() if name != "whitened"), ("learned", 4)],
+)
+def test_the_heads_of_the_tables_make_the_logits(keys: str, size: int | None) -> None:
+    network = fresh(keys=keys, key_size=size, positions="learned", embedding=3)
+    text = "the mat"
     found = tables_of_network(network, LETTERS)
     assert found.labels is not None
     assert found.positions is not None

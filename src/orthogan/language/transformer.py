@@ -52,6 +52,9 @@ class LanguageNetworkConfig(Config):
     heads: int = Field(4, ge=1, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
     keys: str = Field("learned", description="where keys come from")
+    key_size: int | None = Field(
+        None, ge=1, description="key size over all heads; None: that of the values, the width"
+    )
     positions: Positions = Field("rotary", description="how a vector knows its place")
     expansion: int = Field(4, ge=1, description="hidden width of the dense layers, in widths")
 
@@ -173,7 +176,9 @@ class LanguageTransformer(nn.Module):
 def _block(config: LanguageNetworkConfig, positions: PositionsInside | None) -> Block:
     width, heads, score = config.width, config.heads, config.score
     block = Block(width, heads, functional.gelu, score=score, expansion=config.expansion)
-    block.attention = Attention(width, heads, score, config.keys, positions=positions)
+    block.attention = Attention(
+        width, heads, score, config.keys, config.key_size, positions=positions
+    )
     return block
 
 
@@ -181,9 +186,10 @@ def _positions_inside(config: LanguageNetworkConfig) -> PositionsInside | None:
     """The positions that act on queries and keys; one module that all blocks share."""
     if config.positions in ADDED:
         return None
-    if config.heads < 1 or config.width % config.heads:
-        raise ConfigError(f"The width {config.width} must be a multiple of heads = {config.heads}.")
-    size = config.width // config.heads
+    total = config.width if config.key_size is None else config.key_size
+    if config.heads < 1 or total % config.heads:
+        raise ConfigError(f"The key size {total} must be a multiple of heads = {config.heads}.")
+    size = total // config.heads
     if config.positions == "rotary":
         return Rotary(line_coordinates(config.context), size)
     # Unit variance, as of the vectors that they are weighed against.

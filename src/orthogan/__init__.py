@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orthogan.comparison import Comparison
     from orthogan.comparison.compare import compare
     from orthogan.evaluation import Evaluation, Score
+    from orthogan.language_models import load_language, train_language
     from orthogan.recipes import RECIPES
     from orthogan.survey import Survey, survey
     from orthogan.tables import read_tables
@@ -30,7 +31,7 @@ _HOMES = {
     "Attention": "orthogan.attention",
     "Comparison": "orthogan.comparison",
     "Evaluation": "orthogan.evaluation",
-    "Model": "orthogan.api",
+    "Model": "orthogan.models",
     "RECIPES": "orthogan.recipes",
     "Run": "orthogan.api",
     "Score": "orthogan.evaluation",
@@ -40,13 +41,15 @@ _HOMES = {
     "classify": "orthogan.classifiers",
     "compare": "orthogan.comparison",
     "evaluate": "orthogan.api",
-    "load": "orthogan.api",
+    "load": "orthogan.models",
     "load_classifier": "orthogan.classifiers",
+    "load_language": "orthogan.language_models",
     "read_tables": "orthogan.tables",
     "resolve": "orthogan.api",
-    "sample": "orthogan.api",
+    "sample": "orthogan.models",
     "survey": "orthogan.survey",
     "train": "orthogan.api",
+    "train_language": "orthogan.language_models",
 }
 
 __all__ = [
@@ -67,11 +70,13 @@ __all__ = [
     "geometry",
     "load",
     "load_classifier",
+    "load_language",
     "read_tables",
     "resolve",
     "sample",
     "survey",
     "train",
+    "train_language",
 ]
 
 

@@ -19,3 +19,47 @@ def whole(train_tiny: Callable[..., Any], tmp_path: Path) -> tuple[bytes, bytes]
         assert train_tiny(tmp_path / "whole").status == "done"
         _WHOLE.append(final_bits(tmp_path / "whole"))
     return _WHOLE[0]
+
+
+# A language model so small that a step takes milliseconds.
+TINY_LANGUAGE = (
+    "network.width=8",
+    "network.heads=2",
+    "network.blocks=1",
+    "network.context=8",
+    "batch_size=4",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2,100 characters that repeat themselves."""
+    path = tmp_path_factory.mktemp("text") / "rhyme.txt"
+    path.write_text("the cat sat on the mat. " * 75 + "the mat sat on the cat. " * 13)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_language() -> tuple[str, ...]:
+    """Settings that make a language model tiny."""
+    return TINY_LANGUAGE
+
+
+@pytest.fixture
+def learn_tiny(
+    tiny_text: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """`train_language` on a tiny text with a tiny network; takes the run folder and options."""
+    from orthogan import language_models
+    from orthogan.language import session
+
+    monkeypatch.setattr(session, "SAMPLE_TOKENS", 5)
+
+    def learn(run: Path | None, *settings: str, **options: Any) -> Any:
+        source = options.pop("source", tiny_text)
+        if "minutes" not in options:
+            options.setdefault("tokens", 640)
+        defaults = {"show_progress": False, "settings": (*TINY_LANGUAGE, *settings)}
+        return language_models.train_language(source, run=run, **(defaults | options))
+
+    return learn

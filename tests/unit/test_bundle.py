@@ -230,3 +230,18 @@ def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
     change(folder, classifier="drop")
     with pytest.raises(BundleError, match="'classifier' is missing"):
         load_classifier(folder)
+
+
+def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
+    from orthogan.bundle import load_language, role_of, save_language
+
+    assert role_of(make(tmp_path / "generator")) == "generator"
+    parts = {"tensors": {"w": torch.zeros(1)}, "data": {}, "card": {}}
+    assert role_of(save_classifier(tmp_path / "c", classifier_config={}, **parts)) == "classifier"
+    words = {"tokeniser": "words", "entries": ["\u00e9", "b"]}
+    folder = save_language(tmp_path / "l", language_config={"width": 8}, vocabulary=words, **parts)
+    assert role_of(folder) == "language"
+    assert role_of(tmp_path) is None
+    found = load_language(folder)
+    assert (found.vocabulary, found.language_config) == (words, {"width": 8})
+    assert "An orthogan language model" in (folder / "README.md").read_text()

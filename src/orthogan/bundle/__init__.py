@@ -1,18 +1,23 @@
 """A trained model as a folder: `config.json`, `generator.safetensors`, `README.md`.
 
-A classifier's weights are in `classifier.safetensors`. The package knows nothing of networks:
-what to build stands in `generator_config` or `classifier_config`, a plain dictionary.
+A classifier's weights are in `classifier.safetensors`, a language model's in
+`language.safetensors` with its `vocabulary.json` beside it. The package knows nothing of networks:
+what to build stands in a plain dictionary.
 """
 
 from orthogan.bundle.folder import (
     FORMAT,
     Bundle,
     ClassifierBundle,
+    LanguageBundle,
     is_bundle,
     load_bundle,
     load_classifier,
+    load_language,
+    role_of,
     save_bundle,
     save_classifier,
+    save_language,
 )
 from orthogan.bundle.names import resolve, shipped_names
 
@@ -20,11 +25,15 @@ __all__ = [
     "FORMAT",
     "Bundle",
     "ClassifierBundle",
+    "LanguageBundle",
     "is_bundle",
     "load_bundle",
     "load_classifier",
+    "load_language",
     "resolve",
+    "role_of",
     "save_bundle",
     "save_classifier",
+    "save_language",
     "shipped_names",
 ]

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 _OWN_PLACE = {"title", "summary", "command", "scores"}
+# What a network of each kind is scored on.
+_COUNTED = {"generator": "images", "classifier": "images", "language": "tokens"}
+_CALLED = {"generator": "generator", "classifier": "classifier", "language": "language model"}
 
 
 def render_card(config: Mapping[str, Any]) -> str:
@@ -21,19 +24,19 @@ def render_card(config: Mapping[str, Any]) -> str:
     ...
     """
     card = config["card"]
-    title = card.get("title", f"An orthogan {_role(config)}")
+    title = card.get("title", f"An orthogan {_CALLED[_role(config)]}")
     parts = [f"# {title}"]
     parts += [card["summary"]] if card.get("summary") else []
     if card.get("scores"):
-        parts.append(_score_table(card["scores"]))
+        parts.append(_score_table(card["scores"], _COUNTED[_role(config)]))
     if card.get("command"):
         parts.append(f"Made by:\n\n```\n{card['command']}\n```")
     parts.append(_fact_list(config))
     return "\n\n".join(parts) + "\n"
 
 
-def _score_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = ["| score | value | interval | floor | images |", "|---|---|---|---|---|"]
+def _score_table(scores: Mapping[str, Mapping[str, Any]], counted: str) -> str:
+    lines = [f"| score | value | interval | floor | {counted} |", "|---|---|---|---|---|"]
     for name, score in scores.items():
         low, high = score.get("low"), score.get("high")
         interval = "-" if low is None or high is None else f"{_number(low)} to {_number(high)}"
@@ -51,7 +54,7 @@ def _fact_list(config: Mapping[str, Any]) -> str:
 
 
 def _role(config: Mapping[str, Any]) -> str:
-    return "classifier" if "classifier" in config else "generator"
+    return next((role for role in _COUNTED if role in config), "generator")
 
 
 def _plain(value: Any) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -23,13 +24,20 @@ CARD_FILE = "README.md"
 
 _MAGIC = "orthogan bundle"
 _FIELDS = {"sha256": str, "data": dict, "card": dict, "orthogan": str}
-GENERATOR, CLASSIFIER = "generator", "classifier"
-_WEIGHTS = {GENERATOR: WEIGHTS_FILE, CLASSIFIER: "classifier.safetensors"}
+GENERATOR, CLASSIFIER, LANGUAGE = "generator", "classifier", "language"
+VOCABULARY_FILE = "vocabulary.json"
+_WEIGHTS = {
+    GENERATOR: WEIGHTS_FILE,
+    CLASSIFIER: "classifier.safetensors",
+    LANGUAGE: "language.safetensors",
+}
 # What a network of each kind is used with, for those who took one for the other.
 _USES = {
     GENERATOR: "use it with 'orthogan sample' or 'orthogan evaluate'",
     CLASSIFIER: "use it with 'orthogan classify --classifier'",
+    LANGUAGE: "use it with 'orthogan generate'",
 }
+_CALLED = {GENERATOR: "generator", CLASSIFIER: "classifier", LANGUAGE: "language model"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,20 @@ class ClassifierBundle:
 
     path: Path
     classifier_config: dict[str, Any]
+    tensors: dict[str, Tensor] = field(repr=False)
+    data: dict[str, Any]
+    card: dict[str, Any] = field(repr=False)
+    sha256: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageBundle:
+    """A trained language model: what to build, its weights and vocabulary, and how well it does."""
+
+    path: Path
+    language_config: dict[str, Any]
+    vocabulary: dict[str, Any] = field(repr=False)
     tensors: dict[str, Tensor] = field(repr=False)
     data: dict[str, Any]
     card: dict[str, Any] = field(repr=False)
@@ -107,6 +129,35 @@ def save_classifier(
     return _save(folder, CLASSIFIER, classifier_config, tensors, data, card)
 
 
+def save_language(
+    folder: Path,
+    *,
+    language_config: dict[str, Any],
+    vocabulary: dict[str, Any],
+    tensors: Mapping[str, Tensor],
+    data: dict[str, Any],
+    card: dict[str, Any],
+) -> Path:
+    """The folder itself, holding a language model; the counterpart of `save_bundle`.
+
+    Args:
+        folder: Where it goes; parents are created.
+        language_config: Fields of the network, whatever rebuilds it.
+        vocabulary: What its tokens are; goes into a file of its own, `vocabulary.json`.
+        tensors: Weights of the network.
+        data: What it knows: `source`, `tokeniser`, `fingerprint`, ...
+        card: For the README, as in `save_bundle`.
+
+    Raises:
+        BundleError: `folder` holds something that is not a bundle.
+        StorageError: the disk is full or unwritable.
+    """
+    text = (json.dumps(vocabulary, indent=0) + "\n").encode()
+    data = data | {"vocabulary_sha256": digest(text)}
+    files = {VOCABULARY_FILE: text}
+    return _save(folder, LANGUAGE, language_config, tensors, data, card, files)
+
+
 def _save(
     folder: Path,
     role: str,
@@ -114,6 +165,7 @@ def _save(
     tensors: Mapping[str, Tensor],
     data: dict[str, Any],
     card: dict[str, Any],
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     if folder.exists() and not is_bundle(folder):
         raise BundleError(f"{folder}: exists and is not a bundle; choose another place.")
@@ -131,6 +183,8 @@ def _save(
         (new / _WEIGHTS[role]).write_bytes(weights)
         (new / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         (new / CARD_FILE).write_text(render_card(config), encoding="utf-8")
+        for name, content in files.items():
+            (new / name).write_bytes(content)
     return folder
 
 
@@ -138,8 +192,8 @@ def load_bundle(folder: Path) -> Bundle:
     """The model in a bundle folder.
 
     Raises:
-        BundleError: not a bundle, of a newer format, of a classifier, a file missing, or a wrong
-            checksum.
+        BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
+            or a wrong checksum.
     """
     config = _read_config(folder, GENERATOR)
     return Bundle(
@@ -157,8 +211,8 @@ def load_classifier(folder: Path) -> ClassifierBundle:
     """The classifier in a bundle folder.
 
     Raises:
-        BundleError: not a bundle, of a newer format, of a generator, a file missing, or a wrong
-            checksum.
+        BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
+            or a wrong checksum.
     """
     config = _read_config(folder, CLASSIFIER)
     return ClassifierBundle(
@@ -172,6 +226,38 @@ def load_classifier(folder: Path) -> ClassifierBundle:
     )
 
 
+def load_language(folder: Path) -> LanguageBundle:
+    """The language model in a bundle folder.
+
+    Raises:
+        BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
+            or a wrong checksum.
+    """
+    config = _read_config(folder, LANGUAGE)
+    return LanguageBundle(
+        path=folder,
+        language_config=config[LANGUAGE],
+        vocabulary=_read_vocabulary(folder, config["data"].get("vocabulary_sha256")),
+        tensors=unpack(folder / _WEIGHTS[LANGUAGE], config["sha256"]),
+        data=config["data"],
+        card=config["card"],
+        sha256=config["sha256"],
+        version=config["orthogan"],
+    )
+
+
+def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:
+    file = folder / VOCABULARY_FILE
+    try:
+        tree = read_json(file)
+        found = digest(file.read_bytes())
+    except StorageError as error:
+        raise BundleError(str(error)) from None
+    if found != sha256 or not isinstance(tree, dict):
+        raise BundleError(f"{file}: damaged: its checksum differs; copy it again.")
+    return tree
+
+
 def is_bundle(folder: Path) -> bool:
     """Whether a folder claims to be a bundle, healthy or not."""
     try:
@@ -179,6 +265,14 @@ def is_bundle(folder: Path) -> bool:
     except StorageError:
         return False
     return isinstance(config, dict) and config.get("kind") == _MAGIC
+
+
+def role_of(folder: Path) -> str | None:
+    """`generator`, `classifier` or `language`: what a bundle holds; None if it is none of ours."""
+    if not is_bundle(folder):
+        return None
+    config = read_json(folder / CONFIG_FILE)
+    return next((role for role in _WEIGHTS if role in config), None)
 
 
 def _read_config(folder: Path, role: str) -> dict[str, Any]:
@@ -199,9 +293,11 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
             f"{folder}: made by a newer orthogan (format {form}, this version reads up to "
             f"{FORMAT}): pip install --upgrade orthogan."
         )
-    other = CLASSIFIER if role == GENERATOR else GENERATOR
-    if role not in config and other in config:
-        raise BundleError(f"{folder}: holds a {other}, not a {role}; {_USES[other]}.")
+    other = next((name for name in _WEIGHTS if name in config), role)
+    if role not in config and other != role:
+        raise BundleError(
+            f"{folder}: holds a {_CALLED[other]}, not a {_CALLED[role]}; {_USES[other]}."
+        )
     for name, kind in {**_FIELDS, role: dict}.items():
         if not isinstance(config.get(name), kind):
             raise BundleError(f"{file}: '{name}' is missing or damaged.")

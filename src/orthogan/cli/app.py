@@ -10,7 +10,9 @@ from orthogan.cli.classify import classify
 from orthogan.cli.compare import compare
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
+from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
+from orthogan.cli.language import language
 from orthogan.cli.output import show
 from orthogan.cli.recipes import recipes
 from orthogan.cli.runs import runs
@@ -48,5 +50,7 @@ def _options(
     """Train attention GANs that do not collapse, on the machine you have."""
 
 
-for command in (train, sample, evaluate, compare, classify, geometry, recipes, runs, doctor):
+for command in (
+    train, sample, evaluate, compare, classify, language, generate, geometry, recipes, runs, doctor,
+):  # fmt: skip
     app.command()(command)

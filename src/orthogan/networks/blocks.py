@@ -73,9 +73,9 @@ class Block(nn.Module):
         self.attention_norm = nn.RMSNorm(width) if normalise else nn.Identity()
         self.dense_norm = nn.RMSNorm(width) if normalise else nn.Identity()
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens of the same shape."""
-        tokens = tokens + self.attention(self.attention_norm(tokens))
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Tokens of the same shape; `mask` is `T T`, True where a token may attend."""
+        tokens = tokens + self.attention(self.attention_norm(tokens), mask=mask)
         refined: Tensor = tokens + self.dense(self.dense_norm(tokens))
         return refined
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -41,6 +41,9 @@ class Sitting(ABC):
         run: Where it is written down.
         display: What a person sees.
     """
+
+    # What `images_seen` counts, for people.
+    unit: ClassVar[str] = "images"
 
     def __init__(
         self, trainer: Trained, budget: BudgetConfig, run: RunFolder, display: ProgressDisplay
@@ -112,20 +115,20 @@ class Sitting(ABC):
         self.scores = checkpoint.state["scores"]
         if checkpoint.note:
             self.display.note(checkpoint.note)
-        self.display.note(f"Resuming from {checkpoint.images_seen:,} images.")
+        self.display.note(f"Resuming from {checkpoint.images_seen:,} {self.unit}.")
         self._log({"event": "resume"})
         self.run.update_status("running", **self._facts())
 
     def _stopped(self) -> tuple[str, str]:
         self.checkpoint()
-        reason = f"Stopped at {self._trained.images_seen:,} images; everything is saved."
+        reason = f"Stopped at {self._trained.images_seen:,} {self.unit}; everything is saved."
         self.run.update_status(self.stop.status, reason=reason, **self._facts())
         return self.stop.status, reason
 
     def _finished(self) -> tuple[str, str]:
         self._finish()
         reason = (
-            f"Done: the budget is used up after {self._trained.images_seen:,} images "
+            f"Done: the budget is used up after {self._trained.images_seen:,} {self.unit} "
             f"in {duration(self.clock.elapsed_s)}."
         )
         self.run.update_status("done", reason=reason, **self._facts())
@@ -135,8 +138,8 @@ class Sitting(ABC):
         checkpoint = load_checkpoint(self.run.path)
         kept = checkpoint.images_seen if checkpoint else 0
         return (
-            f"Diverged at {self._trained.images_seen:,} images: {error} "
-            f"The checkpoint at {kept:,} images is kept in {self.run.path}."
+            f"Diverged at {self._trained.images_seen:,} {self.unit}: {error} "
+            f"The checkpoint at {kept:,} {self.unit} is kept in {self.run.path}."
         )
 
     def _facts(self) -> dict[str, Any]:
@@ -150,5 +153,5 @@ class Sitting(ABC):
         """Moves the bar; time left and speed are those since this sitting or attempt began."""
         seen = self._trained.images_seen
         left_s, speed = self.clock.pace(seen)
-        pace = f"{duration(left_s)} left  {seen:,} images  {speed:,.0f}/s"
+        pace = f"{duration(left_s)} left  {seen:,} {self.unit}  {speed:,.0f}/s"
         self.display.advance(min(self.clock.progress(seen), 1.0), pace, numbers)

@@ -1,0 +1,22 @@
+"""Language: a text falls into tokens, and a small causal Transformer learns what comes next."""
+
+from orthogan.language.config import LanguageConfig
+from orthogan.language.corpus import CORPORA, Corpus, read_corpus
+from orthogan.language.scoring import LanguageScore
+from orthogan.language.tables import tables_of_language
+from orthogan.language.tokeniser import SPLITTERS, Tokeniser, learn_tokeniser
+from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer
+
+__all__ = [
+    "CORPORA",
+    "SPLITTERS",
+    "Corpus",
+    "LanguageConfig",
+    "LanguageNetworkConfig",
+    "LanguageScore",
+    "LanguageTransformer",
+    "Tokeniser",
+    "learn_tokeniser",
+    "read_corpus",
+    "tables_of_language",
+]

@@ -1,0 +1,101 @@
+"""Everything that decides what a language run does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from orthogan.classification.config import AdamWConfig
+from orthogan.config import Config
+from orthogan.language.tokeniser import SPLITTERS
+from orthogan.language.transformer import LanguageNetworkConfig
+from orthogan.training.config import BudgetConfig
+
+
+class TextConfig(Config):
+    """Which text, what its tokens are, and how much of it is kept for scoring."""
+
+    source: str = Field("", description="a text file, a folder of .txt files, or a named corpus")
+    tokeniser: str = Field("characters", description="characters, bytes or words")
+    min_count: int | None = Field(
+        None,
+        ge=1,
+        description="rarer characters or words become <unk>; None: 1 for characters, 3 for words",
+    )
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="share at the end of the text that is kept for scoring"
+    )
+
+    @field_validator("tokeniser")
+    @classmethod
+    def _known(cls, tokeniser: str) -> str:
+        _ = SPLITTERS[tokeniser]
+        return tokeniser
+
+
+class LanguageBudgetConfig(Config):
+    """How long to train; the schedule ends where the budget does."""
+
+    tokens: int | None = Field(None, ge=1, description="tokens to predict")
+    seconds: float | None = Field(None, gt=0, description="seconds of training, scoring included")
+
+    def counted(self) -> BudgetConfig:
+        """The same for a clock, which counts what a run shows its network."""
+        return BudgetConfig(images=self.tokens, seconds=self.seconds)
+
+
+class LanguageOptimiserConfig(AdamWConfig):
+    """Muon or AdamW, the step size rising and falling along the budget."""
+
+    kind: Literal["muon", "adamw"] = Field("muon", description="muon: matrices orthogonally")
+    learning_rate: float = Field(1e-2, gt=0, description="largest step size")
+    warm_up: float = Field(0.02, ge=0, lt=1, description="share of the budget in which it rises")
+    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
+    beta2: float = Field(0.99, ge=0, lt=1, description="decay of their squares")
+    weight_decay: float = Field(
+        0.1, ge=0, description="pull of the weight matrices to zero (AdamW only)"
+    )
+
+
+class LanguageConfig(Config):
+    """A whole language run; `run.json` holds one."""
+
+    data: TextConfig = TextConfig()
+    network: LanguageNetworkConfig = LanguageNetworkConfig()
+    optimiser: LanguageOptimiserConfig = LanguageOptimiserConfig()
+    batch_size: int = Field(32, ge=1, description="pieces of text a step, network.context long")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
+    budget: LanguageBudgetConfig = LanguageBudgetConfig(seconds=300.0)
+    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
+    score_every_s: float | None = Field(
+        None, gt=0, description="seconds between live scores; None: a twentieth of the budget"
+    )
+
+    @field_validator("budget")
+    @classmethod
+    def _one_limit(cls, budget: LanguageBudgetConfig) -> LanguageBudgetConfig:
+        if (budget.tokens is None) == (budget.seconds is None):
+            raise ValueError("give either tokens or seconds")
+        return budget
+
+
+def without_effect(config: LanguageConfig) -> list[str]:
+    """A sentence for each setting that was changed and does nothing beside the others.
+
+    >>> without_effect(LanguageConfig().evolve("optimiser.weight_decay=0.5"))
+    ['optimiser.weight_decay has no effect with optimiser.kind=muon.']
+    """
+    usual, asked = LanguageConfig().settings(), config.settings()
+    rules = {
+        "optimiser.kind=muon": "optimiser.weight_decay",
+        "data.tokeniser=bytes": "data.min_count",
+    }
+    return [
+        f"{name} has no effect with {rule}."
+        for rule, name in rules.items()
+        if asked[rule.partition("=")[0]] == rule.partition("=")[2] and asked[name] != usual[name]
+    ]

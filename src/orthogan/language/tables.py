@@ -1,0 +1,135 @@
+"""A language model as the tables that the laboratory of embeddings reads."""
+
+from __future__ import annotations
+
+import torch
+
+from orthogan.attention.keys import Sources
+from orthogan.bundle import LanguageBundle
+from orthogan.errors import BundleError, ConfigError
+from orthogan.language.tokeniser import Tokeniser, read_tokeniser
+from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
+from orthogan.networks.blocks import Block
+from orthogan.tables.result import Head, Layer, Layers, Tables
+
+INSIDE = {
+    "rotary": "Rotary positions: queries and keys are turned, tokens are not displaced.",
+    "untied": "Untied positions: they have logits of their own, tokens are not displaced.",
+    "none": "No position code: tokens are not displaced.",
+}
+
+
+def network_of(bundle: LanguageBundle) -> LanguageTransformer:
+    """The network in a bundle, ready to read.
+
+    Raises:
+        BundleError: the weights do not fit the network that is described.
+    """
+    try:
+        network = LanguageNetworkConfig(**bundle.language_config).build()
+        network.load_state_dict(bundle.tensors)
+    except (ConfigError, LookupError) as error:
+        raise BundleError(f"{bundle.path}: no network can be built: {error}") from None
+    except RuntimeError:
+        raise BundleError(
+            f"{bundle.path}: the weights do not fit the network that config.json describes."
+        ) from None
+    return network.eval().requires_grad_(False)
+
+
+def tokeniser_of(bundle: LanguageBundle) -> Tokeniser:
+    """The tokeniser in a bundle.
+
+    Raises:
+        BundleError: it is damaged, or its size is not the network's.
+    """
+    tokeniser = read_tokeniser(bundle.vocabulary)
+    wanted = bundle.language_config.get("vocabulary")
+    if len(tokeniser) != wanted:
+        raise BundleError(
+            f"{bundle.path}: the vocabulary has {len(tokeniser)} entries, the network {wanted}."
+        )
+    return tokeniser
+
+
+def tables_of_language(bundle: LanguageBundle, *, limit: int | None = None) -> Tables:
+    """The tables of a language model in a bundle.
+
+    Args:
+        bundle: The model.
+        limit: Only the first rows, which are the most frequent tokens; None for all.
+
+    Raises:
+        BundleError: it is damaged.
+        ConfigError: `limit` is below 1.
+    """
+    return tables_of_network(
+        network_of(bundle), tokeniser_of(bundle), source=str(bundle.path), limit=limit
+    )
+
+
+@torch.no_grad()
+def tables_of_network(
+    network: LanguageTransformer,
+    tokeniser: Tokeniser,
+    *,
+    source: str = "language model",
+    limit: int | None = None,
+) -> Tables:
+    """Token vectors as the first block meets them, added position codes, and Wq, Wk, Wv.
+
+    A token stands for its dense vector times the factor of the input, so a row plus a code is
+    what the first block reads. The gains of the norms ahead of attention are part of Wq, Wk and
+    Wv; what the norm divides by, the length of the whole token, is not.
+
+    Raises:
+        ConfigError: `limit` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit is at least 1 (None: as the source has it), got {limit}.")
+    config = network.config
+    rows = (network.vectors() * network.factor)[:limit].detach().cpu()
+    moved = config.positions in ADDED and config.positions != "none"
+    codes = network.positions.codes.detach().cpu() if moved and network.positions else None
+    notes = [
+        "Tokens are the dense vectors that the first block reads; the output shares them.",
+        "Gains of the norms are part of Wq, Wk and Wv.",
+    ]
+    notes += [] if moved else [INSIDE[config.positions]]
+    if config.keys == "dual":
+        notes.append("Dual keys: Wk is that of the keys before their correction.")
+    layers = {f"blocks.{n}.attention": block for n, block in enumerate(network.blocks)}
+
+    def read(name: str) -> Layer:
+        block = layers[name]
+        assert isinstance(block, Block)  # noqa: S101 - for the type checker
+        return heads_of(block)
+
+    return Tables(
+        rows,
+        codes,
+        tokeniser.entries[:limit],
+        Layers(tuple(layers), read),
+        source,
+        tuple(notes),
+    )
+
+
+@torch.no_grad()
+def heads_of(block: Block) -> Layer:
+    """Wq, Wk and Wv of each head of a block, the gain of the norm before it taken in.
+
+    Every kind of keys but the whitened is linear in the tokens, so the unit vectors, read as
+    tokens, come out as the rows of the matrices.
+    """
+    attention = block.attention
+    gain = block.attention_norm.get_parameter("weight")
+    unit = torch.diag(gain.detach())[None]
+    sizes = [attention.num_projected, attention.value_size]
+    projected, values = attention.key_value(unit).split(sizes, dim=-1)
+    queries = attention.query(unit)
+    keys = attention.keys(Sources(unit, projected, values, ask=lambda: queries))
+    parts = (
+        part[0].detach().cpu().chunk(attention.heads, dim=-1) for part in (queries, keys, values)
+    )
+    return tuple(Head(*head) for head in zip(*parts, strict=True))

@@ -1,0 +1,201 @@
+"""Tokens: bytes, characters or words, with a vocabulary that is written down."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from orthogan.errors import BundleError, ConfigError, DataError
+from orthogan.registry import Registry
+
+UNKNOWN = "<unk>"
+MOST_ENTRIES = 1_000_000  # a larger table would not be trained here, and is no file of ours
+NUM_BYTES = 256
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_")
+_CLOSING = ".,;:!?)]}'\u2019\u201d"
+_OPENING = "([{\u201c\u2018"
+
+
+class Splitter(NamedTuple):
+    """How a text falls into tokens.
+
+    Attributes:
+        split: The pieces of a text.
+        join: The text of pieces.
+        score: What a model of such tokens is scored by.
+        is_closed: The vocabulary is the same for every text, so nothing is unknown.
+    """
+
+    split: Callable[[str], list[str]]
+    join: Callable[[Sequence[str]], str]
+    score: str
+    is_closed: bool = False
+
+
+def split_words(text: str) -> list[str]:
+    """Words in lower case and marks of punctuation; spaces and line ends are left out.
+
+    >>> split_words("Don't stop: it is Mr. Elton!")
+    ["don't", 'stop', ':', 'it', 'is', 'mr', '.', 'elton', '!']
+    """
+    return _WORD.findall(text.lower())
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Words with single spaces, none before a closing or after an opening mark.
+
+    >>> join_words(["stop", ":", "(", "it", "is", ")", "."])
+    'stop: (it is).'
+    """
+    text = ""
+    for word in words:
+        tight = not text or word in _CLOSING or text[-1] in _OPENING
+        text += word if tight else f" {word}"
+    return text
+
+
+def _split_bytes(text: str) -> list[str]:
+    return list(text.encode().decode("latin-1"))
+
+
+def _join_bytes(pieces: Sequence[str]) -> str:
+    return "".join(pieces).encode("latin-1").decode("utf-8", errors="replace")
+
+
+def _join_characters(pieces: Sequence[str]) -> str:
+    return "".join("\N{REPLACEMENT CHARACTER}" if p == UNKNOWN else p for p in pieces)
+
+
+SPLITTERS: Registry[Splitter] = Registry("tokeniser")
+SPLITTERS.register("bytes")(Splitter(_split_bytes, _join_bytes, "bits_per_byte", True))
+SPLITTERS.register("characters")(Splitter(list, _join_characters, "bits_per_character"))
+SPLITTERS.register("words")(Splitter(split_words, join_words, "perplexity"))
+
+
+@dataclass(frozen=True)
+class Tokeniser:
+    """A vocabulary and how texts fall into its entries.
+
+    Args:
+        kind: One of `SPLITTERS`.
+        entries: What each token stands for; bytes are written as the characters of Latin-1.
+
+    Raises:
+        UnknownNameError: no such kind.
+        ConfigError: fewer than two entries, or one of them twice.
+
+    >>> tokeniser = Tokeniser("characters", ("<unk>", "a", "b"))
+    >>> tokeniser.encode("abc").tolist(), tokeniser.decode([2, 1])
+    ([1, 2, 0], 'ba')
+    """
+
+    kind: str
+    entries: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _ = SPLITTERS[self.kind]
+        if len(self.entries) < 2:
+            raise ConfigError(f"A vocabulary has at least 2 entries, got {len(self.entries)}.")
+        if len(self._index) != len(self.entries):
+            twice = Counter(self.entries).most_common(1)[0][0]
+            raise ConfigError(f"The vocabulary holds {twice!r} twice.")
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def unknown(self) -> int | None:
+        """The token of everything that is not in the vocabulary; None if there is none."""
+        return self._index.get(UNKNOWN)
+
+    @property
+    def score(self) -> str:
+        """What a model of these tokens is scored by."""
+        return SPLITTERS[self.kind].score
+
+    def encode(self, text: str) -> Tensor:
+        """The tokens of a text (int64).
+
+        Raises:
+            DataError: something is not in the vocabulary, and there is no token for that.
+        """
+        index, unknown = self._index, self.unknown
+        pieces = SPLITTERS[self.kind].split(text)
+        if unknown is None:
+            missing = next((piece for piece in pieces if piece not in index), None)
+            if missing is not None:
+                raise DataError(f"{missing!r} is not in the vocabulary of {len(self):,} entries.")
+            unknown = 0
+        return torch.tensor([index.get(piece, unknown) for piece in pieces], dtype=torch.int64)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of tokens."""
+        return SPLITTERS[self.kind].join([self.entries[token] for token in tokens])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `json.dumps` takes it."""
+        return {"tokeniser": self.kind, "entries": list(self.entries)}
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {entry: token for token, entry in enumerate(self.entries)}
+
+
+def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
+    """The vocabulary of a text, its most frequent entries first, with one for what it leaves out.
+
+    Args:
+        kind: One of `SPLITTERS`; the vocabulary of bytes is the same for every text.
+        text: What is learned from.
+        min_count: Entries that are rarer become the unknown one; 1 keeps all.
+
+    Raises:
+        UnknownNameError: no such kind.
+        ConfigError: `min_count` is below 1.
+        DataError: nothing is as frequent.
+
+    >>> learn_tokeniser("words", "to be or not to be", min_count=2).entries
+    ('<unk>', 'be', 'to')
+    """
+    splitter = SPLITTERS[kind]
+    if min_count < 1:
+        raise ConfigError(f"min_count is at least 1, got {min_count}.")
+    if splitter.is_closed:
+        return Tokeniser(kind, tuple(map(chr, range(NUM_BYTES))))
+    counts = Counter(splitter.split(text))
+    kept = sorted(
+        (entry for entry, count in counts.items() if count >= min_count),
+        key=lambda entry: (-counts[entry], entry),
+    )
+    if not kept:
+        raise DataError(
+            f"No {kind} of the text occur {min_count} times or more; lower data.min_count."
+        )
+    return Tokeniser(kind, (UNKNOWN, *kept))
+
+
+def read_tokeniser(tree: Any) -> Tokeniser:
+    """The tokeniser that `Tokeniser.to_dict` wrote.
+
+    Raises:
+        BundleError: it is not one.
+    """
+    entries = tree.get("entries") if isinstance(tree, dict) else None
+    if (
+        not isinstance(entries, list)
+        or len(entries) > MOST_ENTRIES
+        or not all(isinstance(entry, str) for entry in entries)
+    ):
+        raise BundleError("The vocabulary is not a list of texts, so it is damaged.")
+    try:
+        return Tokeniser(str(tree.get("tokeniser")), tuple(entries))
+    except (ConfigError, LookupError) as error:
+        raise BundleError(f"The vocabulary is damaged: {error}") from None

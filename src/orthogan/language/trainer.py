@@ -1,0 +1,140 @@
+"""A language model and its optimiser: what a language run moves forward."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW, Optimizer
+
+from orthogan import rng
+from orthogan.classification import schedule
+from orthogan.errors import DivergedError
+from orthogan.language.config import LanguageConfig, LanguageOptimiserConfig
+from orthogan.training.muon import Muon
+from orthogan.training.precision import autocast, resolve_precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What one step measured: the bits a token, a tensor, so that nothing waits for the device."""
+
+    bits: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """The measurement as a plain number."""
+        return {"bits": float(self.bits)}
+
+
+class LanguageTrainer:
+    """A language run between two checkpoints: `step` shows the network one batch.
+
+    Every random draw is a function of the seed and the tokens seen, so a trainer restored from a
+    checkpoint continues bit for bit.
+
+    Args:
+        config: The run, its network already fitted to the vocabulary.
+        tokens: What is learned from; more than `network.context` tokens.
+        device: Where to train.
+    """
+
+    def __init__(self, config: LanguageConfig, tokens: Tensor, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.tokens = tokens.to(device)
+        self.precision = resolve_precision(config.precision, device)
+        self.images_seen = 0  # counts tokens; the name is that of the run folder
+        with rng.initialisation(config.seed, "language"):
+            self.network = config.network.build()
+        self.network.to(device)
+        self.optimiser = _optimiser(self.network, config.optimiser)
+
+    def step(self, progress: float) -> StepRecord:
+        """Predict every token of one batch of pieces from those before it.
+
+        Args:
+            progress: Share of the budget that is used up, for the schedule.
+
+        Raises:
+            DivergedError: the loss or a gradient is not finite; the network is unchanged.
+        """
+        pieces = self.batch()
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.learning_rate(self.config.optimiser, progress)
+        self.network.train()
+        with autocast(self.precision, self.device):
+            logits = self.network(pieces[:, :-1]).float()
+        loss = functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten())
+        self.optimiser.zero_grad()
+        loss.backward()
+        self._shorten_gradient(float(loss.detach()))
+        self.optimiser.step()
+        self.images_seen += pieces[:, 1:].numel()
+        return StepRecord(bits=loss.detach() / math.log(2))
+
+    def batch(self) -> Tensor:
+        """Pieces of the text at random places, each one token longer than the context."""
+        config, context = self.config, self.config.network.context
+        source = rng.stream(config.seed, "pieces", self.images_seen)
+        starts = source.integers(0, len(self.tokens) - context, config.batch_size)
+        offsets = torch.arange(context + 1, device=self.device)
+        return self.tokens[torch.from_numpy(starts).to(self.device)[:, None] + offsets]
+
+    def _shorten_gradient(self, loss: float) -> None:
+        largest = self.config.optimiser.largest_gradient
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergedError(
+                f"The loss is {loss:.3g} and the gradient's length {norm:.3g}; "
+                "lower optimiser.learning_rate."
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint keeps as tensors."""
+        return {
+            f"network/{name}": tensor.detach().cpu().contiguous()
+            for name, tensor in self.network.state_dict().items()
+        } | {
+            f"optimiser/{index}/{name}": tensor.detach().cpu().contiguous()
+            for index, moments in self.optimiser.state_dict()["state"].items()
+            for name, tensor in moments.items()
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint keeps as numbers."""
+        return {"tokens_seen": self.images_seen}
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        self.images_seen = state["tokens_seen"]
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            number, moment = name.split("/")
+            moments.setdefault(int(number), {})[moment] = tensor
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _optimiser(network: nn.Module, config: LanguageOptimiserConfig) -> Optimizer:
+    betas = (config.beta1, config.beta2)
+    if config.kind == "muon":
+        return Muon(network, config.learning_rate, betas)
+    # Gains, biases, codes and the token table have no scale to keep in check.
+    pulled = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear)}
+    parameters = list(network.parameters())
+    groups = [
+        {
+            "params": [p for p in parameters if id(p) in pulled],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in parameters if id(p) not in pulled], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)

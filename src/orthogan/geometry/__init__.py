@@ -1,6 +1,12 @@
 """Pure mathematics on tensors: what a table, a form, a stack of states looks like from inside."""
 
 from orthogan.geometry.alignment import place_positions
+from orthogan.geometry.allowance import (
+    Allowance,
+    best_allowance,
+    critical_factors,
+    shorten_to,
+)
 from orthogan.geometry.census import (
     census,
 )
@@ -85,6 +91,13 @@ from orthogan.geometry.mean_code import (
     MeanCode,
     mean_code,
 )
+from orthogan.geometry.meanings import (
+    Meaning,
+    analogy_hits,
+    rank_correlation,
+    similarity_score,
+    solved_share,
+)
 from orthogan.geometry.nulls import (
     marchenko_pastur_edges,
 )
@@ -157,6 +170,7 @@ from orthogan.geometry.whitening import (
 __all__ = [
     "CONTROLS",
     "READERS",
+    "Allowance",
     "Census",
     "Chain",
     "Coincidence",
@@ -174,14 +188,17 @@ __all__ = [
     "HeadTable",
     "LearnedThreshold",
     "MeanCode",
+    "Meaning",
     "Prescription",
     "PreviousToken",
     "Recovery",
     "TwoCollapses",
     "Whitening",
+    "analogy_hits",
     "analyse_heads",
     "attention_entropy",
     "beside_permutations",
+    "best_allowance",
     "calibrated_rank",
     "census",
     "change_of_basis",
@@ -190,6 +207,7 @@ __all__ = [
     "collapse_ratio",
     "collapse_reading",
     "content_position_correlation",
+    "critical_factors",
     "cross_terms_vanish",
     "depth_curve",
     "dimension_correlation",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.cli.geometry_words import show_words
 from orthogan.cli.output import number, say, show, show_json, show_table
 from orthogan.errors import ConfigError, OrthoganError
 
@@ -29,7 +30,7 @@ def geometry(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="Model (.safetensors, folder, hf:NAME), word vectors, minilm or glove-50d.",
+            help="Model (.safetensors, folder, hf:NAME), word vectors; words, glove-50d, minilm.",
         ),
     ],
     embedding: Annotated[
@@ -51,11 +52,30 @@ def geometry(
         str, typer.Option(metavar="NAME", help="euclidean, cosine or logits.")
     ] = "euclidean",
     amplitudes: Annotated[
-        str, typer.Option(metavar="A,B", help="Count also with the codes times these factors.")
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Count also with the codes times these factors. [default: 0.1,0.2,0.5 for words]",
+        ),
+    ] = None,
     repair: Annotated[
         str, typer.Option(metavar="NAME", help="rotate, scale, remove-mean, project or none.")
     ] = "rotate",
+    within: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Shorten the codes until no more flips; 1: do not. [default: 0.01 for words]",
+        ),
+    ] = None,
+    analogies: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Analogies: a file, gensim (its own) or none."),
+    ] = None,
+    similarity: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Judged pairs of words: a file, gensim or none."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the model with the repaired codes there."),
@@ -70,7 +90,9 @@ def geometry(
     rule = None if require is None else _rule(require)
     if save is not None and repair == "none":
         raise ConfigError("--save writes repaired codes; name one with --repair.")
-    factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    factors = None
+    if amplitudes is not None:
+        factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
     from orthogan.survey import survey
     from orthogan.tables import save_positions
 
@@ -84,6 +106,9 @@ def geometry(
         reader=reader,
         amplitudes=factors,
         repairs=() if repair == "none" or reader != "euclidean" else (repair,),
+        within=within,
+        analogies=analogies,
+        similarity=similarity,
         say=say,
     )
     tree = found.to_dict()
@@ -109,11 +134,16 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
         for name, control in tree["controls"].items()
     ]
     rows += [
-        [f"the codes x {factor}", number(kept), "-"] for factor, kept in tree["amplitudes"].items()
+        [f"the codes x {factor}", number(kept), number(tree["counts"][factor]["flips"])]
+        for factor, kept in tree["amplitudes"].items()
     ]
     rows += [
         [f"repair: {each['name']}", number(each["kept"][1]), number(each["flips"][1])]
         for each in tree["repairs"]
+    ]
+    rows += [
+        [f"{each['name']}, x {each['factor']:.3g}", number(each["kept"]), number(each["flips"])]
+        for each in tree["allowances"]
     ]
     show_table(["with", "identities kept", "flips"], rows)
     if tree["worst"]:
@@ -125,6 +155,7 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
                 for row in tree["worst"]
             ],
         )
+    show_words(tree)
     for name, table in heads.items():
         show(f"\n{name}\n{table}")
     show(

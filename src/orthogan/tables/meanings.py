@@ -61,7 +61,7 @@ def find_tests(
     >>> find_tests(["#", "a", "b"])
     Tests(analogies=(), similarity={}, notes=())
     """
-    default = GENSIM if labels is not None and ENGLISH <= set(labels) else NONE
+    default = GENSIM if labels is not None and set(labels) >= ENGLISH else NONE
     notes = []
     try:
         first = _files(analogies or default, ANALOGIES)
@@ -143,9 +143,7 @@ def _analogy_rows(analogies: Sequence[Analogy], row: Row) -> dict[str, Tensor]:
         if len(known) == 4 and known[3] not in known[:3]:
             kind = "grammar" if question.section.startswith(SYNTACTIC) else "meaning"
             kinds.setdefault(kind, []).append(known)
-    return {
-        kind: torch.tensor(rows) for kind, rows in kinds.items() if len(rows) >= MIN_QUESTIONS
-    }
+    return {kind: torch.tensor(rows) for kind, rows in kinds.items() if len(rows) >= MIN_QUESTIONS}
 
 
 def _pair_rows(judged: Sequence[Judged], row: Row) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ SIMILARITY = ("wordsim353.tsv", "simlex999.txt")
 
 
 class Analogy(NamedTuple):
-    """ "first is to second as third is to fourth", in the section of a file."""
+    """Four words, the first to the second as the third to the fourth, in a section of a file."""
 
     section: str
     words: tuple[str, str, str, str]

@@ -41,12 +41,12 @@ def test_words_keep_their_apostrophes_and_lose_their_underscores() -> None:
 
 
 def test_a_vocabulary_is_ordered_by_frequency_then_alphabet() -> None:
-    vocabulary = Vocabulary.of("b a c a b d".split())
+    vocabulary = Vocabulary.of(["b", "a", "c", "a", "b", "d"])
     assert vocabulary.words == ("a", "b", "c", "d")
     assert vocabulary.counts == (2, 2, 1, 1)
     assert (len(vocabulary), "c" in vocabulary, vocabulary.row("x")) == (4, True, None)
-    assert vocabulary.decode(vocabulary.encode("d x a".split())) == ["d", "a"]
-    assert Vocabulary.of("b a c a b d".split(), min_count=2).words == ("a", "b")
+    assert vocabulary.decode(vocabulary.encode(["d", "x", "a"])) == ["d", "a"]
+    assert Vocabulary.of(["b", "a", "c", "a", "b", "d"], min_count=2).words == ("a", "b")
 
 
 @pytest.mark.parametrize(("count", "error"), [(0, ConfigError), (3, DataError)])

@@ -24,8 +24,10 @@ from orthogan.survey import survey
 
 RESULTS = Path(__file__).parent / "results"
 SOURCES = {"words": None, "glove-50d": 20_000}
-KEPT = ("tokens", "width", "positions", "flips", "kept", "certified", "controls", "counts",
-        "worst", "repairs", "readable", "allowances", "prescription", "meanings", "notes")  # fmt: skip
+KEPT = (
+    *("tokens", "width", "positions", "flips", "kept", "certified", "controls", "counts"),
+    *("worst", "repairs", "readable", "allowances", "prescription", "meanings", "notes"),
+)
 
 
 def main() -> None:

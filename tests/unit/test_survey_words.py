@@ -33,7 +33,7 @@ def analogies(tmp_path: Path) -> Path:
 
 
 def test_words_are_shortened_and_counted_at_several_amplitudes() -> None:
-    found = survey(WORDS)
+    found = survey(WORDS, num_positions=16)
     assert tuple(found.counts) == tuple(found.amplitudes) == WORD_AMPLITUDES
     assert found.amplitudes[0.5] == found.counts[0.5].kept < found.amplitudes[0.1]
     names = [one.name for one in found.allowances]
@@ -56,18 +56,18 @@ def test_tables_with_codes_of_their_own_are_asked_only_when_told() -> None:
     told = survey(own, amplitudes=(0.3,), within=0.05)
     assert list(told.amplitudes) == [0.3]
     assert {one.share for one in told.allowances} == {0.05}
-    assert survey(WORDS, amplitudes=(), within=1.0).allowances == ()
+    assert survey(WORDS, num_positions=16, amplitudes=(), within=1.0).allowances == ()
 
 
 def test_meanings_are_asked_before_with_codes_and_after(similarity, analogies) -> None:
-    found = survey(WORDS, similarity=str(similarity), analogies=str(analogies))
+    found = survey(WORDS, num_positions=16, similarity=str(similarity), analogies=str(analogies))
     assert set(found.meanings) == {"pairs", "analogies (meaning)"}
     names = list(found.meanings["pairs"])
     best = found.prescription
     assert names == ["as they are", "with the codes", f"{best.name}, x {best.factor:.3g}"]
     values = [one.value for one in found.meanings["pairs"].values()]
     assert abs(values[0] - values[2]) < abs(values[0] - values[1])
-    unshortened = survey(WORDS, similarity=str(similarity), within=1.0, seed=1)
+    unshortened = survey(WORDS, num_positions=16, similarity=str(similarity), within=1.0, seed=1)
     assert list(unshortened.meanings["pairs"])[2] == "repair: rotate"
     assert unshortened.meanings["pairs"]["with the codes"].value != values[1]
     tree = json.loads(json.dumps(found.to_dict()))
@@ -79,13 +79,13 @@ def test_meanings_are_asked_before_with_codes_and_after(similarity, analogies) -
 @pytest.mark.parametrize("share", [0.0, 1.5])
 def test_an_impossible_share_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="'within' must be above 0"):
-        survey(WORDS, within=share)
+        survey(WORDS, num_positions=16, within=share)
 
 
 def test_a_share_needs_the_euclidean_reader() -> None:
     with pytest.raises(ConfigError, match="euclidean reader"):
-        survey(WORDS, within=0.1, reader="cosine", repairs=())
-    assert survey(WORDS, reader="cosine", repairs=()).allowances == ()
+        survey(WORDS, num_positions=16, within=0.1, reader="cosine", repairs=())
+    assert survey(WORDS, num_positions=16, reader="cosine", repairs=()).allowances == ()
 
 
 def test_the_command_answers_for_words(tmp_path, similarity, analogies, capsys) -> None:
@@ -93,7 +93,10 @@ def test_the_command_answers_for_words(tmp_path, similarity, analogies, capsys) 
     rows = zip(LABELS, WORDS.tokens.tolist(), strict=True)
     path.write_text("\n".join(f"{label} {' '.join(map(str, row))}" for label, row in rows))
     options = ["--similarity", str(similarity), "--analogies", str(analogies), "--within", "0.02"]
-    assert command(["geometry", str(path), "--amplitudes", "0.25", *options]) == 0
+    assert (
+        command(["geometry", str(path), "--num-positions", "16", "--amplitudes", "0.25", *options])
+        == 0
+    )
     out = capsys.readouterr().out
     assert "the codes x 0.25" in out
     assert "Prescription: " in out

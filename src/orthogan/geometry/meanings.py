@@ -223,11 +223,13 @@ def _displaced(
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(TINY)
+    unit: Tensor = vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(TINY)
+    return unit
 
 
 def _blocks(rows: Tensor, table: Tensor) -> Sequence[Tensor]:
-    return rows.split(max(1, BLOCK_VALUES // len(table)))
+    blocks: Sequence[Tensor] = rows.split(max(1, BLOCK_VALUES // len(table)))
+    return blocks
 
 
 def _spread(values: Tensor) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,25 @@ import torch
 from torch import Tensor, nn
 
 from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.geometry.alignment import place_positions
+from orthogan.geometry.allowance import Allowance, best_allowance, shorten_to
 from orthogan.geometry.census import census
 from orthogan.geometry.census_result import Census, Flip
 from orthogan.geometry.controls import CONTROLS
 from orthogan.geometry.keys import HeadTable, analyse_heads
+from orthogan.geometry.mean_code import mean_code
+from orthogan.geometry.meanings import Meaning
 from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
+from orthogan.geometry.recover import linear_r2
 from orthogan.geometry.scan import Progress
 from orthogan.geometry.sinusoids import sinusoids
-from orthogan.tables import Tables, read_tables
+from orthogan.tables import Tables, find_tests, read_tables, word_meanings
 
 NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
+# Asked of words that have no codes of their own, unless the caller says otherwise.
+WORD_AMPLITUDES = (0.1, 0.2, 0.5)  # trained tables of width 50 go from unharmed to lost in between
+WORD_SHARE = 0.01
+NUM_EXAMPLES = 3  # of words that turn into others, at each amplitude
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +45,13 @@ class Survey:
         amplitudes: Share of identities kept when the codes are multiplied by each factor.
         repairs: Changes of the codes, each with the flips before and after.
         heads: For each attention layer, what its heads use their key matrices for.
+        counts: The census at each of these amplitudes.
+        allowances: The codes as given, after each repair, without their mean, and that rotated:
+            each shortened until few pairs flip.
+        readable: Shares of the tokens' and of the codes' variance that a linear reader of sums
+            gets with the codes as given; asked with the allowances.
+        meanings: By test of words, what is solved with the words as they are, with the codes, and
+            with the best allowance or else the first repair.
         notes: Plain sentences.
     """
 
@@ -48,6 +64,15 @@ class Survey:
     repairs: tuple[Prescription, ...] = ()
     heads: dict[str, HeadTable] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    counts: dict[float, Census] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = ()
+    readable: tuple[float, float] | None = None
+    meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
+
+    @property
+    def prescription(self) -> Allowance | None:
+        """The allowance that leaves a linear reader most of the positions."""
+        return best_allowance(self.allowances)
 
     def name_of(self, token: int) -> str:
         """The token as its vocabulary spells it, or its row."""
@@ -55,7 +80,18 @@ class Survey:
 
     def worst(self, num: int = 20) -> list[tuple[str, int, str, Flip]]:
         """The deepest flips as (token, position, what it becomes, flip)."""
-        flips = [] if self.census is None else self.census.worst(num)
+        return self._named([] if self.census is None else self.census.worst(num))
+
+    def examples(
+        self, amplitude: float, num: int = NUM_EXAMPLES
+    ) -> list[tuple[str, int, str, Flip]]:
+        """The deepest flips of different tokens at an amplitude, as `worst` has them."""
+        deepest: dict[int, Flip] = {}
+        for flip in self.counts[amplitude].worst_flips:
+            deepest.setdefault(flip.token, flip)
+        return self._named(list(deepest.values())[:num])
+
+    def _named(self, flips: Sequence[Flip]) -> list[tuple[str, int, str, Flip]]:
         return [(self.name_of(f.token), f.position, self.name_of(f.becomes), f) for f in flips]
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,16 +105,28 @@ class Survey:
             "tokens": count,
             "width": width,
             "own_codes": self.own,
-            "worst": [
-                {"token": token, "position": position, "becomes": becomes, "margin": flip.margin}
-                for token, position, becomes, flip in self.worst()
-            ],
+            "worst": _flips(self.worst()),
             "controls": {
                 name: {"kept": control.kept, "flips": control.flips}
                 for name, control in self.controls.items()
             },
             "amplitudes": {str(factor): kept for factor, kept in self.amplitudes.items()},
+            "counts": {
+                str(factor): {
+                    "flips": count.flips,
+                    "share": 1 - count.kept,
+                    "examples": _flips(self.examples(factor)),
+                }
+                for factor, count in self.counts.items()
+            },
             "repairs": [repair.to_dict() for repair in self.repairs],
+            "readable": self.readable,
+            "allowances": [allowance.to_dict() for allowance in self.allowances],
+            "prescription": None if self.prescription is None else self.prescription.to_dict(),
+            "meanings": {
+                test: {name: asdict(meaning) for name, meaning in found.items()}
+                for test, found in self.meanings.items()
+            },
             "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
             "notes": list(self.notes),
         }
@@ -93,8 +141,11 @@ def survey(
     num_heads: int | None = None,
     num_positions: int | None = None,
     reader: str = "euclidean",
-    amplitudes: Sequence[float] = (),
+    amplitudes: Sequence[float] | None = None,
     repairs: Sequence[str] = ("rotate",),
+    within: float | None = None,
+    analogies: str | None = None,
+    similarity: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
@@ -110,15 +161,22 @@ def survey(
         num_positions: Use that many sinusoidal codes of the original amplitude instead of the
             source's own. None: its own; 512 sinusoids for word vectors, which have none.
         reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
-        amplitudes: Also count with the codes multiplied by these factors.
+        amplitudes: Also count with the codes multiplied by these factors. None: 0.1, 0.2 and 0.5
+            for words without codes of their own, else none.
         repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
-        seed: Of the random controls.
+        within: Shorten the codes, as given and after each change, until no more than that share
+            of the pairs flips; 1 not to. None: 0.01 for words without codes of their own and the
+            Euclidean reader, else 1.
+        analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
+            gensim for English words, where it is installed.
+        similarity: A file of judged similarities, `gensim` or `none`, likewise.
+        seed: Of the random controls, and of the positions that words of a question stand at.
         say: Hears what is being counted.
         progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
     Raises:
-        ConfigError: an amplitude or number of positions out of range, or repairs for a reader
-            other than the Euclidean.
+        ConfigError: an amplitude, share or number of positions out of range, or repairs or a
+            share for a reader other than the Euclidean.
         UnknownNameError: no such reader, repair or tensor.
         DataError: the source cannot be used.
 
@@ -126,11 +184,15 @@ def survey(
     >>> found.census.flips, found.own
     (0, False)
     """
-    _check(reader, amplitudes, repairs, num_positions)
+    _check(reader, amplitudes or (), repairs, num_positions, within)
+    if isinstance(source, str | Path):
+        say(f"reading {source}")
     tables = source if isinstance(source, Tables) else _read(
         source, embedding, positions, limit, num_heads
     )  # fmt: skip
     codes, own, notes = _codes(tables, num_positions)
+    tests = find_tests(tables.labels, analogies, similarity)
+    notes += tests.notes
     heads = {}
     for name, layer in zip(getattr(tables.heads, "names", ()), tables.heads, strict=False):
         say(f"reading the heads of {name}")
@@ -147,15 +209,77 @@ def survey(
             continue
         say(f"counting with {name} codes")
         controls[name] = census(tokens, control(codes, seed), reader, progress=progress)
-    curve = {}
+    for_words = tables.labels is not None and not own
+    if amplitudes is None:
+        amplitudes = WORD_AMPLITUDES if for_words else ()
+    counts = {}
     for factor in amplitudes:
         say(f"counting with the codes times {factor:g}")
-        curve[factor] = census(tokens, factor * codes, reader, progress=progress).kept
-    return Survey(tables, codes, own, counted, controls, curve, found, heads, notes)
+        counts[factor] = census(tokens, factor * codes, reader, progress=progress)
+    if within is None:
+        within = WORD_SHARE if for_words and reader == "euclidean" else 1.0
+    shortened = _allowances(tokens, codes, found, within, seed, say) if within < 1 else ()
+    best = best_allowance(shortened)
+    displaced: dict[str, Tensor | None] = {"as they are": None, "with the codes": codes}
+    if best is not None:
+        displaced[f"{best.name}, x {best.factor:.3g}"] = best.codes
+    elif found:
+        displaced[f"repair: {found[0].name}"] = found[0].codes
+    if tests.analogies or tests.similarity:
+        say("asking for the meanings of words")
+    meanings, left_out = word_meanings(tables, tests, displaced, seed)
+    return Survey(
+        tables,
+        codes,
+        own,
+        counted,
+        controls,
+        amplitudes={factor: count.kept for factor, count in counts.items()},
+        repairs=found,
+        heads=heads,
+        notes=notes + left_out,
+        counts=counts,
+        allowances=shortened,
+        readable=linear_r2(tokens, codes) if shortened else None,
+        meanings=meanings,
+    )
+
+
+def _allowances(
+    tokens: Tensor,
+    codes: Tensor,
+    repairs: Sequence[Prescription],
+    share: float,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[Allowance, ...]:
+    """The codes as given and after each repair, shortened until no more than `share` flips."""
+    centred = mean_code(codes).centred
+    changes = {one.name: one.codes for one in repairs} | {
+        "scale": codes,
+        "remove-mean": centred,
+        "remove-mean, rotate": place_positions(centred, tokens),
+    }
+    found = []
+    for name, changed in changes.items():
+        say(f"shortening the codes until at most {share:.3g} of the pairs flips: {name}")
+        found.append(shorten_to(tokens, changed, share, name=name, seed=seed))
+    return tuple(found)
+
+
+def _flips(named: Sequence[tuple[str, int, str, Flip]]) -> list[dict[str, Any]]:
+    return [
+        {"token": token, "position": position, "becomes": becomes, "margin": flip.margin}
+        for token, position, becomes, flip in named
+    ]
 
 
 def _check(
-    reader: str, amplitudes: Sequence[float], repairs: Sequence[str], num_positions: int | None
+    reader: str,
+    amplitudes: Sequence[float],
+    repairs: Sequence[str],
+    num_positions: int | None,
+    within: float | None,
 ) -> None:
     for name in repairs:
         if name not in CHANGES:
@@ -163,6 +287,13 @@ def _check(
     if repairs and reader != "euclidean":
         raise ConfigError(
             f"Repairs are counted with the euclidean reader, not with '{reader}'; "
+            "leave out the one or the other."
+        )
+    if within is not None and not 0 < within <= 1:
+        raise ConfigError(f"'within' must be above 0 and at most 1, got {within}.")
+    if within is not None and within < 1 and reader != "euclidean":
+        raise ConfigError(
+            f"'within' is counted with the euclidean reader, not with '{reader}'; "
             "leave out the one or the other."
         )
     wrong = [factor for factor in amplitudes if not 0 < factor < float("inf")]

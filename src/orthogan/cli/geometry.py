@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from orthogan.cli.command_line import Context, command_line
+from orthogan.cli.geometry_words import show_words
 from orthogan.cli.output import number, say, show, show_json, show_table
 from orthogan.errors import ConfigError, OrthoganError
 from orthogan.report.target import check_target
@@ -31,7 +32,7 @@ def geometry(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="Model (.safetensors, folder, hf:NAME), word vectors, minilm or glove-50d.",
+            help="Model (.safetensors, folder, hf:NAME), word vectors; words, glove-50d, minilm.",
         ),
     ],
     embedding: Annotated[
@@ -53,11 +54,30 @@ def geometry(
         str, typer.Option(metavar="NAME", help="euclidean, cosine or logits.")
     ] = "euclidean",
     amplitudes: Annotated[
-        str, typer.Option(metavar="A,B", help="Count also with the codes times these factors.")
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Count also with the codes times these factors. [default: 0.1,0.2,0.5 for words]",
+        ),
+    ] = None,
     repair: Annotated[
         str, typer.Option(metavar="NAME", help="rotate, scale, remove-mean, project or none.")
     ] = "rotate",
+    within: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Shorten the codes until no more flips; 1: do not. [default: 0.01 for words]",
+        ),
+    ] = None,
+    analogies: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Analogies: a file, gensim (its own) or none."),
+    ] = None,
+    similarity: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Judged pairs of words: a file, gensim or none."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the model with the repaired codes there."),
@@ -78,7 +98,9 @@ def geometry(
         check_target(out)
     if save is not None and repair == "none":
         raise ConfigError("--save writes repaired codes; name one with --repair.")
-    factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    factors = None
+    if amplitudes is not None:
+        factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
     from orthogan.cli.counting import Countdown
     from orthogan.survey import survey
     from orthogan.tables import save_positions
@@ -96,6 +118,9 @@ def geometry(
             reader=reader,
             amplitudes=factors,
             repairs=() if repair == "none" or reader != "euclidean" else (repair,),
+            within=within,
+            analogies=analogies,
+            similarity=similarity,
             say=countdown.announce,
             progress=countdown.advance,
         )
@@ -128,11 +153,16 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
         for name, control in tree["controls"].items()
     ]
     rows += [
-        [f"the codes x {factor}", number(kept), "-"] for factor, kept in tree["amplitudes"].items()
+        [f"the codes x {factor}", number(kept), number(tree["counts"][factor]["flips"])]
+        for factor, kept in tree["amplitudes"].items()
     ]
     rows += [
         [f"repair: {each['name']}", number(each["kept"][1]), number(each["flips"][1])]
         for each in tree["repairs"]
+    ]
+    rows += [
+        [f"{each['name']}, x {each['factor']:.3g}", number(each["kept"]), number(each["flips"])]
+        for each in tree["allowances"]
     ]
     show_table(["with", "identities kept", "flips"], rows)
     if tree["worst"]:
@@ -144,6 +174,7 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
                 for row in tree["worst"]
             ],
         )
+    show_words(tree)
     for name, table in heads.items():
         show(f"\n{name}\n{table}")
     show(

@@ -1,6 +1,12 @@
 """Pure mathematics on tensors: what a table, a form, a stack of states looks like from inside."""
 
 from orthogan.geometry.alignment import place_positions
+from orthogan.geometry.allowance import (
+    Allowance,
+    best_allowance,
+    critical_factors,
+    shorten_to,
+)
 from orthogan.geometry.census import (
     census,
 )
@@ -95,6 +101,13 @@ from orthogan.geometry.mean_code import (
     MeanCode,
     mean_code,
 )
+from orthogan.geometry.meanings import (
+    Meaning,
+    analogy_hits,
+    rank_correlation,
+    similarity_score,
+    solved_share,
+)
 from orthogan.geometry.nulls import (
     marchenko_pastur_edges,
 )
@@ -179,6 +192,7 @@ from orthogan.geometry.whitening import (
 __all__ = [
     "CONTROLS",
     "READERS",
+    "Allowance",
     "Census",
     "Chain",
     "Coincidence",
@@ -198,6 +212,7 @@ __all__ = [
     "LearnedThreshold",
     "MarginSample",
     "MeanCode",
+    "Meaning",
     "Prescription",
     "PreviousToken",
     "Recovery",
@@ -205,9 +220,11 @@ __all__ = [
     "TwoCollapses",
     "WeightSpectrum",
     "Whitening",
+    "analogy_hits",
     "analyse_heads",
     "attention_entropy",
     "beside_permutations",
+    "best_allowance",
     "calibrated_rank",
     "census",
     "change_of_basis",
@@ -216,6 +233,7 @@ __all__ = [
     "collapse_ratio",
     "collapse_reading",
     "content_position_correlation",
+    "critical_factors",
     "cross_terms_vanish",
     "depth_curve",
     "dimension_correlation",
@@ -261,6 +279,7 @@ __all__ = [
     "random_attention",
     "random_safe_length",
     "rank_collapse_share",
+    "rank_correlation",
     "recover",
     "residual_curve",
     "reversible_chain",
@@ -270,9 +289,12 @@ __all__ = [
     "scaled_codes",
     "shared_spectrum",
     "shift_rotation",
+    "shorten_to",
+    "similarity_score",
     "sinusoids",
     "sinusoids_like",
     "small_value_share",
+    "solved_share",
     "spectral_clusters",
     "spectral_reading",
     "split_displacement",

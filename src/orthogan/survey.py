@@ -17,7 +17,9 @@ from orthogan.geometry.controls import CONTROLS
 from orthogan.geometry.keys import HeadTable, analyse_heads
 from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
 from orthogan.geometry.sinusoids import sinusoids
+from orthogan.network_tables import read_network
 from orthogan.tables import Tables, read_tables
+from orthogan.trained import is_trained
 
 NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
 
@@ -91,6 +93,7 @@ def survey(
     limit: int | None = None,
     num_heads: int | None = None,
     num_positions: int | None = None,
+    network: str | None = None,
     reader: str = "euclidean",
     amplitudes: Sequence[float] = (),
     repairs: Sequence[str] = ("rotate",),
@@ -100,33 +103,35 @@ def survey(
     """Counts, exactly, the identities that position codes flip, beside controls and repairs.
 
     Args:
-        source: Whatever `orthogan.tables.read_tables` reads, or tables at hand.
+        source: Whatever `orthogan.tables.read_tables` reads, or tables at hand; or a network
+            trained here: a run folder, a bundle folder, `mnist-demo`.
         embedding: Name of the token table; None to recognise it.
         positions: Name of the position table, likewise.
-        limit: Only the first rows or words.
+        limit: Only the first rows or words; of a network trained here, so many of its tokens.
         num_heads: Heads of every layer, where the source does not say.
         num_positions: Use that many sinusoidal codes of the original amplitude instead of the
             source's own. None: its own; 512 sinusoids for word vectors, which have none.
+        network: `generator` or `discriminator` of a GAN trained here; None: the generator.
         reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
         amplitudes: Also count with the codes multiplied by these factors.
         repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
-        seed: Of the random controls.
+        seed: Of the random controls, and of the tokens drawn from a network trained here.
         say: Hears what is being counted.
 
     Raises:
         ConfigError: an amplitude or number of positions out of range, or repairs for a reader
-            other than the Euclidean.
-        UnknownNameError: no such reader, repair or tensor.
+            other than the Euclidean, or an option that the source has no use for.
+        UnknownNameError: no such reader, repair, network or tensor.
         DataError: the source cannot be used.
+        BundleError: a bundle is damaged, or holds no network of that name.
+        ResumeError: no checkpoint of a run can be read.
 
     >>> found = survey(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
     >>> found.census.flips, found.own
     (0, False)
     """
     _check(reader, amplitudes, repairs, num_positions)
-    tables = source if isinstance(source, Tables) else _read(
-        source, embedding, positions, limit, num_heads
-    )  # fmt: skip
+    tables = _read(source, embedding, positions, limit, num_heads, network, seed)
     codes, own, notes = _codes(tables, num_positions)
     heads = {}
     for name, layer in zip(getattr(tables.heads, "names", ()), tables.heads, strict=False):
@@ -170,12 +175,24 @@ def _check(
 
 
 def _read(
-    source: str | Path | nn.Module,
+    source: str | Path | nn.Module | Tables,
     embedding: str | None,
     positions: str | None,
     limit: int | None,
     num_heads: int | None,
+    network: str | None,
+    seed: int,
 ) -> Tables:
+    if isinstance(source, str | Path) and is_trained(source):
+        named = {"embedding": embedding, "positions": positions, "num_heads": num_heads}
+        idle = [name for name, value in named.items() if value is not None]
+        if idle:
+            raise ConfigError(f"{source}: a network trained here needs no {idle[0]}; leave it out.")
+        return read_network(source, network=network, limit=limit, seed=seed)
+    if network is not None:
+        raise ConfigError("'network' names a player of a GAN trained here; leave it out.")
+    if isinstance(source, Tables):
+        return source
     return read_tables(
         source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -13,6 +12,7 @@ from orthogan.geometry.census_result import Census
 from orthogan.tables import Tables
 
 NUM_HUBS = 12
+LATIN_END = "\u0250"  # behind it Unicode leaves the Latin letters and their accents
 
 
 def kind_of(label: str) -> str:
@@ -21,24 +21,18 @@ def kind_of(label: str) -> str:
     >>> [kind_of(label) for label in ("[CLS]", "[unused7]", "##ing", "1984", "!", "bank")]
     ['special', 'unused', 'piece', 'digits', 'sign', 'word']
     >>> kind_of("\u4e2d"), kind_of("\u00df"), kind_of("##\u4e2d")
-    ('character of another script', 'sign', 'piece, other script')
+    ('letter, other script', 'letter', 'piece, other script')
     """
     if label.startswith("[") and label.endswith("]") and len(label) > 2:
         return "unused" if label.startswith("[unused") else "special"
     text = label.removeprefix("##")
-    if text != label:
-        return "piece" if text.isascii() else "piece, other script"
-    if text.isdigit() and text.isascii():
-        return "digits"
-    if len(text) == 1 and not text.isascii():
-        letter = unicodedata.category(text).startswith("L")
-        return "character of another script" if letter and text not in LATIN else "sign"
     if not any(letter.isalnum() for letter in text):
         return "sign"
-    return "letter" if len(text) == 1 else ("word" if text.isascii() else "word, other script")
-
-
-LATIN = {chr(code) for code in range(0xC0, 0x250)}  # accented Latin letters
+    if text == label and text.isascii() and text.isdigit():
+        return "digits"
+    whole = "letter" if len(text) == 1 else "word"
+    kind = whole if text == label else "piece"
+    return kind if all(letter < LATIN_END for letter in text) else f"{kind}, other script"
 
 
 def by_kind(tables: Tables, radii: Tensor, counts: dict[str, Census]) -> dict[str, dict[str, Any]]:

@@ -57,8 +57,7 @@ def is_trained(source: object) -> bool:
         return False
     if isinstance(source, str) and source in bundle.shipped_names():
         return True
-    path = _folder(source)
-    return path is not None
+    return _folder(source) is not None
 
 
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
@@ -86,9 +85,9 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
     if path is not None and is_run and (player == "discriminator" or not has_bundle):
         return _from_checkpoint(path, player)
     folder = bundle.resolve(source)
-    return _from_classifier(folder, player) if _is_classifier(folder) else _from_bundle(
-        folder, player
-    )  # fmt: skip
+    if _is_classifier(folder):
+        return _from_classifier(folder, player)
+    return _from_bundle(folder, player)
 
 
 def _folder(source: str | Path) -> Path | None:

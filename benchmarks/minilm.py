@@ -22,13 +22,14 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from minilm_outputs import compare_outputs
-from minilm_tokens import by_kind, hubs
+from minilm_tokens import by_kind, hubs, kind_of
 from provenance import matmul_rate, provenance
 from torch import Tensor
 
@@ -92,7 +93,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "width": tables.tokens.shape[1],
         "sizes": sizes(tables, weights),
         **geometry(tables, found, asked),
-        "repairs": [each.to_dict() | summary(each.after, tables) for each in found.repairs],
+        "repairs": [
+            each.to_dict() | {"after": summary(each.after, tables)} for each in found.repairs
+        ],
         "moved_without_change": moved(tables, folded),
         "layer_norm": layer_norm(tables, weights, asked.norm_positions),
         "heads": {name: [head.to_dict() for head in table.heads]
@@ -114,7 +117,9 @@ def geometry(tables: Tables, found: Survey, asked: argparse.Namespace) -> dict[s
     )
     return {
         "as_stored": summary(whole, tables),
-        "becomes_at_position_0": at_one_position(tables, 0),
+        "becomes": {
+            str(t): becomes(tables, whole, t) for t, _ in summary(whole, tables)["most_flips_at"]
+        },
         "controls": {name: summary(one, tables) for name, one in found.controls.items()},
         "enlarged": {
             "factor": factor,
@@ -138,7 +143,9 @@ def summary(found: Census, tables: Tables) -> dict[str, Any]:
         "tokens_that_flip": int((found.flips_per_token > 0).sum()),
         "positions_that_flip": int((lost > 0).sum()),
         "flips_at_position_0": int(lost[0]),
-        "most_flips_at": [[int(t), int(lost[t])] for t in lost.argsort(descending=True)[:5]],
+        "most_flips_at": [
+            [int(t), int(lost[t])] for t in lost.argsort(descending=True)[:8] if lost[t]
+        ],
         "worst": [
             [tables.labels[f.token], f.position, tables.labels[f.becomes], round(f.margin, 4)]
             for f in found.worst(20)
@@ -146,18 +153,21 @@ def summary(found: Census, tables: Tables) -> dict[str, Any]:
     }
 
 
-def at_one_position(tables: Tables, position: int) -> dict[str, Any]:
-    """What the tokens become there, by float64 distances."""
+def becomes(tables: Tables, found: Census, position: int) -> dict[str, Any]:
+    """Which tokens become what at a position, by float64 distances of those that flip anywhere."""
     table = tables.tokens.double()
     offsets = table.square().sum(1) / 2
-    moved = table + tables.positions[position].double()
-    nearest = torch.cat([(rows @ table.T - offsets).argmax(1) for rows in moved.split(NORM_ROWS)])
-    lost = nearest != torch.arange(len(table))
-    into = torch.bincount(nearest[lost], minlength=len(table))
-    top = into.argsort(descending=True)[:10]
+    rows = found.flips_per_token.nonzero().flatten()
+    moved = table[rows] + tables.positions[position].double()
+    nearest = torch.cat([(part @ table.T - offsets).argmax(1) for part in moved.split(NORM_ROWS)])
+    lost = nearest != rows
+    into = Counter(tables.labels[j] for j in nearest[lost].tolist())
+    kinds = Counter(kind_of(tables.labels[i]) for i in rows[lost].tolist())
     return {
         "flips": int(lost.sum()),
-        "into": [[tables.labels[j], int(into[j])] for j in top if into[j]],
+        "length": float(tables.positions[position].norm()),
+        "into": into.most_common(10),
+        "kinds": kinds.most_common(),
     }
 
 

@@ -40,11 +40,18 @@ def test_moved_tables_make_the_same_inputs(tables: Tables) -> None:
     assert moved["positions"][1:].mean(0).abs().max() < 1e-6
 
 
-def test_what_tokens_become_at_one_position_is_counted(tables: Tables) -> None:
+def test_what_tokens_become_at_a_position_is_counted(tables: Tables) -> None:
     found = census(tables.tokens, tables.positions)
-    counted = minilm.at_one_position(tables, 2)
+    counted = minilm.becomes(tables, found, 2)
     assert counted["flips"] == int(found.flips_per_position[2]) > 0
-    assert sum(count for _, count in counted["into"]) == counted["flips"]
+    for part in ("into", "kinds"):
+        assert sum(count for _, count in counted[part]) <= counted["flips"]
+    assert sum(count for _, count in counted["kinds"]) == counted["flips"]
+    (flip,) = [flip for flip in found.worst() if flip.position == 2][:1]
+    assert tables.labels[flip.becomes] in dict(counted["into"])
+    told = minilm.summary(found, tables)
+    assert sum(count for _, count in told["most_flips_at"]) == found.flips
+    assert told["worst"][0][2] == tables.labels[found.worst(1)[0].becomes]
 
 
 def test_the_cosine_reader_is_layer_norm_without_gain(tables: Tables) -> None:

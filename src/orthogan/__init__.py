@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orthogan.evaluation import Evaluation, Score
     from orthogan.language_models import load_language, train_language
     from orthogan.recipes import RECIPES
-    from orthogan.survey import Survey, survey
+    from orthogan.surveys import Survey, survey
     from orthogan.tables import read_tables
 
 _HOMES = {
@@ -35,7 +35,7 @@ _HOMES = {
     "RECIPES": "orthogan.recipes",
     "Run": "orthogan.api",
     "Score": "orthogan.evaluation",
-    "Survey": "orthogan.survey",
+    "Survey": "orthogan.surveys",
     "as_attention": "orthogan.attention",
     "as_convolution": "orthogan.attention",
     "classify": "orthogan.classifiers",
@@ -47,7 +47,7 @@ _HOMES = {
     "read_tables": "orthogan.tables",
     "resolve": "orthogan.api",
     "sample": "orthogan.models",
-    "survey": "orthogan.survey",
+    "survey": "orthogan.surveys",
     "train": "orthogan.api",
     "train_language": "orthogan.language_models",
 }

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from orthogan.surveys import survey
 from torch.nn import functional
 
 from orthogan import api, classifiers, language_models, rng
@@ -22,7 +23,6 @@ from orthogan.language.tables import tables_of_network
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
 from orthogan.language_models import LanguageModel
-from orthogan.survey import survey
 
 
 @pytest.fixture

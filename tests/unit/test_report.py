@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from orthogan.surveys import Survey, survey
 from safetensors.torch import save_file
 
 from orthogan.cli.entry import run as command
@@ -19,7 +20,6 @@ from orthogan.report import geometry_report, measured, write_geometry_report
 from orthogan.report.markup import VOID
 from orthogan.report.wording import count, share
 from orthogan.rng import normal, stream
-from orthogan.survey import Survey, survey
 from orthogan.tables import Head, Tables
 from orthogan.tables.result import Layers
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from orthogan.surveys import NUM_POSITIONS, WORD_AMPLITUDES, survey
 
 from orthogan.cli.entry import run as command
 from orthogan.errors import ConfigError
 from orthogan.geometry import linear_r2
 from orthogan.rng import normal, stream
-from orthogan.survey import NUM_POSITIONS, WORD_AMPLITUDES, survey
 from orthogan.tables import Tables, read_tables
 
 LABELS = tuple(f"w{i}" for i in range(40))

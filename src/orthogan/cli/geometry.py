@@ -32,7 +32,8 @@ def geometry(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="Model (.safetensors, folder, hf:NAME), word vectors; words, glove-50d, minilm.",
+            help="Model (.safetensors, folder, hf:NAME, minilm), word vectors (words, glove-50d, "
+            "a file), or a run or bundle of orthogan, mnist-demo.",
         ),
     ],
     embedding: Annotated[
@@ -42,13 +43,18 @@ def geometry(
         str | None, typer.Option(metavar="NAME", help="Tensor with the codes. [default: found]")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Only the first N tokens.")
+        int | None,
+        typer.Option(min=2, metavar="N", help="Only the first N tokens; of a run, N drawn ones."),
     ] = None,
     num_heads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Heads a layer, if nothing says it.")
     ] = None,
     num_positions: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Use N sinusoidal codes instead.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a GAN: generator or discriminator. [generator]"),
     ] = None,
     reader: Annotated[
         str, typer.Option(metavar="NAME", help="euclidean, cosine or logits.")
@@ -80,7 +86,10 @@ def geometry(
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the model with the repaired codes there."),
+        typer.Option(
+            metavar="PATH",
+            help="Write the model with the repaired codes there; of a run, a bundle.",
+        ),
     ] = None,
     require: Annotated[
         str | None,
@@ -98,12 +107,16 @@ def geometry(
         check_target(out)
     if save is not None and repair == "none":
         raise ConfigError("--save writes repaired codes; name one with --repair.")
+    if save is not None and network == "discriminator":
+        raise ConfigError("--save writes bundles, which hold no discriminator; leave it out.")
     factors = None
     if amplitudes is not None:
         factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
     from orthogan.cli.counting import Countdown
-    from orthogan.survey import survey
+    from orthogan.network_tables import save_codes
+    from orthogan.surveys import survey
     from orthogan.tables import save_positions
+    from orthogan.trained import is_trained
     from orthogan.training.progress import ProgressDisplay
 
     with ProgressDisplay("counting") as display:
@@ -115,6 +128,7 @@ def geometry(
             limit=limit,
             num_heads=num_heads,
             num_positions=num_positions,
+            network=network,
             reader=reader,
             amplitudes=factors,
             repairs=() if repair == "none" or reader != "euclidean" else (repair,),
@@ -128,7 +142,10 @@ def geometry(
     if save is not None:
         if not found.own or not found.repairs:
             raise ConfigError(f"{source} has no position codes of its own to repair.")
-        save_positions(source, save, found.repairs[0].codes, name=positions)
+        if is_trained(source):
+            save_codes(source, save, found.repairs[0].codes, f"changed with --repair {repair}")
+        else:
+            save_positions(source, save, found.repairs[0].codes, name=positions)
         say(f"Wrote {save}.")
     if out is not None:
         from orthogan.report import write_geometry_report

@@ -16,7 +16,9 @@ from orthogan.training.config import BudgetConfig
 class TextConfig(Config):
     """Which text, what its tokens are, and how much of it is kept for scoring."""
 
-    source: str = Field("", description="a text file, a folder of .txt files, or a named corpus")
+    source: str = Field(
+        "austen", description="a text file, a folder of .txt files, or a named corpus"
+    )
     tokeniser: str = Field("characters", description="characters, bytes or words")
     min_count: int | None = Field(
         None,

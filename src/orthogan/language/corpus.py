@@ -9,11 +9,13 @@ from pathlib import Path
 
 from orthogan.errors import DataError, did_you_mean
 from orthogan.registry import Registry
+from orthogan.text import load_corpus
 
 SUFFIX = ".txt"
 
 # Named corpora: a name and what loads its text.
 CORPORA: Registry[Callable[[], str]] = Registry("corpus")
+CORPORA.register("austen")(load_corpus)
 
 
 @dataclass(frozen=True, kw_only=True)

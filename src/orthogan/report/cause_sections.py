@@ -12,7 +12,7 @@ from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import bar, table
 from orthogan.report.wording import THIN, TIMES, count, decimal, plural, share
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 CONTROLS = {
     "rotated": "The same codes, turned at random",

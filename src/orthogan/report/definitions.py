@@ -5,7 +5,7 @@ from __future__ import annotations
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 # (term, definition, whether the page shows it)
 Shown = tuple[str, str]

@@ -10,7 +10,7 @@ from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import heat_grid
 from orthogan.report.wording import count, plain, plural, share
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 # (name, what it says, the number of a head as a share of 1 or None, as text)
 Cell = tuple[float | None, str]

@@ -22,7 +22,7 @@ from orthogan.report.wording import (
     short_name,
     token,
 )
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 NUM_WORST = 20
 NUM_LOST = 10  # tokens listed that lose their identity at most positions

@@ -16,7 +16,7 @@ from orthogan.geometry.recover import linear_r2
 from orthogan.geometry.shared_spectrum import SharedSpectrum, shared_spectrum
 from orthogan.geometry.spectrum import participation_of, rank_of
 from orthogan.rng import stream
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 NUM_PAIRS = 1000  # margins drawn: enough for a histogram, seconds for 30,000 tokens
 NUM_ROWS = 1000  # of a table that are correlated; every null needs 39 permutations of them
@@ -70,7 +70,7 @@ def measure(survey: Survey, seed: int = 0) -> Measured | None:
         survey: What was counted.
         seed: Of the drawn pairs and rows.
 
-    >>> from orthogan.survey import survey
+    >>> from orthogan.surveys import survey
     >>> found = survey(torch.nn.Embedding.from_pretrained(torch.eye(4)), num_positions=3)
     >>> round(measure(found).token_ranks[0], 6)
     3.0

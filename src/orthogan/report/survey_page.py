@@ -14,7 +14,7 @@ from orthogan.report.measured import Measured, measure
 from orthogan.report.page import Section, page, write_page
 from orthogan.report.target import check_target
 from orthogan.report.wording import plain, short_name
-from orthogan.survey import Survey
+from orthogan.surveys import Survey
 
 Answer = Callable[[Survey, Measured | None], Section | None]
 
@@ -45,7 +45,7 @@ def geometry_report(survey: Survey, *, command: str | None = None, seed: int = 0
         command: What writes the page again, for its last line; None names the Python call.
         seed: Of what the page adds: drawn margins and rows, shuffled tables.
 
-    >>> from orthogan.survey import survey
+    >>> from orthogan.surveys import survey
     >>> from torch import eye, nn
     >>> found = survey(nn.Embedding.from_pretrained(10 * eye(4)), num_positions=3)
     >>> geometry_report(found).startswith("<!doctype html>")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from orthogan import bundle
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.alignment import place_positions
 from orthogan.geometry.allowance import Allowance, best_allowance, shorten_to
@@ -23,7 +24,10 @@ from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
 from orthogan.geometry.recover import linear_r2
 from orthogan.geometry.scan import Progress
 from orthogan.geometry.sinusoids import sinusoids
+from orthogan.language import tables_of_language
+from orthogan.network_tables import read_network
 from orthogan.tables import Tables, find_tests, read_tables, word_meanings
+from orthogan.trained import has_language, is_trained
 
 NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
 # Asked of words that have no codes of their own, unless the caller says otherwise.
@@ -140,6 +144,7 @@ def survey(
     limit: int | None = None,
     num_heads: int | None = None,
     num_positions: int | None = None,
+    network: str | None = None,
     reader: str = "euclidean",
     amplitudes: Sequence[float] | None = None,
     repairs: Sequence[str] = ("rotate",),
@@ -153,13 +158,15 @@ def survey(
     """Counts, exactly, the identities that position codes flip, beside controls and repairs.
 
     Args:
-        source: Whatever `orthogan.tables.read_tables` reads, or tables at hand.
+        source: Whatever `orthogan.tables.read_tables` reads, or tables at hand; or a network
+            trained here: a run folder, a bundle folder, `mnist-demo`.
         embedding: Name of the token table; None to recognise it.
         positions: Name of the position table, likewise.
-        limit: Only the first rows or words.
+        limit: Only the first rows or words; of a network trained here, so many of its tokens.
         num_heads: Heads of every layer, where the source does not say.
         num_positions: Use that many sinusoidal codes of the original amplitude instead of the
             source's own. None: its own; 512 sinusoids for word vectors, which have none.
+        network: `generator` or `discriminator` of a GAN trained here; None: the generator.
         reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
         amplitudes: Also count with the codes multiplied by these factors. None: 0.1, 0.2 and 0.5
             for words without codes of their own, else none.
@@ -170,15 +177,18 @@ def survey(
         analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
             gensim for English words, where it is installed.
         similarity: A file of judged similarities, `gensim` or `none`, likewise.
-        seed: Of the random controls, and of the positions that words of a question stand at.
+        seed: Of the random controls, of the positions that words of a question stand at, and of
+            the tokens drawn from a network trained here.
         say: Hears what is being counted.
         progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
     Raises:
-        ConfigError: an amplitude, share or number of positions out of range, or repairs or a
-            share for a reader other than the Euclidean.
-        UnknownNameError: no such reader, repair or tensor.
+        ConfigError: an amplitude, share or number of positions out of range, repairs or a share
+            for a reader other than the Euclidean, or an option that the source has no use for.
+        UnknownNameError: no such reader, repair, network or tensor.
         DataError: the source cannot be used.
+        BundleError: a bundle is damaged, or holds no network of that name.
+        ResumeError: no checkpoint of a run can be read.
 
     >>> found = survey(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
     >>> found.census.flips, found.own
@@ -187,9 +197,7 @@ def survey(
     _check(reader, amplitudes or (), repairs, num_positions, within)
     if isinstance(source, str | Path):
         say(f"reading {source}")
-    tables = source if isinstance(source, Tables) else _read(
-        source, embedding, positions, limit, num_heads
-    )  # fmt: skip
+    tables = _read(source, embedding, positions, limit, num_heads, network, seed)
     codes, own, notes = _codes(tables, num_positions)
     tests = find_tests(tables.labels, analogies, similarity)
     notes += tests.notes
@@ -304,12 +312,26 @@ def _check(
 
 
 def _read(
-    source: str | Path | nn.Module,
+    source: str | Path | nn.Module | Tables,
     embedding: str | None,
     positions: str | None,
     limit: int | None,
     num_heads: int | None,
+    network: str | None,
+    seed: int,
 ) -> Tables:
+    if isinstance(source, str | Path) and is_trained(source):
+        named = {"embedding": embedding, "positions": positions, "num_heads": num_heads}
+        idle = [name for name, value in named.items() if value is not None]
+        if idle:
+            raise ConfigError(f"{source}: a network trained here needs no {idle[0]}; leave it out.")
+        if network is None and has_language(source):
+            return tables_of_language(bundle.load_language(bundle.resolve(source)), limit=limit)
+        return read_network(source, network=network, limit=limit, seed=seed)
+    if network is not None:
+        raise ConfigError("'network' names a player of a GAN trained here; leave it out.")
+    if isinstance(source, Tables):
+        return source
     return read_tables(
         source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
     )

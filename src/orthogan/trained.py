@@ -1,0 +1,176 @@
+"""The networks that a run folder, a bundle or a shipped model holds, ready to be looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from orthogan import bundle
+from orthogan.bundle.folder import CONFIG_FILE
+from orthogan.bundle.names import RUNS
+from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError, UnknownNameError
+from orthogan.files import read_json
+from orthogan.networks import (
+    CLASSIFIERS,
+    DISCRIMINATORS,
+    GENERATORS,
+    Classifier,
+    Discriminator,
+    Generator,
+    network_config,
+)
+from orthogan.training.checkpoint import load_checkpoint
+from orthogan.training.run_record import RUN_FILE, read_record
+
+ROLES = ("generator", "discriminator")  # the players of a GAN, by name
+REGISTRIES: dict[str, Any] = {
+    "generator": GENERATORS,
+    "discriminator": DISCRIMINATORS,
+    "classifier": CLASSIFIERS,
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A trained network.
+
+    Attributes:
+        network: In evaluation mode.
+        role: `generator`, `discriminator` or `classifier`.
+        data: What it was trained on: at least `source`.
+        where: The folder it was read from.
+    """
+
+    network: Generator | Discriminator | Classifier = field(repr=False)
+    role: str
+    data: dict[str, Any]
+    where: Path
+
+
+def is_trained(source: object) -> bool:
+    """Whether a source is a run folder, a bundle folder, or the name of a shipped model."""
+    if not isinstance(source, str | Path):
+        return False
+    if isinstance(source, str) and source in bundle.shipped_names():
+        return True
+    return _folder(source) is not None
+
+
+def has_language(source: str | Path) -> bool:
+    """Whether a source for which `is_trained` holds has the bundle of a language model."""
+    path = _folder(source)
+    return path is not None and any(
+        bundle.role_of(folder) == "language" for folder in (path, path / "bundle")
+    )
+
+
+def load_trained(source: str | Path, player: str | None = None) -> Trained:
+    """A network of a source for which `is_trained` holds.
+
+    A generator or classifier comes from the bundle, or from the newest checkpoint of a run that
+    has none yet (the average of its weights); a discriminator from the newest checkpoint.
+
+    Args:
+        source: Run folder, bundle folder, or the name of a shipped model.
+        player: `generator` or `discriminator`; None: the generator, or the classifier of a
+            classification run.
+
+    Raises:
+        BundleError: damaged, newer than this version, or without the network asked for.
+        ConfigError: a player of a classification run.
+        ResumeError: no checkpoint of the run can be read.
+        UnknownNameError: no such player.
+    """
+    if player is not None and player not in ROLES:
+        raise UnknownNameError("network of a GAN", player, ROLES)
+    path = _folder(source) if source not in bundle.shipped_names() else None
+    is_run = path is not None and (path / RUN_FILE).exists()
+    has_bundle = path is None or bundle.is_bundle(path) or bundle.is_bundle(path / "bundle")
+    if path is not None and is_run and (player == "discriminator" or not has_bundle):
+        return _from_checkpoint(path, player)
+    folder = bundle.resolve(source)
+    if _is_classifier(folder):
+        return _from_classifier(folder, player)
+    return _from_bundle(folder, player)
+
+
+def _folder(source: str | Path) -> Path | None:
+    for path in (Path(source), RUNS / source):
+        try:
+            if (path / RUN_FILE).is_file() or any(
+                bundle.is_bundle(folder) for folder in (path, path / "bundle")
+            ):
+                return path
+        except (OSError, ValueError):  # a name too long, or with a zero byte
+            return None
+    return None
+
+
+def _is_classifier(folder: Path) -> bool:
+    try:
+        return "classifier" in read_json(folder / CONFIG_FILE)
+    except StorageError:
+        return False
+
+
+def _from_bundle(folder: Path, player: str | None) -> Trained:
+    if player == "discriminator":
+        raise BundleError(
+            f"{folder}: a bundle holds a generator alone; the discriminator lies in the "
+            "checkpoints of a run folder."
+        )
+    stored = bundle.load_bundle(folder)
+    network = _built("generator", stored.generator_config, stored.tensors, folder)
+    return Trained(network=network, role="generator", data=stored.data, where=folder)
+
+
+def _from_classifier(folder: Path, player: str | None) -> Trained:
+    _refuse_player(folder, player)
+    stored = bundle.load_classifier(folder)
+    network = _built("classifier", stored.classifier_config, stored.tensors, folder)
+    return Trained(network=network, role="classifier", data=stored.data, where=folder)
+
+
+def _from_checkpoint(run: Path, player: str | None) -> Trained:
+    config = read_record(run)["config"]
+    checkpoint = load_checkpoint(run)
+    if checkpoint is None:
+        raise ResumeError(f"{run}: this run has no checkpoint yet; repeat its command.")
+    role = player or "generator"
+    if "network" in config:
+        _refuse_player(run, player)
+        role = "classifier"
+    part = "discriminator" if role == "discriminator" else "average"
+    tensors = {
+        name.removeprefix(f"{part}/"): tensor
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(f"{part}/")
+    }
+    described = config["network" if role == "classifier" else role]
+    network = _built(role, described, tensors, run)
+    return Trained(network=network, role=role, data=config["data"], where=run)
+
+
+def _refuse_player(where: Path, player: str | None) -> None:
+    if player is not None:
+        raise ConfigError(
+            f"{where}: a classifier is a single network; leave out network = '{player}'."
+        )
+
+
+def _built(
+    role: str, described: dict[str, Any], tensors: Mapping[str, Tensor], where: Path
+) -> Generator | Discriminator | Classifier:
+    network: Generator | Discriminator | Classifier
+    network = network_config(REGISTRIES[role], described).build()
+    try:
+        network.load_state_dict(dict(tensors))
+    except RuntimeError:
+        raise BundleError(
+            f"{where}: the weights do not fit the network that its configuration describes."
+        ) from None
+    return network.eval()

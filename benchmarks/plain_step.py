@@ -39,13 +39,9 @@ class PlainStep:
 
     def __init__(self, trainer: Trainer, images: ImageSet) -> None:
         config = trainer.config
-        if (config.loss, config.penalty.kind, config.conditional) != (
-            "relativistic",
-            "exact",
-            False,
-        ):
+        if (config.loss, config.penalty.kind) != ("relativistic", "exact"):
             raise ValueError("The plain step is that of the default method.")
-        self.config, self.images = config, images
+        self.config, self.images, self.clusters = config, images, trainer.clusters
         self.order, self.images_seen = images.order(config.seed), trainer.images_seen
         self.generator = copy.deepcopy(trainer.generator)
         self.discriminator = copy.deepcopy(trainer.discriminator)
@@ -60,20 +56,23 @@ class PlainStep:
         config, dtype = self.config, next(self.generator.parameters()).dtype
         batch = schedule.batch_size(config, progress)
         gamma = schedule.gamma(config.penalty, progress)
-        pixels, _ = self.images.take(self.order.batch(self.images_seen, batch))
+        index = self.order.batch(self.images_seen, batch)
+        pixels, labels = self.images.take(index)
+        if config.condition != "classes":
+            labels = None if self.clusters is None else self.clusters[index]
         real = to_floats(pixels).to(dtype)
         noise = rng.stream(config.seed, "noise", self.images_seen)
         latents = rng.normal((batch, config.generator.latent_size), noise).to(dtype)
 
-        fake = self.generator(latents).detach()
-        real_logits, real_penalty = self._penalised(real)
-        fake_logits, fake_penalty = self._penalised(fake)
+        fake = self.generator(latents, labels).detach()
+        real_logits, real_penalty = self._penalised(real, labels)
+        fake_logits, fake_penalty = self._penalised(fake, labels)
         discriminator_loss = functional.softplus(fake_logits - real_logits).mean()
         (discriminator_loss + gamma / 2 * (real_penalty + fake_penalty)).backward()
         self.updates[1].step(progress)
         self.generator.zero_grad()
 
-        judged = self.discriminator(self.generator(latents))
+        judged = self.discriminator(self.generator(latents, labels), labels)
         generator_loss = functional.softplus(real_logits.detach() - judged).mean()
         generator_loss.backward()
         self.updates[0].step(progress)
@@ -88,9 +87,9 @@ class PlainStep:
                 mean.copy_(decay * mean + (1 - decay) * weight)
         return discriminator_loss.detach(), generator_loss.detach()
 
-    def _penalised(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _penalised(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         images = images.clone().requires_grad_()
-        logits = self.discriminator(images)
+        logits = self.discriminator(images, labels)
         (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         return logits, slope.square().sum(dim=(1, 2, 3)).mean()
 

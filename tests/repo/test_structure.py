@@ -69,11 +69,13 @@ def test_public_names():
         "geometry",
         "load",
         "load_classifier",
+        "load_language",
         "read_tables",
         "resolve",
         "sample",
         "survey",
         "train",
+        "train_language",
     ]
     for name in orthogan.__all__:
         assert getattr(orthogan, name) is not None

@@ -84,9 +84,10 @@ def test_impossible_requests_are_refused(
         language_models.resolve_language(tiny_text, **options)
 
 
-def test_a_text_has_to_be_named() -> None:
+def test_the_shipped_corpus_is_the_default() -> None:
+    assert language_models.resolve_language().data.source == "austen"
     with pytest.raises(ConfigError, match="Name the text to learn from"):
-        language_models.resolve_language()
+        language_models.resolve_language("")
     with pytest.raises(DataError, match="neither an existing text file"):
         language_models.resolve_language("nowhere.txt")
 

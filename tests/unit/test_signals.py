@@ -55,6 +55,7 @@ def shares(site: dict[str, float]) -> float:
 
 SITES = {
     "attention-gan": (["positions", "blocks.0"], ["positions", "blocks.0"], 1),
+    "stacked-mnist": (["positions", "blocks.0"], ["positions", "blocks.0"], 1),
     "faithful": (["positions", "blocks.0"], ["positions", "blocks.0"], 1),
     "transformer-gan": (["positions", "blocks.0"], ["positions", "blocks.0"], 1),
     "conv-gan": (["blocks.0"], ["layers.6"], 0),

@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from orthogan.surveys import survey
 from torch.nn import functional
 
 from orthogan import api, classifiers, language_models, rng
@@ -23,6 +22,7 @@ from orthogan.language.tables import tables_of_network
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
 from orthogan.language_models import LanguageModel
+from orthogan.surveys import survey
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from orthogan.surveys import survey
 
 from orthogan import api, bundle, rng
 from orthogan.cli.entry import run as command
@@ -28,6 +27,7 @@ from orthogan.network_tables import read_network, save_codes
 from orthogan.networks import CLASSIFIERS, GENERATORS, network_config
 from orthogan.networks.content import content_tokens
 from orthogan.networks.network import normalise
+from orthogan.surveys import survey
 from orthogan.tables import Tables
 from orthogan.trained import is_trained, load_trained
 from orthogan.training.checkpoint import load_checkpoint

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from orthogan.surveys import Survey, survey
 from safetensors.torch import save_file
 
 from orthogan.cli.entry import run as command
@@ -20,6 +19,7 @@ from orthogan.report import geometry_report, measured, write_geometry_report
 from orthogan.report.markup import VOID
 from orthogan.report.wording import count, share
 from orthogan.rng import normal, stream
+from orthogan.surveys import Survey, survey
 from orthogan.tables import Head, Tables
 from orthogan.tables.result import Layers
 
@@ -95,7 +95,8 @@ def page(text: str) -> Page:
 
 def test_every_question_is_asked_in_order(page: Page) -> None:
     assert page.sections == [
-        "read", "flips", "worst", "places", "margins", "controls", "amplitude", "repairs",
+        "read", "flips", "worst", "places", "margins", "controls", "amplitude", "examples",
+        "repairs",
         "directions", "correlations", "heads", "definitions",
     ]  # fmt: skip
     links = [found["href"] for tag, found in page.tags if tag == "a"]
@@ -163,7 +164,7 @@ def test_a_question_without_an_answer_is_not_asked(found: Survey) -> None:
         ("heads", "heads"),
     ):  # fmt: skip
         assert whole - sections(**{name: type(getattr(found, name))()}) == {key}
-    alone = sections(codes=None, census=None, controls={}, amplitudes={}, repairs=())
+    alone = sections(codes=None, census=None, controls={}, amplitudes={}, counts={}, repairs=())
     assert alone == {"read", "heads", "definitions"}
     calm = survey(Tables(100 * torch.eye(6), 0.01 * torch.ones(4, 6)), repairs=())
     assert "worst" not in Page(geometry_report(calm)).sections

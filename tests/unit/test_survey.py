@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from orthogan.surveys import NUM_POSITIONS, survey
 from safetensors.torch import load_file, save_file
 
 from orthogan.cli.entry import run as command
 from orthogan.errors import ConfigError, DataError, UnknownNameError
 from orthogan.rng import normal, stream
+from orthogan.surveys import NUM_POSITIONS, survey
 from orthogan.tables import Tables
 
 AXIS = torch.eye(8)

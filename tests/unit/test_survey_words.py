@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from orthogan.surveys import NUM_POSITIONS, WORD_AMPLITUDES, survey
 
 from orthogan.cli.entry import run as command
 from orthogan.errors import ConfigError
 from orthogan.geometry import linear_r2
+from orthogan.report import geometry_report
 from orthogan.rng import normal, stream
+from orthogan.surveys import NUM_POSITIONS, WORD_AMPLITUDES, survey
 from orthogan.tables import Tables, read_tables
 
 LABELS = tuple(f"w{i}" for i in range(40))
@@ -120,3 +121,20 @@ def test_the_shipped_words_are_read_and_mean_something() -> None:
     assert NUM_POSITIONS == 512
     with pytest.raises(ConfigError, match="leave out embedding"):
         read_tables("words", embedding="x")
+
+
+def test_the_report_answers_what_words_become_and_still_mean(
+    analogies: Path, similarity: Path
+) -> None:
+    found = survey(WORDS, num_positions=16, analogies=str(analogies), similarity=str(similarity))
+    text = geometry_report(found)
+    for question in ("examples", "allowances", "meanings"):
+        assert f'id="{question}"' in text
+    assert f"{found.prescription.factor:.3g}"[:4] in text
+    assert found.examples(0.5)[0][0] in text
+    for test, answers in found.meanings.items():
+        assert test in text
+        assert all(words in text for words in answers)
+    plain = geometry_report(survey(WORDS, num_positions=3, amplitudes=(), within=1.0))
+    for question in ("examples", "allowances", "meanings"):
+        assert f'id="{question}"' not in plain

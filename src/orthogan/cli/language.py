@@ -17,7 +17,9 @@ def language(
     *,
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT", help="A text file, a folder of .txt files, or austen. [default: austen]"),
+        typer.Argument(
+            metavar="TEXT", help="A text file, a folder of .txt files, or austen. [default: austen]"
+        ),
     ] = None,
     duration: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orthogan.report import cause_sections, identity_sections
+from orthogan.report import cause_sections, identity_sections, word_sections
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
 from orthogan.report.measured import Measured, measure
@@ -27,7 +27,10 @@ QUESTIONS: tuple[Answer, ...] = (
     identity_sections.margins,
     cause_sections.controls,
     cause_sections.amplitudes,
+    word_sections.examples,
     cause_sections.repairs,
+    word_sections.allowances,
+    word_sections.meanings,
     cause_sections.directions,
     cause_sections.correlations,
     heads,

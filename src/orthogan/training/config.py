@@ -39,8 +39,8 @@ class PenaltyConfig(Config):
     """The gradient penalty on the discriminator, at real (R1) and fake (R2) images alike."""
 
     kind: str = Field("exact", description="exact, finite-difference or none")
-    gamma_start: float = Field(30.0, ge=0, description="weight at the start")
-    gamma_end: float = Field(30.0, ge=0, description="weight at the end of the budget")
+    gamma_start: float = Field(10.0, ge=0, description="weight at the start")
+    gamma_end: float = Field(10.0, ge=0, description="weight at the end of the budget")
 
     @field_validator("kind")
     @classmethod
@@ -53,7 +53,7 @@ class OptimizerConfig(Config):
     """Muon (Jordan et al. 2024) or Adam (Kingma and Ba 2015); the learning rate decays."""
 
     kind: Literal["muon", "adam"] = Field("muon", description="muon: matrices orthogonally")
-    learning_rate: float = Field(1.4e-3, gt=0, description="step size at the start")
+    learning_rate: float = Field(2.2e-3, gt=0, description="step size at the start")
     hold_share: float = Field(0.0, ge=0, le=1, description="share of the budget before it decays")
     final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
     beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")

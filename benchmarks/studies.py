@@ -1,0 +1,333 @@
+"""The questions about attention, each answered over seeds: what is lost without a part?
+
+    python benchmarks/studies.py                     # all of them; goes on where it stopped
+    python benchmarks/studies.py --studies positions
+    python benchmarks/studies.py --write             # puts the tables into docs/attention.md
+
+Every variant differs from its study's first one in the settings named, sees as many images, and is
+trained once for each seed with the product's own trainers. The same seed draws the same images for
+all, so differences are paired by seed; p values are Holm-corrected within a study. Runs take one
+thread each, as many side by side as there are cores: a budget in images does not feel the load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from provenance import provenance
+
+from orthogan import data
+from orthogan.api import resolve
+from orthogan.classifiers import classify
+from orthogan.comparison.statistics import holm, mean_over_seeds, paired_test
+from orthogan.evaluation import LiveScore
+from orthogan.networks.sampling import sample_pixels
+from orthogan.training.trainer import Trainer
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "studies.json"
+DOCUMENT = ROOT / "docs" / "attention.md"
+BLOCK = re.compile(r"<!-- studies -->.*<!-- end of studies -->", re.DOTALL)
+NUM_FAKES = 10_000
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question: variants that differ in settings, and what all of them share."""
+
+    question: str
+    kind: str  # classifier or gan
+    source: str
+    images: int
+    shared: tuple[str, ...]
+    variants: dict[str, tuple[str, ...]]
+
+    @property
+    def metric(self) -> str:
+        return "accuracy" if self.kind == "classifier" else "Frechet distance"
+
+
+SCORES = {
+    name: (f"network.score={name}",)
+    for name in ("softmax", "none", "relu", "sigmoid", "cosine", "l2")
+}
+PATCHES = ("network.stem=patch",)
+INJECTIONS = ("add", "concatenate", "rotate", "untied", "orthogonal")
+STUDIES = {
+    "scores": Study(
+        "What is lost without the softmax? MNIST", "classifier", "mnist", 30_000, PATCHES, SCORES
+    ),
+    "scores, colour": Study(
+        "What is lost without the softmax? Stacked-MNIST's triple label",
+        "classifier",
+        "stacked-mnist",
+        30_000,
+        (),
+        SCORES,
+    ),
+    "keys": Study(
+        "What are keys needed for? MNIST",
+        "classifier",
+        "mnist",
+        30_000,
+        PATCHES,
+        {
+            name: (f"network.keys={name}",)
+            for name in ("learned", "values", "queries", "identity", "whitened", "dual")
+        },
+    ),
+    "keys without softmax": Study(
+        "Does whitening replace Wk? MNIST, no softmax",
+        "classifier",
+        "mnist",
+        30_000,
+        (*PATCHES, "network.score=none"),
+        {name: (f"network.keys={name}",) for name in ("learned", "identity", "whitened")},
+    ),
+    "one head with tied queries": Study(
+        "What do tied queries and keys lose, and what gives it back? One head, no positions added",
+        "classifier",
+        "mnist",
+        30_000,
+        (*PATCHES, "network.heads=1", "network.blocks=1"),
+        {
+            "learned, no positions": ("network.positions=none",),
+            "tied, no positions": ("network.positions=none", "network.keys=queries"),
+            "tied, positions in the logits": (
+                "network.keys=queries",
+                "network.injection=untied",
+            ),
+        },
+    ),
+    "positions": Study(
+        "Which code, and how is it injected? MNIST",
+        "classifier",
+        "mnist",
+        30_000,
+        PATCHES,
+        {"learned, added": (), "none": ("network.positions=none",)}
+        | {
+            f"sinusoidal, {how}": ("network.positions=sinusoidal", f"network.injection={how}")
+            for how in INJECTIONS
+        },
+    ),
+    "read-out": Study(
+        "Class token or mean? MNIST",
+        "classifier",
+        "mnist",
+        30_000,
+        PATCHES,
+        {"class token": (), "mean": ("network.read_out=mean",)},
+    ),
+    "stem": Study(
+        "Convolutions, patches, or both? MNIST",
+        "classifier",
+        "mnist",
+        30_000,
+        (),
+        {
+            "convolutions": (),
+            "patches": ("network.stem=patch",),
+            "both": ("network.stem=both",),
+            "convolutions, no attention": ("network.blocks=0", "network.read_out=mean"),
+        },
+    ),
+    "start": Study(
+        "Does a mimetic start help? MNIST",
+        "classifier",
+        "mnist",
+        30_000,
+        PATCHES,
+        {"standard": (), "mimetic": ("network.start=mimetic",)},
+    ),
+    "generator": Study(
+        "Attention in the generator and the discriminator: MNIST, told classes",
+        "gan",
+        "mnist",
+        30_000,
+        (),
+        {
+            "as recommended": (),
+            "G softmax": ("generator.score=softmax",),
+            "G no softmax": ("generator.score=none",),
+            "D no softmax": ("discriminator.score=none",),
+            "G keys = values": ("generator.keys=values",),
+            "G keys = queries": ("generator.keys=queries",),
+            "G no keys": ("generator.keys=identity",),
+            "no attention": ("generator.blocks=0", "discriminator.blocks=0"),
+        },
+    ),
+    "orthogonal positions": Study(
+        "Do orthogonal position codes help a generator? MNIST, told classes",
+        "gan",
+        "mnist",
+        30_000,
+        (),
+        {
+            "sinusoidal, added": (
+                "generator.positions=sinusoidal",
+                "discriminator.positions=sinusoidal",
+            ),
+            "sinusoidal, orthogonal": (
+                "generator.positions=sinusoidal",
+                "discriminator.positions=sinusoidal",
+                "generator.injection=orthogonal",
+                "discriminator.injection=orthogonal",
+            ),
+            "learned": (),
+            "learned, decorrelated x 0.1": ("decorrelation=0.1",),
+        },
+    ),
+}
+
+
+def run_classifier(study: Study, settings: tuple[str, ...], seed: int) -> dict[str, float]:
+    """Accuracy on the test set and the number of parameters."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = classify(
+            study.source,
+            images=study.images,
+            seed=seed,
+            threads=1,
+            run=Path(folder) / "run",
+            settings=(*settings, "score_every_s=100000", "checkpoint_every_s=100000"),
+            show_progress=False,
+        )
+        network = run.classifier().network
+    return {
+        "value": run.score["scores"]["accuracy"]["value"],
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+    }
+
+
+def run_gan(study: Study, settings: tuple[str, ...], seed: int) -> dict[str, float]:
+    """Distance of the averaged generator and the number of its parameters."""
+    torch.set_num_threads(1)
+    config = resolve(study.source, images=study.images, seed=seed, settings=settings)
+    images = data.load(study.source)
+    trainer = Trainer(config, images, torch.device("cpu"))
+    while trainer.images_seen < study.images:
+        trainer.step(trainer.images_seen / study.images)
+    score = LiveScore(images, num_fakes=NUM_FAKES)
+    return {
+        "value": score.distance(sample_pixels(trainer.average, range(NUM_FAKES))),
+        "parameters": sum(weight.numel() for weight in trainer.generator.parameters()),
+    }
+
+
+def run_one(name: str, variant: str, seed: int) -> dict[str, float]:
+    """One training run."""
+    study = STUDIES[name]
+    settings = (*study.shared, *study.variants[variant])
+    run = run_classifier if study.kind == "classifier" else run_gan
+    return run(study, settings, seed)
+
+
+def missing(record: dict[str, Any], names: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:
+    """The runs that are still to do: one seed of everything before the next."""
+    for seed in range(seeds):
+        for name in names:
+            for variant in STUDIES[name].variants:
+                if str(seed) not in record["runs"].get(name, {}).get(variant, {}):
+                    yield name, variant, seed
+
+
+def summarise(name: str, runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Means with intervals, and paired differences to the first variant."""
+    study = STUDIES[name]
+    base = next(iter(study.variants))
+    found: dict[str, Any] = {}
+    tests: dict[str, float] = {}
+    for variant in study.variants:
+        each = {seed: run["value"] for seed, run in runs.get(variant, {}).items()}
+        if not each:
+            continue
+        mean = mean_over_seeds(list(each.values()))
+        parameters = next(iter(runs[variant].values()))["parameters"]
+        row = {"mean": mean.value, "low": mean.low, "high": mean.high, "seeds": mean.n}
+        found[variant] = row | {"parameters": parameters}
+        shared = [seed for seed in each if seed in runs.get(base, {})]
+        if variant != base and len(shared) > 1:
+            test = paired_test([each[seed] - runs[base][seed]["value"] for seed in shared])
+            found[variant] |= {"difference": vars(test.mean), "p": test.t}
+            tests[variant] = 0.0 if test.t is None else test.t
+    for variant, value in holm(tests).items():
+        found[variant]["p, corrected"] = value
+    return found
+
+
+def tables(record: dict[str, Any]) -> str:
+    """The block of docs/attention.md between its two marks, marks included."""
+    parts = []
+    for name, found in record["summary"].items():
+        study = STUDIES[name]
+        percent = study.kind == "classifier"
+        metric = f"{study.metric.capitalize()}{', %' if percent else ''}"
+        shared = ", ".join(f"`{setting}`" for setting in study.shared) or "defaults"
+        parts += [
+            f"### {study.question}",
+            "",
+            f"{metric}; {study.images:,} images a run; shared: {shared}.",
+            "",
+            "| | mean | 95 % interval | difference | p (Holm) | parameters | seeds |",
+            "|---|---|---|---|---|---|---|",
+            *(_row(variant, row, 100 if percent else 1) for variant, row in found.items()),
+            "",
+        ]
+    return "\n".join(["<!-- studies -->", *parts, "<!-- end of studies -->"])
+
+
+def _row(variant: str, row: dict[str, Any], scale: float) -> str:
+    interval = (
+        "-" if row["low"] is None else f"{scale * row['low']:.2f} .. {scale * row['high']:.2f}"
+    )
+    change = f"{scale * row['difference']['value']:+.2f}" if "difference" in row else "-"
+    p = f"{row['p, corrected']:.3f}" if "p, corrected" in row else "-"
+    cells = (variant, f"{scale * row['mean']:.2f}", interval, change, p)
+    return f"| {' | '.join(cells)} | {row['parameters']:,} | {row['seeds']} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=list(STUDIES))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--write", action="store_true", help="only write the tables")
+    asked = parser.parse_args()
+    if asked.write:
+        block = tables(json.loads(RESULTS.read_text()))
+        DOCUMENT.write_text(BLOCK.sub(lambda _: block, DOCUMENT.read_text()))
+        return
+    record = json.loads(asked.out.read_text()) if asked.out.exists() else {"runs": {}}
+    record |= {"provenance": provenance("python benchmarks/studies.py"), "threads a run": 1}
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        todo = {
+            pool.submit(run_one, *which): which
+            for which in missing(record, asked.studies, asked.seeds)
+        }
+        for done in as_completed(todo):
+            name, variant, seed = todo[done]
+            record["runs"].setdefault(name, {}).setdefault(variant, {})[str(seed)] = done.result()
+            record["summary"] = {
+                study: summarise(study, record["runs"][study])
+                for study in STUDIES
+                if study in record["runs"]
+            }
+            asked.out.write_text(json.dumps(record, indent=1) + "\n")
+            print(f"{name} | {variant} | seed {seed}: {done.result()['value']:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

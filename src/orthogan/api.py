@@ -26,6 +26,7 @@ from orthogan.request import (
     wanted_images,
 )
 from orthogan.shapes import Pixels
+from orthogan.training.conditions import said
 from orthogan.training.config import TrainingConfig
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder, describe_machine
@@ -142,7 +143,7 @@ def train(
         path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
     ) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*pictures.notes, *folder.changes):
+        for sentence in (*pictures.notes, said(settled), *folder.changes):
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")

@@ -19,6 +19,7 @@ from orthogan.training.conditions import (
     IMAGES_A_KIND,
     class_shares,
     clusters_of,
+    said,
     settled_condition,
 )
 
@@ -123,6 +124,8 @@ def test_what_the_players_are_told(
         assert shares.shape == (kinds,)
         assert float(shares.sum()) == pytest.approx(1)
     assert settled_condition(config, images) == config
+    assert (str(kinds) in said(config)) == (kinds > 0)
+    assert settled in said(config) or settled == "none"
 
 
 def test_the_number_of_clusters_is_a_setting() -> None:

@@ -51,6 +51,21 @@ def settled_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfi
     )
 
 
+def said(config: TrainingConfig) -> str:
+    """What the players are told, in words, for a configuration that is settled.
+
+    >>> said(TrainingConfig(condition="none"))
+    'Both players are told nothing of what kind an image is.'
+    """
+    if config.condition == "none":
+        return "Both players are told nothing of what kind an image is."
+    found = ", found without labels" if config.condition == "clusters" else ""
+    return (
+        f"Both players are told which of {config.generator.classes} {config.condition} an image "
+        f"is of{found} (condition={config.condition})."
+    )
+
+
 def _has_rich_classes(images: ImageSet) -> bool:
     if images.labels is None or len(images.class_names) < 2:
         return False

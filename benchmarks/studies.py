@@ -243,6 +243,14 @@ def missing(record: dict[str, Any], names: list[str], seeds: int) -> Iterator[tu
                     yield name, variant, seed
 
 
+def read_record(path: Path = RESULTS) -> dict[str, Any]:
+    """What has been run so far."""
+    if not path.exists():
+        return {"runs": {}, "summary": {}}
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
 def summarise(name: str, runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
     """Means with intervals, and paired differences to the first variant."""
     study = STUDIES[name]
@@ -306,11 +314,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="only write the tables")
     asked = parser.parse_args()
     if asked.write:
-        block = tables(json.loads(RESULTS.read_text()))
+        block = tables(read_record())
         DOCUMENT.write_text(BLOCK.sub(lambda _: block, DOCUMENT.read_text()))
         return
-    record = json.loads(asked.out.read_text()) if asked.out.exists() else {"runs": {}}
-    record |= {"provenance": provenance("python benchmarks/studies.py"), "threads a run": 1}
+    record = read_record(asked.out) | {
+        "provenance": provenance("python benchmarks/studies.py"),
+        "threads a run": 1,
+    }
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
         todo = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import json
 import re
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def test_every_switch_is_named() -> None:
 
 
 def test_the_tables_are_those_of_the_results() -> None:
-    assert studies.tables(json.loads(studies.RESULTS.read_text())) in PAGE
+    assert studies.tables(studies.read_record()) in PAGE
 
 
 def test_a_study_compares_by_seed() -> None:

@@ -30,7 +30,6 @@ from typing import Any
 import torch
 from minilm_outputs import compare_outputs
 from minilm_tokens import by_kind, hubs, kind_of
-from orthogan.surveys import Survey, survey
 from provenance import matmul_rate, provenance
 from torch import Tensor
 
@@ -40,6 +39,7 @@ from orthogan.geometry.mean_code import mean_code
 from orthogan.geometry.prescribe import CHANGES
 from orthogan.geometry.recover import linear_r2
 from orthogan.rng import stream
+from orthogan.surveys import Survey, survey
 from orthogan.tables import Tables, read_tables
 from orthogan.tables.packages import shipped
 from orthogan.tables.safetensors_file import read_header

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from orthogan.surveys import survey
 from provenance import provenance
 
 from orthogan.errors import MissingExtraError
+from orthogan.surveys import survey
 
 RESULTS = Path(__file__).parent / "results"
 SOURCES = {"words": None, "glove-50d": 20_000}

@@ -58,7 +58,7 @@ NORM_ROWS = 512
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=int, help="only the first tokens, to try it")
-    parser.add_argument("--amplitude", type=float, default=12.0, help="of the enlarged codes")
+    parser.add_argument("--amplitude", type=float, default=2.0, help="of the enlarged codes")
     parser.add_argument(
         "--norm-positions", type=int, nargs="*", default=[0, 1, 511],
         help="positions counted after the whole LayerNorm by brute force",

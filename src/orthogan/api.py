@@ -143,10 +143,11 @@ def train(
         path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
     ) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*pictures.notes, said(settled), *folder.changes):
+        for sentence in (*pictures.notes, *folder.changes):
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
+        display.note(said(settled))
         score = _live_score(pictures)
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")

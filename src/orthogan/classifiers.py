@@ -29,7 +29,7 @@ from orthogan.errors import BundleError, ConfigError
 from orthogan.files import read_json
 from orthogan.networks.classifier import CLASSIFIERS, Classifier
 from orthogan.networks.network import network_config
-from orthogan.request import pick_device, recorded_threads
+from orthogan.request import pick_device, thread_count
 from orthogan.shapes import Features, Pixels
 from orthogan.training.config import BudgetConfig
 from orthogan.training.precision import resolve_precision
@@ -251,7 +251,7 @@ def classify(
     asked = _asked(source, minutes, images, seed, settings, config, size, test)
     path = Path(run) if run is not None else _default_run(asked)
     place = pick_device(device)
-    torch.set_num_threads(threads or recorded_threads(path) or torch.get_num_threads())
+    torch.set_num_threads(thread_count(threads, path))
     lesson = load_lesson(asked.data, asked.seed)
     settled = _fitted(asked, lesson, place)
     name = Path(sys.argv[0]).name

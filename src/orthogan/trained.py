@@ -10,10 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from orthogan import bundle
-from orthogan.bundle.folder import CONFIG_FILE
 from orthogan.bundle.names import RUNS
-from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError, UnknownNameError
-from orthogan.files import read_json
+from orthogan.errors import BundleError, ConfigError, ResumeError, UnknownNameError
 from orthogan.networks import (
     CLASSIFIERS,
     DISCRIMINATORS,
@@ -93,7 +91,7 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
     if path is not None and is_run and (player == "discriminator" or not has_bundle):
         return _from_checkpoint(path, player)
     folder = bundle.resolve(source)
-    if _is_classifier(folder):
+    if bundle.role_of(folder) == "classifier":
         return _from_classifier(folder, player)
     return _from_bundle(folder, player)
 
@@ -108,13 +106,6 @@ def _folder(source: str | Path) -> Path | None:
         except (OSError, ValueError):  # a name too long, or with a zero byte
             return None
     return None
-
-
-def _is_classifier(folder: Path) -> bool:
-    try:
-        return "classifier" in read_json(folder / CONFIG_FILE)
-    except StorageError:
-        return False
 
 
 def _from_bundle(folder: Path, player: str | None) -> Trained:

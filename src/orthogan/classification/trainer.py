@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW
 
 from orthogan import rng
 from orthogan.classification import schedule
-from orthogan.classification.config import AdamWConfig, ClassificationConfig
+from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.distortion import distort
 from orthogan.classification.examples import Examples
 from orthogan.data import Order, to_floats
-from orthogan.errors import DivergedError
 from orthogan.networks.classifier import Classifier
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.stored import restore, stored
+from orthogan.training.supervised import adamw, shorten_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,10 @@ class ClassifierTrainer:
             index = self.order.batch(0, min(STATISTICS_IMAGES, len(examples))).to(device)
             show_tokens(self.network.train(), to_floats(self.images[index]))
         self.average = average_of(self.network)
-        self.optimiser = _adamw(self.network, config.optimiser)
+        chosen = config.optimiser
+        self.optimiser = adamw(
+            self.network, chosen.learning_rate, (chosen.beta1, chosen.beta2), chosen.weight_decay
+        )
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to the network.
@@ -88,7 +90,7 @@ class ClassifierTrainer:
         )
         self.optimiser.zero_grad()
         loss.backward()
-        self._shorten_gradient(float(loss.detach()))
+        shorten_gradient(self.network, config.optimiser.largest_gradient, float(loss.detach()))
         self.optimiser.step()
         self.images_seen += config.batch_size
         step = self.images_seen // config.batch_size
@@ -103,27 +105,9 @@ class ClassifierTrainer:
         images = distort(to_floats(self.images[index]), config.distortion, source)
         return images.contiguous(memory_format=torch.channels_last), self.targets[index]
 
-    def _shorten_gradient(self, loss: float) -> None:
-        largest = self.config.optimiser.largest_gradient
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise DivergedError(
-                f"The loss is {loss:.3g} and the gradient's length {norm:.3g}; "
-                "lower optimiser.learning_rate."
-            )
-
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        modules = {"network": self.network, "average": self.average}
-        return {
-            f"{part}/{name}": tensor.detach().cpu().contiguous()
-            for part, module in modules.items()
-            for name, tensor in module.state_dict().items()
-        } | {
-            f"optimiser/{index}/{name}": tensor.detach().cpu().contiguous()
-            for index, moments in self.optimiser.state_dict()["state"].items()
-            for name, tensor in moments.items()
-        }
+        return stored(self._networks(), {"optimiser": self.optimiser})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -132,20 +116,10 @@ class ClassifierTrainer:
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen = state["images_seen"]
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition("/")
-            parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        self.average.load_state_dict(parts["average"])
-        weights = [p for group in self.optimiser.param_groups for p in group["params"]]
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimiser"].items():
-            number, moment = name.split("/")
-            index = int(number)
-            moments.setdefault(index, {})[moment] = _laid_out_as(weights[index], tensor)
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        restore(tensors, self._networks(), {"optimiser": self.optimiser})
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"network": self.network, "average": self.average}
 
 
 @torch.no_grad()
@@ -156,26 +130,3 @@ def follow(average: nn.Module, network: nn.Module, share: float) -> None:
             mean.lerp_(new, share)
         else:
             mean.copy_(new)
-
-
-def _laid_out_as(weight: Tensor, moment: Tensor) -> Tensor:
-    # The fused optimiser walks through the memory of both, so their strides must agree.
-    if moment.shape != weight.shape:  # the count of steps
-        return moment
-    return torch.empty_like(weight, dtype=moment.dtype).copy_(moment)
-
-
-def _adamw(network: nn.Module, config: AdamWConfig) -> AdamW:
-    # Gains, offsets, position codes and the class token have no scale to keep in check.
-    pulled = {
-        id(part.weight) for part in network.modules() if isinstance(part, nn.Linear | nn.Conv2d)
-    }
-    parameters = list(network.parameters())
-    groups = [
-        {
-            "params": [p for p in parameters if id(p) in pulled],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in parameters if id(p) not in pulled], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)

@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from orthogan import rng
 from orthogan.classification import schedule
-from orthogan.errors import DivergedError
 from orthogan.language.config import LanguageConfig, LanguageOptimiserConfig
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.stored import restore, stored
+from orthogan.training.supervised import adamw, shorten_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ class LanguageTrainer:
         loss = functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten())
         self.optimiser.zero_grad()
         loss.backward()
-        self._shorten_gradient(float(loss.detach()))
+        shorten_gradient(self.network, self.config.optimiser.largest_gradient, float(loss.detach()))
         self.optimiser.step()
         self.images_seen += pieces[:, 1:].numel()
         return StepRecord(bits=loss.detach() / math.log(2))
@@ -83,25 +84,9 @@ class LanguageTrainer:
         offsets = torch.arange(context + 1, device=self.device)
         return self.tokens[torch.from_numpy(starts).to(self.device)[:, None] + offsets]
 
-    def _shorten_gradient(self, loss: float) -> None:
-        largest = self.config.optimiser.largest_gradient
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise DivergedError(
-                f"The loss is {loss:.3g} and the gradient's length {norm:.3g}; "
-                "lower optimiser.learning_rate."
-            )
-
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return {
-            f"network/{name}": tensor.detach().cpu().contiguous()
-            for name, tensor in self.network.state_dict().items()
-        } | {
-            f"optimiser/{index}/{name}": tensor.detach().cpu().contiguous()
-            for index, moments in self.optimiser.state_dict()["state"].items()
-            for name, tensor in moments.items()
-        }
+        return stored({"network": self.network}, {"optimiser": self.optimiser})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -110,31 +95,11 @@ class LanguageTrainer:
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen = state["tokens_seen"]
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition("/")
-            parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimiser"].items():
-            number, moment = name.split("/")
-            moments.setdefault(int(number), {})[moment] = tensor
-        groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        restore(tensors, {"network": self.network}, {"optimiser": self.optimiser})
 
 
 def _optimiser(network: nn.Module, config: LanguageOptimiserConfig) -> Optimizer:
     betas = (config.beta1, config.beta2)
     if config.kind == "muon":
         return Muon(network, config.learning_rate, betas)
-    # Gains, biases, codes and the token table have no scale to keep in check.
-    pulled = {id(part.weight) for part in network.modules() if isinstance(part, nn.Linear)}
-    parameters = list(network.parameters())
-    groups = [
-        {
-            "params": [p for p in parameters if id(p) in pulled],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in parameters if id(p) not in pulled], "weight_decay": 0.0},
-    ]
-    return AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+    return adamw(network, config.learning_rate, betas, config.weight_decay)

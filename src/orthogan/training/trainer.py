@@ -25,6 +25,7 @@ from orthogan.training.conditions import class_shares, clusters_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.stored import restore, stored
 from orthogan.training.watch import SaturationWatch
 
 
@@ -198,20 +199,11 @@ class Trainer:
             DivergedError: a step since the last look was not finite.
         """
         self._settle()
-        parts = {
-            f"{part}/{name}": tensor
-            for part, module in self._modules().items()
-            for name, tensor in module.state_dict().items()
-        } | {
-            f"{part}/{index}/{name}": tensor
-            for part, optimizer in self._optimizers().items()
-            for index, moments in optimizer.state_dict()["state"].items()
-            for name, tensor in moments.items()
-        }
-        if self.clusters is not None:
-            # Another machine may round otherwise, and then find other clusters.
-            parts["clusters"] = self.clusters.to(torch.int32)
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in parts.items()}
+        tensors = stored(self._networks(), self._optimizers())
+        if self.clusters is None:
+            return tensors
+        # Another machine may round otherwise, and then find other clusters.
+        return tensors | {"clusters": self.clusters.cpu().to(torch.int32)}
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -229,17 +221,9 @@ class Trainer:
         self.alarm = CollapseAlarm(**state.get("alarm", {}))
         if self.clusters is not None:
             self.clusters = tensors["clusters"].to(self.clusters)
-        for part, module in self._modules().items():
-            module.load_state_dict(_below(part, tensors))
-        for part, optimizer in self._optimizers().items():
-            moments: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _below(part, tensors).items():
-                index, moment = name.split("/")
-                moments.setdefault(int(index), {})[moment] = tensor
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        restore(tensors, self._networks(), self._optimizers())
 
-    def _modules(self) -> dict[str, nn.Module]:
+    def _networks(self) -> dict[str, nn.Module]:
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -269,12 +253,3 @@ def _with_labels(discriminator: nn.Module, labels: Labels | None) -> Judge:
         return logits
 
     return judge
-
-
-def _below(part: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    prefix = f"{part}/"
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from orthogan.geometry.guarded import GuardedScores
+from orthogan.geometry.open_positions import settle_open
 from orthogan.geometry.pairs import Contest, Depths, depths_of_pairs, near_depths, report
 from orthogan.geometry.tally import Tally
 
 NEAR = 32  # near tokens; every position is looked at for each
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = 64
 FLOOR_ROUNDING = 1 - 1e-5
 
 
@@ -35,20 +37,17 @@ class Stakes:
     floor: float
     curve: Tensor | None
 
-    def matter(
-        self, rows: Tensor, gap: Tensor, peak: Tensor, trough: Tensor, open_trough: Tensor
-    ) -> Tensor:
-        """Whether another token may change the result, as far as bounds tell.
+    def matter(self, rows: Tensor, gap: Tensor, peak: Tensor, trough: Tensor) -> Tensor:
+        """Whether another token may be the deepest or the first to flip, as far as bounds tell.
 
         Args:
             rows: Place of the displaced token among those at hand.
             gap: Lower bounds of the gaps.
             peak: Upper bounds of the other token's pulls at some positions.
             trough: Lower bounds of the displaced token's pulls at these positions.
-            open_trough: The same at those positions only that it is not known to flip at.
         """
         bound = peak - trough
-        matters = (gap < peak - open_trough) | (gap <= self.tolerance * bound)
+        matters = gap <= self.tolerance * bound
         if self.curve is not None:
             distance = (gap.clamp_min(0) * self.curve[rows]).sqrt()
             matters |= bound - gap > self.floor * FLOOR_ROUNDING * distance
@@ -78,18 +77,14 @@ def _with_far(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, near:
     scores = contest.scores
     curve = None if scores.curve is None else 2 * scores.curve[tokens]
     stakes = Stakes(tally.tolerance, tally.worst.raised_floor(near.low), curve)
-    low_pulls = scores.low_pulls(tokens)
-    open_pulls = low_pulls.masked_fill(tally.flips[tokens], torch.inf)
-    troughs, open_troughs = (
-        torch.stack([pulls[:, span].amin(1) for span in scores.groups], 1)
-        for pulls in (low_pulls, open_pulls)
-    )
-    index = torch.arange(len(tokens))[:, None]
-    some = stakes.matter(index, gap, scores.peak, troughs.amin(1, True), open_troughs.amin(1, True))
-    row, other = some.nonzero(as_tuple=True)
+    troughs = scores.group_low[tokens]
+    row, other = _reachable(scores, tally.tolerance, gap, troughs.amin(1, True))
     gaps = gap[row, other]
-    peaks = scores.group_top[other]
-    needed = stakes.matter(row[:, None], gaps[:, None], peaks, troughs[row], open_troughs[row])
+    settle_open(contest, tally, tokens, row, other, gaps)
+    some = stakes.matter(row, gaps, scores.peak[other], troughs.amin(1)[row]).nonzero().flatten()
+    row, other, gaps = row[some], other[some], gaps[some]
+    peaks, low_ends = scores.group_top.index_select(0, other), troughs.index_select(0, row)
+    needed = stakes.matter(row[:, None], gaps[:, None], peaks, low_ends)
     best, low, high = near.best.clone(), near.low.clone(), near.high.clone()
     for number, span in enumerate(scores.groups):
         pairs = needed[:, number].nonzero().flatten()
@@ -99,5 +94,21 @@ def _with_far(contest: Contest, tally: Tally, tokens: Tensor, gap: Tensor, near:
             for whole, part in ((best, depths.best), (low, depths.low), (high, depths.high)):
                 whole[:, span][place] = whole[:, span][place].maximum(part)
     if scores.curve is None:  # those that were not looked at may be the deepest
-        high = torch.where(tally.flips[tokens], scores.depth_caps(tokens), high)
+        lost = tally.flips[tokens]
+        high = torch.where(lost, scores.depth_caps(tokens), high)
+        best = best.masked_fill(lost, torch.inf)
     return Depths(best, low, high)
+
+
+def _reachable(
+    scores: GuardedScores, tolerance: float, gap: Tensor, trough: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Place of a token and another token that may take it, at the codes' length or the tolerance.
+
+    What flips at no position at all is neither open nor deep.
+    """
+    peak = scores.peak
+    if tolerance > 1:
+        peak, trough = tolerance * peak.clamp_min(0), tolerance * trough.clamp_max(0)
+    row, other = (gap - peak <= -trough).nonzero(as_tuple=True)
+    return row, other

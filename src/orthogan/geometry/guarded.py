@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from orthogan.geometry.readers import Reader
 from orthogan.geometry.tables import binary_scale
@@ -102,6 +103,11 @@ class GuardedScores:
             lows.append(group.amin(1) - self.lengths * slack.max())
         return torch.stack(lows, 1)
 
+    @cached_property
+    def grouped_pulls(self) -> Tensor:
+        """The upper bounds once more, `tokens groups GROUP`; minus infinity past the end."""
+        return in_groups(self.pulls, -torch.inf)
+
     def pair_guards(self, first: Tensor, second: Tensor) -> Tensor:
         """How far the lower bounds of the gaps of pairs may lie below the gaps."""
         return 2 * (self.own_guard[first] + self.other_guard[second])
@@ -170,6 +176,14 @@ def guarded_scores(reader: Reader, codes: Tensor, rest: Tensor) -> GuardedScores
         curve=curve,
         rest=(rest * (1 - 1e-6 * rest.sign())).float(),
     )
+
+
+def in_groups(values: Tensor, fill: float) -> Tensor:
+    """The last axis, positions, as groups of `GROUP`; the last one is filled up."""
+    missing = -values.shape[-1] % GROUP
+    filled = pad(values, (0, missing), value=fill) if missing else values
+    grouped: Tensor = filled.unflatten(-1, (-1, GROUP))
+    return grouped
 
 
 def _share(width: int) -> float:

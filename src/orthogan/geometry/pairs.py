@@ -62,20 +62,33 @@ def depths_of_pairs(
 
     Yields tokens, each once in all, and how deep they are at these positions.
     """
-    rows, counts = first.unique_consecutive(return_counts=True)
+    for tokens, place, present in runs(first, span.stop - span.start):
+        gaps = gap[place].masked_fill_(~present, torch.inf)
+        yield tokens, near_depths(contest, tally, tokens, second[place], gaps, span)
+
+
+def runs(first: Tensor, width: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Equal neighbours in `first`, gathered into rows: some runs of about one length at a time.
+
+    Args:
+        first: Sorted values.
+        width: Numbers that the caller holds for every place; a batch has about `BLOCK_VALUES`.
+
+    Yields:
+        The value of each run, the places of its members (one row a run), and which of these are
+        there.
+    """
+    values, counts = first.unique_consecutive(return_counts=True)
     starts = counts.cumsum(0) - counts
     order = counts.sort(descending=True, stable=True).indices
     done = 0
     while done < len(order):
-        width = int(counts[order[done]])
-        size = max(1, BLOCK_VALUES // (width * (span.stop - span.start)))
-        batch = order[done : done + size]
-        column = torch.arange(width)
+        longest = int(counts[order[done]])
+        batch = order[done : done + max(1, BLOCK_VALUES // (longest * width))]
+        column = torch.arange(longest)
         place = (starts[batch, None] + column).clamp_max(len(first) - 1)
-        present = column < counts[batch, None]
-        gaps = gap[place].masked_fill(~present, torch.inf)
-        yield rows[batch], near_depths(contest, tally, rows[batch], second[place], gaps, span)
-        done += size
+        yield values[batch], place, column < counts[batch, None]
+        done += len(batch)
 
 
 def near_depths(
@@ -107,14 +120,36 @@ def near_depths(
     if bool(doubtful.any()):
         row, column, t = ((lead > 0) & doubtful[:, None, :]).nonzero(as_tuple=True)
         decide(contest, tally, tokens[row], others[row, column], span.start + t)
+    return _depths(contest, tally, tokens, others, gap, span, lead, margin)
+
+
+def _depths(
+    contest: Contest,
+    tally: Tally,
+    tokens: Tensor,
+    others: Tensor,
+    gap: Tensor,
+    span: slice,
+    lead: Tensor,
+    margin: Tensor,
+) -> Depths:
+    """How deep the tokens are; of those that cannot be among the worst, loose bounds."""
+    best = lead.amax(1)
     if not bool((best > 0).any()):
         return Depths(best, best, best)
     near, far = (
         1 / distance.clamp_min(TINY).masked_fill(gap.isinf(), 1)
-        for distance in scores.distances(tokens[:, None], others, gap)
+        for distance in contest.scores.distances(tokens[:, None], others, gap)
     )
-    high = (lead * near[:, :, None]).amax(1).minimum(scores.depth_caps(tokens, span))
-    low = ((lead - margin[:, None, :]) * far[:, :, None]).amax(1).clamp_min(0)
+    caps = contest.scores.depth_caps(tokens, span)
+    high = (best * near.amax(1, True)).minimum(caps)
+    low = torch.zeros_like(high)
+    deep = ((best > 0) & (high >= tally.worst.floor)).any(1).nonzero().flatten()
+    if len(deep):
+        lead = lead[deep]
+        high[deep] = (lead * near[deep, :, None]).amax(1).minimum(caps[deep])
+        lead -= margin[deep, None]
+        low[deep] = (lead * far[deep, :, None]).amax(1).clamp_min(0)
     return Depths(best, low, high)
 
 

@@ -34,7 +34,7 @@ from orthogan.training.trainer import Trainer
 def test_a_finished_run_leaves_everything(
     train_tiny, scored_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "METRICS_EVERY_S", 0.0)
     path = tmp_path / "runs" / "mine"
     run = train_tiny(path, source=scored_file)
     assert (run.path, run.status, run.images_seen) == (path, "done", 320)

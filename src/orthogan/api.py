@@ -26,7 +26,7 @@ from orthogan.request import (
     wanted_images,
 )
 from orthogan.shapes import Pixels
-from orthogan.training.conditions import said
+from orthogan.training.conditions import kept_clusters, said
 from orthogan.training.config import TrainingConfig
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder, describe_machine
@@ -151,8 +151,8 @@ def train(
         score = _live_score(pictures)
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
-        session = Session(Trainer(settled, pictures, place), folder, display, score)
-        return _stopped(folder, *session.train())
+        trainer = Trainer(settled, pictures, place, kept_clusters(path))
+        return _stopped(folder, *Session(trainer, folder, display, score).train())
 
 
 def evaluate(

@@ -25,7 +25,7 @@ from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.config import read_config_file
 from orthogan.data.image_set import ImageSet
 from orthogan.data.named import read_named
-from orthogan.errors import BundleError, ConfigError
+from orthogan.errors import ConfigError
 from orthogan.files import read_json
 from orthogan.networks.classifier import CLASSIFIERS, Classifier
 from orthogan.networks.network import network_config
@@ -288,14 +288,9 @@ def load_classifier(
     """
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_classifier(bundle.resolve(source))
-    network = network_config(CLASSIFIERS, stored.classifier_config).build()
-    try:
-        network.load_state_dict(stored.tensors)
-    except RuntimeError:
-        raise BundleError(
-            f"{stored.path}: the weights do not fit the network that config.json describes."
-        ) from None
+    stored = bundle.load_bundle(bundle.resolve(source), "classifier")
+    network = network_config(CLASSIFIERS, stored.network_config).build()
+    stored.fill(network)
     return ImageClassifier(
         network=network.eval().requires_grad_(False).to(place),
         scheme=LabelScheme(tuple(stored.data["class_names"]), stored.data["label_parts"]),

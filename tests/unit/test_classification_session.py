@@ -16,7 +16,7 @@ import torch
 from disturbances import EACH_STEP, NEVER, Killed
 from PIL import Image
 
-from orthogan.bundle import load_classifier
+from orthogan.bundle import load_bundle
 from orthogan.classification import session
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.errors import DataError, DivergedError, ResumeError
@@ -81,7 +81,7 @@ def test_a_finished_run_leaves_everything(
     assert [line["images_seen"] for line in steps] == list(range(16, 321, 16))
     assert all(np.isfinite(line["loss"]) for line in steps)
     assert sum(line["event"] == "score" for line in records) == 20
-    bundle = load_classifier(path / "bundle")
+    bundle = load_bundle(path / "bundle", "classifier")
     assert bundle.data["class_names"] == ["0", "1", "2", "3"]
     assert bundle.data["label_parts"] == 1
     assert bundle.card["scores"]["accuracy"] == stored["scores"]["accuracy"]
@@ -130,7 +130,7 @@ def test_a_kill_between_the_end_and_the_bundle(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "save_classifier", killed)
+        patch.setattr(session, "save_bundle", killed)
         with pytest.raises(Killed):
             classify_tiny(tmp_path / "run")
     assert record(tmp_path / "run")["status"] == "running"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from orthogan.bundle import save_classifier
+from orthogan.bundle import save_bundle
 from orthogan.classification.examples import Examples, Lesson
 from orthogan.classification.look import look
 from orthogan.classification.passes import probabilities
@@ -80,9 +80,10 @@ class ClassificationSession(Sitting[ClassifierTrainer]):
 
     def _save_bundle(self, score: ClassifierScore) -> None:
         config, lesson = self.config, self.lesson
-        save_classifier(
+        save_bundle(
             self.run.bundle_path,
-            classifier_config=config.network.to_dict(),
+            role="classifier",
+            network_config=config.network.to_dict(),
             tensors=self.trainer.average.state_dict(),
             data={
                 "source": config.data.source,

@@ -88,7 +88,7 @@ class LanguageSession(Sitting[LanguageTrainer]):
         config, lesson = self.config, self.lesson
         save_language(
             self.run.bundle_path,
-            language_config=config.network.to_dict(),
+            network_config=config.network.to_dict(),
             vocabulary=lesson.tokeniser.to_dict(),
             tensors=self.trainer.network.state_dict(),
             data={

@@ -130,7 +130,7 @@ class Session(Sitting[Trainer]):
         config, images = self.config, self.trainer.images
         save_bundle(
             self.run.bundle_path,
-            generator_config=config.generator.to_dict(),
+            network_config=config.generator.to_dict(),
             tensors=self.trainer.average.state_dict(),
             data={
                 "source": config.data.source,

@@ -261,6 +261,15 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     assert learn_tiny(tmp_path / "run").status == "done"  # how often to save may change
 
 
+def test_a_run_from_before_a_setting_was_there_goes_on(learn_tiny, tmp_path: Path) -> None:
+    first = learn_tiny(tmp_path / "run", tokens=32)
+    written = record(tmp_path / "run")
+    del written["config"]["optimiser"]["kind"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(written))
+    again = learn_tiny(tmp_path / "run", tokens=32)
+    assert (again.status, again.seconds) == ("done", first.seconds)
+
+
 def test_a_diverged_run_keeps_its_checkpoint(
     learn_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
     trained = load_bundle(run.path / "bundle")
     save_bundle(
         ASSETS / "mnist-demo",
-        generator_config=trained.generator_config,
+        network_config=trained.network_config,
         tensors=trained.tensors,
         data=trained.data,
         card={

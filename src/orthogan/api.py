@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +19,22 @@ from orthogan.models import Model, load, sample
 from orthogan.request import (
     default_run,
     fitted,
+    open_run,
     pick_device,
     requested,
     thread_count,
     wanted_images,
 )
 from orthogan.shapes import Pixels
-from orthogan.training.conditions import said
+from orthogan.training.conditions import kept_clusters, said
 from orthogan.training.config import TrainingConfig
 from orthogan.training.progress import ProgressDisplay
-from orthogan.training.run_folder import RunFolder, describe_machine
+from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import Session
 from orthogan.training.trainer import Trainer
 
 __all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
 
-# Settings that change nothing about the trained weights.
-MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
 # Sources that come with real images the generator never sees.
 _WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
@@ -131,17 +129,12 @@ def train(
         StorageError: the run folder cannot be written.
     """
     asked = requested(source, model, minutes, images, seed, settings, config, size)
-    path = Path(run) if run is not None else default_run(asked, model)
+    path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
     place = pick_device(device)
     torch.set_num_threads(thread_count(threads, path))
     pictures = wanted_images(asked)
     settled = fitted(asked, pictures, place)
-    provenance = describe_machine(
-        device=str(place), data_fingerprint=pictures.fingerprint(), command=_command()
-    )
-    with RunFolder.open(
-        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
-    ) as folder:
+    with open_run(path, settled, place, pictures.fingerprint()) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*pictures.notes, *folder.changes):
             display.note(sentence)
@@ -151,8 +144,8 @@ def train(
         score = _live_score(pictures)
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
-        session = Session(Trainer(settled, pictures, place), folder, display, score)
-        return _stopped(folder, *session.train())
+        trainer = Trainer(settled, pictures, place, kept_clusters(path))
+        return _stopped(folder, *Session(trainer, folder, display, score).train())
 
 
 def evaluate(
@@ -225,11 +218,6 @@ def _live_score(images: ImageSet) -> LiveScore | None:
         return LiveScore(images)
     except ConfigError:
         return None
-
-
-def _command() -> list[str]:
-    name = Path(sys.argv[0]).name
-    return [name, *sys.argv[1:]] if name == "orthogan" else []
 
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> Run:

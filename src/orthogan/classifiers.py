@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,22 +21,23 @@ from orthogan.classification.look import look
 from orthogan.classification.scoring import score_answers
 from orthogan.classification.session import ClassificationSession
 from orthogan.classification.trainer import ClassifierTrainer
-from orthogan.config import read_config_file
 from orthogan.data.image_set import ImageSet
 from orthogan.data.named import read_named
-from orthogan.errors import BundleError, ConfigError
 from orthogan.files import read_json
 from orthogan.networks.classifier import CLASSIFIERS, Classifier
 from orthogan.networks.network import network_config
-from orthogan.request import pick_device, thread_count
+from orthogan.request import (
+    default_run,
+    image_budget,
+    laid_over,
+    open_run,
+    pick_device,
+    thread_count,
+)
 from orthogan.shapes import Features, Pixels
-from orthogan.training.config import BudgetConfig
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
-from orthogan.training.run_folder import RunFolder, describe_machine
-
-# Settings that change nothing about the trained weights.
-MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s"})
+from orthogan.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,20 +249,15 @@ def classify(
         StorageError: the run folder cannot be written.
     """
     asked = _asked(source, minutes, images, seed, settings, config, size, test)
-    path = Path(run) if run is not None else _default_run(asked)
+    path = (
+        Path(run) if run is not None else default_run(asked.data.source, "classifier", asked.seed)
+    )
     place = pick_device(device)
     torch.set_num_threads(thread_count(threads, path))
     lesson = load_lesson(asked.data, asked.seed)
     settled = _fitted(asked, lesson, place)
-    name = Path(sys.argv[0]).name
-    provenance = describe_machine(
-        device=str(place),
-        data_fingerprint=f"{lesson.train.images.fingerprint()}+{lesson.test.images.fingerprint()}",
-        command=[name, *sys.argv[1:]] if name == "orthogan" else [],
-    )
-    with RunFolder.open(
-        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
-    ) as folder:
+    fingerprints = [examples.images.fingerprint() for examples in (lesson.train, lesson.test)]
+    with open_run(path, settled, place, "+".join(fingerprints)) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
             display.note(sentence)
@@ -288,14 +283,9 @@ def load_classifier(
     """
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_classifier(bundle.resolve(source))
-    network = network_config(CLASSIFIERS, stored.classifier_config).build()
-    try:
-        network.load_state_dict(stored.tensors)
-    except RuntimeError:
-        raise BundleError(
-            f"{stored.path}: the weights do not fit the network that config.json describes."
-        ) from None
+    stored = bundle.load_bundle(bundle.resolve(source), "classifier")
+    network = network_config(CLASSIFIERS, stored.network_config).build()
+    stored.fill(network)
     return ImageClassifier(
         network=network.eval().requires_grad_(False).to(place),
         scheme=LabelScheme(tuple(stored.data["class_names"]), stored.data["label_parts"]),
@@ -316,21 +306,9 @@ def _asked(
     size: int | None,
     test: str | Path | None,
 ) -> ClassificationConfig:
-    if minutes is not None and images is not None:
-        raise ConfigError("A time budget and an image budget exclude one another; give one.")
-    base = ClassificationConfig()
-    if config is not None:
-        base = base.merge(read_config_file(Path(config)))
-    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if images is not None:
-        changes["budget"] = BudgetConfig(images=images).to_dict()
-    if minutes is not None:
-        changes["budget"] = BudgetConfig(seconds=60 * minutes).to_dict()
-    texts = {"source": source, "test": test}
-    given: dict[str, Any] = {name: str(value) for name, value in texts.items() if value is not None}
-    if size is not None:
-        given["size"] = size
-    return base.evolve(**changes, data=base.data.to_dict() | given).evolve(*settings)
+    budget = image_budget(minutes, images)
+    facts = {"source": source, "test": test, "size": size}
+    return laid_over(ClassificationConfig(), config, seed, budget, facts, settings)
 
 
 def _fitted(
@@ -351,11 +329,6 @@ def _fitted(
     with rng.initialisation(config.seed, "check"):
         settled.network.build()
     return settled
-
-
-def _default_run(config: ClassificationConfig) -> Path:
-    name = Path(config.data.source).stem or "images"
-    return Path("runs") / f"{name.replace(':', '-')}-classifier-{config.seed}"
 
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:

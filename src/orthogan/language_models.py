@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor
 
 from orthogan import bundle, rng
-from orthogan.config import read_config_file
 from orthogan.errors import ConfigError
 from orthogan.files import read_json
 from orthogan.language.config import LanguageBudgetConfig, LanguageConfig, without_effect
@@ -25,14 +23,11 @@ from orthogan.language.tables import network_of, tables_of_network, tokeniser_of
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.language.transformer import LanguageTransformer
-from orthogan.request import pick_device, thread_count
+from orthogan.request import laid_over, open_run, pick_device, thread_count
 from orthogan.tables import Tables
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
-from orthogan.training.run_folder import RunFolder, describe_machine
-
-# Settings that change nothing about the trained weights.
-MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s"})
+from orthogan.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,13 +203,7 @@ def train_language(
     torch.set_num_threads(thread_count(threads, path))
     lesson = load_lesson(asked.data, asked.network.context)
     settled = _fitted(asked, lesson, place)
-    name = Path(sys.argv[0]).name
-    provenance = describe_machine(
-        device=str(place),
-        data_fingerprint=lesson.fingerprint,
-        command=[name, *sys.argv[1:]] if name == "orthogan" else [],
-    )
-    with RunFolder.open(path, settled.to_dict(), provenance, may_change=MAY_CHANGE) as folder:
+    with open_run(path, settled, place, lesson.fingerprint) as folder:
         display = ProgressDisplay(path.name, show_progress)
         for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
             display.note(sentence)
@@ -262,17 +251,11 @@ def _asked(
 ) -> LanguageConfig:
     if minutes is not None and tokens is not None:
         raise ConfigError("A time budget and a token budget exclude one another; give one.")
-    base = LanguageConfig()
-    if config is not None:
-        base = base.merge(read_config_file(Path(config)))
-    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if tokens is not None:
-        changes["budget"] = LanguageBudgetConfig(tokens=tokens).to_dict()
+    budget = None if tokens is None else LanguageBudgetConfig(tokens=tokens)
     if minutes is not None:
-        changes["budget"] = LanguageBudgetConfig(seconds=60 * minutes).to_dict()
-    where = {"source": None if source is None else str(source), "tokeniser": tokeniser}
-    given = {name: value for name, value in where.items() if value is not None}
-    asked = base.evolve(**changes, data=base.data.to_dict() | given).evolve(*settings)
+        budget = LanguageBudgetConfig(seconds=60 * minutes)
+    facts = {"source": source, "tokeniser": tokeniser}
+    asked = laid_over(LanguageConfig(), config, seed, budget, facts, settings)
     if not asked.data.source:
         raise ConfigError("Name the text to learn from: a file or a folder of .txt files.")
     # A run is looked at from other folders than the one it was started in.

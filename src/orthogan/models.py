@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from orthogan import bundle
-from orthogan.errors import BundleError
 from orthogan.grid import grid, png
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
@@ -51,16 +50,11 @@ def load(source: str | Path) -> Model:
         UnknownNameError: nothing of that name.
     """
     stored = bundle.load_bundle(bundle.resolve(source))
-    generator = network_config(GENERATORS, stored.generator_config).build()
-    try:
-        generator.load_state_dict(stored.tensors)
-    except RuntimeError:
-        raise BundleError(
-            f"{stored.path}: the weights do not fit the network that config.json describes."
-        ) from None
+    generator = network_config(GENERATORS, stored.network_config).build()
+    stored.fill(generator)
     return Model(
         generator=generator.eval(),
-        config=stored.generator_config,
+        config=stored.network_config,
         data=stored.data,
         card=stored.card,
         path=stored.path,

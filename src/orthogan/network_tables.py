@@ -93,18 +93,12 @@ def save_codes(source: str | Path, out: str | Path, codes: Tensor, change: str) 
     config = found.network.config.to_dict() | {"positions": "learned"}
     tensors = found.network.state_dict() | {name: codes.to(old.dtype)}
     kept = {"title", "summary", "command", "licence", "seed", "images seen"}
-    if isinstance(found.network, Classifier):
-        stored = bundle.load_classifier(found.where)
-        card = {key: value for key, value in stored.card.items() if key in kept}
-        card["position codes"] = change
-        return bundle.save_classifier(
-            Path(out), classifier_config=config, tensors=tensors, data=stored.data, card=card
-        )
-    made = bundle.load_bundle(found.where)
-    card = {key: value for key, value in made.card.items() if key in kept}
+    role: bundle.ImageRole = "classifier" if isinstance(found.network, Classifier) else "generator"
+    stored = bundle.load_bundle(found.where, role)
+    card = {key: value for key, value in stored.card.items() if key in kept}
     card["position codes"] = change
     return bundle.save_bundle(
-        Path(out), generator_config=config, tensors=tensors, data=made.data, card=card
+        Path(out), role=role, network_config=config, tensors=tensors, data=stored.data, card=card
     )
 
 

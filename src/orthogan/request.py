@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from orthogan import data, rng
-from orthogan.config import read_config_file
+from orthogan.config import Config, read_config_file
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, OrthoganError, UnknownNameError
 from orthogan.files import read_json
@@ -17,9 +18,14 @@ from orthogan.recipes import RECIPES
 from orthogan.training.conditions import settled_condition
 from orthogan.training.config import BudgetConfig, TrainingConfig
 from orthogan.training.precision import resolve_precision
+from orthogan.training.run_folder import RunFolder, describe_machine
 
 # Far above any gain; a process that starts more than it may is killed by the system.
 MOST_THREADS = 1024
+# Settings that change nothing about the trained weights.
+MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
+
+RunConfigT = TypeVar("RunConfigT", bound=Config)
 
 
 def requested(
@@ -40,22 +46,52 @@ def requested(
         ConfigError: a setting is unknown, does not fit, or clashes with another.
         UnknownNameError: no such recipe.
     """
+    budget = image_budget(minutes, images)
+    facts = {"source": source, "size": size}
+    asked = laid_over(RECIPES[model](), config, seed, budget, facts, settings)
+    # A run is looked at from other folders than the one it was started in.
+    return asked.evolve(data=asked.data.to_dict() | {"source": data.settled(asked.data.source)})
+
+
+def image_budget(minutes: float | None, images: int | None) -> BudgetConfig | None:
+    """The budget in time or in images, whichever is given; None if neither is.
+
+    Raises:
+        ConfigError: both are given, or one is not positive.
+    """
     if minutes is not None and images is not None:
         raise ConfigError("A time budget and an image budget exclude one another; give one.")
-    base = RECIPES[model]()
+    if minutes is not None:
+        return BudgetConfig(seconds=60 * minutes)
+    return None if images is None else BudgetConfig(images=images)
+
+
+def laid_over(
+    base: RunConfigT,
+    config: Path | str | None,
+    seed: int | None,
+    budget: Config | None,
+    facts: Mapping[str, Any],
+    settings: Sequence[str],
+) -> RunConfigT:
+    """`base` under the file `config`, under the other arguments, under `settings`.
+
+    `facts` are settings of the data by name. None, in them as elsewhere, leaves what is below.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+    """
     if config is not None:
         base = base.merge(read_config_file(Path(config)))
     changes: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if images is not None:
-        changes["budget"] = BudgetConfig(images=images).to_dict()
-    if minutes is not None:
-        changes["budget"] = BudgetConfig(seconds=60 * minutes).to_dict()
-    where = {"source": None if source is None else str(source), "size": size}
-    given = {name: value for name, value in where.items() if value is not None}
-    changes["data"] = base.data.to_dict() | given
-    asked = base.evolve(**changes).evolve(*settings)
-    # A run is looked at from other folders than the one it was started in.
-    return asked.evolve(data=asked.data.to_dict() | {"source": data.settled(asked.data.source)})
+    if budget is not None:
+        changes["budget"] = budget.to_dict()
+    given = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in facts.items()
+        if value is not None
+    }
+    return base.evolve(**changes, data=base.to_dict()["data"] | given).evolve(*settings)
 
 
 def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> TrainingConfig:
@@ -131,7 +167,29 @@ def recorded_threads(path: Path) -> int | None:
         return None
 
 
-def default_run(config: TrainingConfig, model: str) -> Path:
-    """`runs/<data>-<model>-<seed>`."""
-    name = Path(config.data.source).stem or "images"
-    return Path("runs") / f"{name.replace(':', '-')}-{model}-{config.seed}"
+def default_run(source: str, model: str, seed: int) -> Path:
+    """`runs/<data>-<model>-<seed>`.
+
+    >>> default_run("data/cats.zip", "classifier", 0).as_posix()
+    'runs/cats-classifier-0'
+    """
+    name = Path(source).stem or "images"
+    return Path("runs") / f"{name.replace(':', '-')}-{model}-{seed}"
+
+
+def open_run(path: Path, settled: Config, device: torch.device, data_fingerprint: str) -> RunFolder:
+    """The folder of the run, created or re-opened, with what makes it written down.
+
+    Raises:
+        ResumeError: the folder holds another run, or something else.
+        StorageError: it cannot be created or written.
+    """
+    name = Path(sys.argv[0]).name
+    provenance = describe_machine(
+        device=str(device),
+        data_fingerprint=data_fingerprint,
+        command=[name, *sys.argv[1:]] if name == "orthogan" else [],
+    )
+    return RunFolder.open(
+        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
+    )

@@ -90,10 +90,7 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
     has_bundle = path is None or bundle.is_bundle(path) or bundle.is_bundle(path / "bundle")
     if path is not None and is_run and (player == "discriminator" or not has_bundle):
         return _from_checkpoint(path, player)
-    folder = bundle.resolve(source)
-    if bundle.role_of(folder) == "classifier":
-        return _from_classifier(folder, player)
-    return _from_bundle(folder, player)
+    return _from_bundle(bundle.resolve(source), player)
 
 
 def _folder(source: str | Path) -> Path | None:
@@ -109,21 +106,17 @@ def _folder(source: str | Path) -> Path | None:
 
 
 def _from_bundle(folder: Path, player: str | None) -> Trained:
-    if player == "discriminator":
+    role: bundle.ImageRole = "classifier" if bundle.role_of(folder) == "classifier" else "generator"
+    if role == "classifier":
+        _refuse_player(folder, player)
+    elif player == "discriminator":
         raise BundleError(
             f"{folder}: a bundle holds a generator alone; the discriminator lies in the "
             "checkpoints of a run folder."
         )
-    stored = bundle.load_bundle(folder)
-    network = _built("generator", stored.generator_config, stored.tensors, folder)
-    return Trained(network=network, role="generator", data=stored.data, where=folder)
-
-
-def _from_classifier(folder: Path, player: str | None) -> Trained:
-    _refuse_player(folder, player)
-    stored = bundle.load_classifier(folder)
-    network = _built("classifier", stored.classifier_config, stored.tensors, folder)
-    return Trained(network=network, role="classifier", data=stored.data, where=folder)
+    stored = bundle.load_bundle(folder, role)
+    network = _built(role, stored.network_config, stored.tensors, folder)
+    return Trained(network=network, role=role, data=stored.data, where=folder)
 
 
 def _from_checkpoint(run: Path, player: str | None) -> Trained:

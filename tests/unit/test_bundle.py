@@ -11,11 +11,9 @@ import torch
 from orthogan.bundle import (
     is_bundle,
     load_bundle,
-    load_classifier,
     names,
     resolve,
     save_bundle,
-    save_classifier,
     shipped_names,
 )
 from orthogan.bundle.tensors import pack
@@ -34,7 +32,7 @@ CARD = {
 def make(folder: Path) -> Path:
     return save_bundle(
         folder,
-        generator_config=GENERATOR,
+        network_config=GENERATOR,
         tensors={"w": torch.arange(6.0).reshape(2, 3)},
         data={"size": 28, "class_names": ["0", "1"]},
         card=CARD,
@@ -49,7 +47,7 @@ def change(folder: Path, **fields: object) -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     bundle = load_bundle(make(tmp_path / "model"))
-    assert bundle.generator_config == GENERATOR
+    assert bundle.network_config == GENERATOR
     assert bundle.tensors["w"].tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
     assert bundle.data["class_names"] == ["0", "1"]
     assert bundle.card == CARD
@@ -200,9 +198,10 @@ def test_is_bundle(tmp_path: Path) -> None:
 
 
 def make_classifier(folder: Path) -> Path:
-    return save_classifier(
+    return save_bundle(
         folder,
-        classifier_config={"kind": "attention", "width": 8},
+        role="classifier",
+        network_config={"kind": "attention", "width": 8},
         tensors={"w": torch.arange(6.0)},
         data={"class_names": ["cat", "dog"], "label_parts": 1},
         card={"scores": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}},
@@ -210,8 +209,8 @@ def make_classifier(folder: Path) -> Path:
 
 
 def test_classifiers_round_trip(tmp_path: Path) -> None:
-    bundle = load_classifier(make_classifier(tmp_path / "model"))
-    assert bundle.classifier_config == {"kind": "attention", "width": 8}
+    bundle = load_bundle(make_classifier(tmp_path / "model"), "classifier")
+    assert bundle.network_config == {"kind": "attention", "width": 8}
     assert bundle.tensors["w"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     assert bundle.data["class_names"] == ["cat", "dog"]
     names = {path.name for path in bundle.path.iterdir()}
@@ -223,13 +222,13 @@ def test_classifiers_round_trip(tmp_path: Path) -> None:
 
 def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="holds a generator, not a classifier; use it with"):
-        load_classifier(make(tmp_path / "generator"))
+        load_bundle(make(tmp_path / "generator"), "classifier")
     with pytest.raises(BundleError, match="holds a classifier, not a generator; use it with"):
         load_bundle(make_classifier(tmp_path / "classifier"))
     folder = make_classifier(tmp_path / "classifier")
     change(folder, classifier="drop")
     with pytest.raises(BundleError, match="'classifier' is missing"):
-        load_classifier(folder)
+        load_bundle(folder, "classifier")
 
 
 def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
@@ -237,11 +236,11 @@ def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
 
     assert role_of(make(tmp_path / "generator")) == "generator"
     parts = {"tensors": {"w": torch.zeros(1)}, "data": {}, "card": {}}
-    assert role_of(save_classifier(tmp_path / "c", classifier_config={}, **parts)) == "classifier"
+    assert role_of(make_classifier(tmp_path / "classifier")) == "classifier"
     words = {"tokeniser": "words", "entries": ["\u00e9", "b"]}
-    folder = save_language(tmp_path / "l", language_config={"width": 8}, vocabulary=words, **parts)
+    folder = save_language(tmp_path / "l", network_config={"width": 8}, vocabulary=words, **parts)
     assert role_of(folder) == "language"
     assert role_of(tmp_path) is None
     found = load_language(folder)
-    assert (found.vocabulary, found.language_config) == (words, {"width": 8})
+    assert (found.vocabulary, found.network_config) == (words, {"width": 8})
     assert "An orthogan language model" in (folder / "README.md").read_text()

@@ -16,10 +16,11 @@ import torch
 from disturbances import EACH_STEP, NEVER, Killed
 from PIL import Image
 
-from orthogan.bundle import load_classifier
+from orthogan.bundle import load_bundle
 from orthogan.classification import session
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.errors import DataError, DivergedError, ResumeError
+from orthogan.training import sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_folder import read_metrics
@@ -57,7 +58,7 @@ def final_bits(run: Path) -> tuple[bytes, bytes]:
 def test_a_finished_run_leaves_everything(
     classify_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "METRICS_EVERY_S", 0.0)
     path = tmp_path / "runs" / "mine"
     run = classify_tiny(path, "score_every_s=1e-6")
     assert (run.path, run.status, run.images_seen) == (path, "done", 320)
@@ -80,7 +81,7 @@ def test_a_finished_run_leaves_everything(
     assert [line["images_seen"] for line in steps] == list(range(16, 321, 16))
     assert all(np.isfinite(line["loss"]) for line in steps)
     assert sum(line["event"] == "score" for line in records) == 20
-    bundle = load_classifier(path / "bundle")
+    bundle = load_bundle(path / "bundle", "classifier")
     assert bundle.data["class_names"] == ["0", "1", "2", "3"]
     assert bundle.data["label_parts"] == 1
     assert bundle.card["scores"]["accuracy"] == stored["scores"]["accuracy"]
@@ -129,7 +130,7 @@ def test_a_kill_between_the_end_and_the_bundle(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(session, "save_classifier", killed)
+        patch.setattr(session, "save_bundle", killed)
         with pytest.raises(Killed):
             classify_tiny(tmp_path / "run")
     assert record(tmp_path / "run")["status"] == "running"
@@ -268,7 +269,7 @@ def test_unlabelled_data_and_a_single_class_are_refused(
 def test_what_was_done_is_told(
     classify_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(session, "SHOW_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "SHOW_EVERY_S", 0.0)
     classify_tiny(
         tmp_path / "run",
         "network.stem=patch",

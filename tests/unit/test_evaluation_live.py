@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from orthogan.data.stacked import StackedImages, stack
 from orthogan.errors import ShapeError
 from orthogan.evaluation import LiveScore
 from orthogan.evaluation.live import NUM_FAKES, NUM_STACKED_FAKES
+from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig, TrainingConfig
 from orthogan.training.session import Session
 
@@ -74,9 +76,11 @@ def test_a_run_on_stacked_digits_logs_its_modes(
 
 def test_a_score_that_takes_long_is_taken_rarely() -> None:
     session = Session.__new__(Session)
-    session.config, session._measure_s = TrainingConfig(budget=BudgetConfig(seconds=400)), 0.5
+    session.config, session._measure_s = TrainingConfig(), 0.5
+    session.trainer = SimpleNamespace(config=session.config)
+    session.clock = Clock(BudgetConfig(seconds=400))
     assert session._score_every_s == 20  # a twentieth of the budget
     session._measure_s = 4.0
     assert session._score_every_s == 80  # training has 19 times as long
-    session.config = session.config.evolve("score_every_s=7")
+    session.config = session.trainer.config = session.config.evolve("score_every_s=7")
     assert session._score_every_s == 7

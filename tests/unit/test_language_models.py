@@ -295,7 +295,7 @@ def test_a_vocabulary_of_another_size_is_refused(learn_tiny, tmp_path: Path) -> 
     stored = load_language(tmp_path / "run" / "bundle")
     save_language(
         tmp_path / "other",
-        language_config=stored.language_config,
+        network_config=stored.network_config,
         vocabulary={"tokeniser": "words", "entries": ["a", "b"]},
         tensors=stored.tensors,
         data={},
@@ -304,4 +304,4 @@ def test_a_vocabulary_of_another_size_is_refused(learn_tiny, tmp_path: Path) -> 
     with pytest.raises(BundleError, match="the vocabulary has 2 entries, the network 12"):
         language_models.load_language(tmp_path / "other")
     with pytest.raises(BundleError, match="exists and is not a bundle"):
-        save_language(tmp_path, language_config={}, vocabulary={}, tensors={}, data={}, card={})
+        save_language(tmp_path, network_config={}, vocabulary={}, tensors={}, data={}, card={})

@@ -18,9 +18,9 @@ from orthogan import language_models, rng
 from orthogan.bundle import load_language
 from orthogan.bundle.tensors import digest, pack
 from orthogan.errors import DataError, DivergedError, ResumeError
-from orthogan.language import session
 from orthogan.language.lesson import load_lesson
 from orthogan.language.trainer import LanguageTrainer
+from orthogan.training import sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.precision import has_native_bfloat16
 from orthogan.training.run_folder import read_metrics
@@ -196,8 +196,8 @@ def record(run: Path) -> dict[str, Any]:
 def test_a_finished_run_leaves_everything(
     learn_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
-    monkeypatch.setattr(session, "SHOW_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "SHOW_EVERY_S", 0.0)
     path = tmp_path / "runs" / "mine"
     run = learn_tiny(path, "score_every_s=1e-6", "data.min_count=2", show_progress=True)
     assert (run.path, run.status, run.tokens_seen) == (path, "done", 640)
@@ -259,6 +259,15 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     assert checkpoint is not None
     assert checkpoint.images_seen == STEP * kept
     assert learn_tiny(tmp_path / "run").status == "done"  # how often to save may change
+
+
+def test_a_run_from_before_a_setting_was_there_goes_on(learn_tiny, tmp_path: Path) -> None:
+    first = learn_tiny(tmp_path / "run", tokens=32)
+    written = record(tmp_path / "run")
+    del written["config"]["optimiser"]["kind"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(written))
+    again = learn_tiny(tmp_path / "run", tokens=32)
+    assert (again.status, again.seconds) == ("done", first.seconds)
 
 
 def test_a_diverged_run_keeps_its_checkpoint(

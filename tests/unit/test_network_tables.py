@@ -54,9 +54,9 @@ def stored(tmp_path: Path, tiny_file: Path) -> Callable[..., Path]:
             "data": {"source": str(tiny_file), "size": 16, "colours": 1},
             "card": {"title": "tiny", "scores": {"fd": {"value": 1.0}}, "verdict": "Good."},
         }
-        if role == "generator":
-            return bundle.save_bundle(tmp_path / role, generator_config=config.to_dict(), **facts)
-        return bundle.save_classifier(tmp_path / role, classifier_config=config.to_dict(), **facts)
+        return bundle.save_bundle(
+            tmp_path / role, role=role, network_config=config.to_dict(), **facts
+        )
 
     return store
 

@@ -20,9 +20,10 @@ from PIL import Image
 
 from orthogan import api
 from orthogan.bundle import load_bundle
+from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, ResumeError, StorageError
 from orthogan.training import clock as clock_module
-from orthogan.training import session, sitting
+from orthogan.training import conditions, session, sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig
@@ -34,7 +35,7 @@ from orthogan.training.trainer import Trainer
 def test_a_finished_run_leaves_everything(
     train_tiny, scored_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "METRICS_EVERY_S", 0.0)
     path = tmp_path / "runs" / "mine"
     run = train_tiny(path, source=scored_file)
     assert (run.path, run.status, run.images_seen) == (path, "done", 320)
@@ -136,6 +137,27 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     monkeypatch.setattr(Trainer, "step", lambda *args: steps.append(args[1]) or step(*args))
     train_tiny(tmp_path / "run")  # how often to save may change
     assert len(steps) == STEPS - kept
+    assert final_bits(tmp_path / "run") == whole
+
+
+def test_clusters_are_found_again_only_without_a_checkpoint(
+    train_tiny, whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def counted(images: Any, num_clusters: int, seed: int) -> torch.Tensor:
+        counts.append(num_clusters)
+        return image_clusters(images, num_clusters, seed)
+
+    monkeypatch.setattr(conditions, "image_clusters", counted)
+    for number in (3, 11):
+        with monkeypatch.context() as patch:
+            at_step(patch, number, lambda _: signal.raise_signal(signal.SIGINT))
+            assert train_tiny(tmp_path / "run").images_seen == 16 * number
+        assert counts == [2]
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    train_tiny(tmp_path / "run")
+    assert counts == [2, 2]
     assert final_bits(tmp_path / "run") == whole
 
 

@@ -13,7 +13,7 @@ import pytest
 from disturbances import EACH_STEP, NEVER, STEPS, at_step, final_bits, plant_nan, record
 
 from orthogan.errors import DivergedError, StorageError
-from orthogan.training import session, watch
+from orthogan.training import session, sitting, watch
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.run_folder import read_metrics
 from orthogan.training.trainer import Trainer
@@ -187,7 +187,7 @@ def test_what_an_abandoned_attempt_measured_is_not_read(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill_first_attempt(monkeypatch)
-    monkeypatch.setattr(session, "METRICS_EVERY_S", 0.0)
+    monkeypatch.setattr(sitting, "METRICS_EVERY_S", 0.0)
     train_tiny(tmp_path / "run", *IMPATIENT, images=64)
     path = tmp_path / "run" / "metrics.jsonl"
     assert {line["attempt"] for line in read_metrics(path)} == {0}

@@ -8,15 +8,13 @@ what to build stands in a plain dictionary.
 from orthogan.bundle.folder import (
     FORMAT,
     Bundle,
-    ClassifierBundle,
+    ImageRole,
     LanguageBundle,
     is_bundle,
     load_bundle,
-    load_classifier,
     load_language,
     role_of,
     save_bundle,
-    save_classifier,
     save_language,
 )
 from orthogan.bundle.names import resolve, shipped_names
@@ -24,16 +22,14 @@ from orthogan.bundle.names import resolve, shipped_names
 __all__ = [
     "FORMAT",
     "Bundle",
-    "ClassifierBundle",
+    "ImageRole",
     "LanguageBundle",
     "is_bundle",
     "load_bundle",
-    "load_classifier",
     "load_language",
     "resolve",
     "role_of",
     "save_bundle",
-    "save_classifier",
     "save_language",
     "shipped_names",
 ]

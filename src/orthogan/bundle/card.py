@@ -8,7 +8,7 @@ from typing import Any
 _OWN_PLACE = {"title", "summary", "command", "scores"}
 # What a network of each kind is scored on.
 _COUNTED = {"generator": "images", "classifier": "images", "language": "tokens"}
-_CALLED = {"generator": "generator", "classifier": "classifier", "language": "language model"}
+CALLED = {"generator": "generator", "classifier": "classifier", "language": "language model"}
 
 
 def render_card(config: Mapping[str, Any]) -> str:
@@ -24,7 +24,7 @@ def render_card(config: Mapping[str, Any]) -> str:
     ...
     """
     card = config["card"]
-    title = card.get("title", f"An orthogan {_CALLED[_role(config)]}")
+    title = card.get("title", f"An orthogan {CALLED[_role(config)]}")
     parts = [f"# {title}"]
     parts += [card["summary"]] if card.get("summary") else []
     if card.get("scores"):

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from orthogan.bundle.card import render_card
+from orthogan.bundle.card import CALLED, render_card
 from orthogan.bundle.tensors import digest, pack, unpack
 from orthogan.errors import BundleError, StorageError
 from orthogan.files import committed_folder, read_json
@@ -24,6 +24,7 @@ CARD_FILE = "README.md"
 
 _MAGIC = "orthogan bundle"
 _FIELDS = {"sha256": str, "data": dict, "card": dict, "orthogan": str}
+ImageRole = Literal["generator", "classifier"]
 GENERATOR, CLASSIFIER, LANGUAGE = "generator", "classifier", "language"
 VOCABULARY_FILE = "vocabulary.json"
 _WEIGHTS = {
@@ -37,53 +38,46 @@ _USES = {
     CLASSIFIER: "use it with 'orthogan classify --classifier'",
     LANGUAGE: "use it with 'orthogan generate'",
 }
-_CALLED = {GENERATOR: "generator", CLASSIFIER: "classifier", LANGUAGE: "language model"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A trained model: what to build, its weights, its data and its measured numbers."""
+    """A trained network: what to build, its weights, what it knows and its measured numbers."""
 
     path: Path
-    generator_config: dict[str, Any]
+    network_config: dict[str, Any]
     tensors: dict[str, Tensor] = field(repr=False)
     data: dict[str, Any]
     card: dict[str, Any] = field(repr=False)
     sha256: str
     version: str
 
+    def fill(self, network: nn.Module) -> None:
+        """Gives a network, which `network_config` describes, the weights.
+
+        Raises:
+            BundleError: they do not fit.
+        """
+        try:
+            network.load_state_dict(self.tensors)
+        except RuntimeError:
+            raise BundleError(
+                f"{self.path}: the weights do not fit the network that config.json describes."
+            ) from None
+
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierBundle:
-    """A trained classifier: what to build, its weights, what it knows and how well it does."""
+class LanguageBundle(Bundle):
+    """A trained language model: its vocabulary besides."""
 
-    path: Path
-    classifier_config: dict[str, Any]
-    tensors: dict[str, Tensor] = field(repr=False)
-    data: dict[str, Any]
-    card: dict[str, Any] = field(repr=False)
-    sha256: str
-    version: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class LanguageBundle:
-    """A trained language model: what to build, its weights and vocabulary, and how well it does."""
-
-    path: Path
-    language_config: dict[str, Any]
     vocabulary: dict[str, Any] = field(repr=False)
-    tensors: dict[str, Tensor] = field(repr=False)
-    data: dict[str, Any]
-    card: dict[str, Any] = field(repr=False)
-    sha256: str
-    version: str
 
 
 def save_bundle(
     folder: Path,
     *,
-    generator_config: dict[str, Any],
+    role: ImageRole = "generator",
+    network_config: dict[str, Any],
     tensors: Mapping[str, Tensor],
     data: dict[str, Any],
     card: dict[str, Any],
@@ -92,9 +86,10 @@ def save_bundle(
 
     Args:
         folder: Where it goes; parents are created.
-        generator_config: Kind and fields of the network, whatever rebuilds it.
-        tensors: Weights of the generator.
-        data: What it makes: `size`, `colours`, `class_names`, ...
+        role: What kind of network it is.
+        network_config: Kind and fields of the network, whatever rebuilds it.
+        tensors: Weights of the network.
+        data: What it makes or knows: `size`, `colours`, `class_names`, ...
         card: For the README: `title`, `summary`, `command`, `seed`, `scores`
             (`{name: {value, low, high, floor, n}}`), `licence`, and any other fact by name.
 
@@ -102,37 +97,13 @@ def save_bundle(
         BundleError: `folder` holds something that is not a bundle.
         StorageError: the disk is full or unwritable.
     """
-    return _save(folder, GENERATOR, generator_config, tensors, data, card)
-
-
-def save_classifier(
-    folder: Path,
-    *,
-    classifier_config: dict[str, Any],
-    tensors: Mapping[str, Tensor],
-    data: dict[str, Any],
-    card: dict[str, Any],
-) -> Path:
-    """The folder itself, holding a classifier; the counterpart of `save_bundle`.
-
-    Args:
-        folder: Where it goes; parents are created.
-        classifier_config: Kind and fields of the network, whatever rebuilds it.
-        tensors: Weights of the classifier.
-        data: What it knows: `size`, `colours`, `class_names`, `label_parts`, ...
-        card: For the README, as in `save_bundle`.
-
-    Raises:
-        BundleError: `folder` holds something that is not a bundle.
-        StorageError: the disk is full or unwritable.
-    """
-    return _save(folder, CLASSIFIER, classifier_config, tensors, data, card)
+    return _save(folder, role, network_config, tensors, data, card)
 
 
 def save_language(
     folder: Path,
     *,
-    language_config: dict[str, Any],
+    network_config: dict[str, Any],
     vocabulary: dict[str, Any],
     tensors: Mapping[str, Tensor],
     data: dict[str, Any],
@@ -142,7 +113,7 @@ def save_language(
 
     Args:
         folder: Where it goes; parents are created.
-        language_config: Fields of the network, whatever rebuilds it.
+        network_config: Fields of the network, whatever rebuilds it.
         vocabulary: What its tokens are; goes into a file of its own, `vocabulary.json`.
         tensors: Weights of the network.
         data: What it knows: `source`, `tokeniser`, `fingerprint`, ...
@@ -155,7 +126,7 @@ def save_language(
     text = (json.dumps(vocabulary, indent=0) + "\n").encode()
     data = data | {"vocabulary_sha256": digest(text)}
     files = {VOCABULARY_FILE: text}
-    return _save(folder, LANGUAGE, language_config, tensors, data, card, files)
+    return _save(folder, LANGUAGE, network_config, tensors, data, card, files)
 
 
 def _save(
@@ -188,42 +159,14 @@ def _save(
     return folder
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, role: ImageRole = "generator") -> Bundle:
     """The model in a bundle folder.
 
     Raises:
         BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
             or a wrong checksum.
     """
-    config = _read_config(folder, GENERATOR)
-    return Bundle(
-        path=folder,
-        generator_config=config[GENERATOR],
-        tensors=unpack(folder / WEIGHTS_FILE, config["sha256"]),
-        data=config["data"],
-        card=config["card"],
-        sha256=config["sha256"],
-        version=config["orthogan"],
-    )
-
-
-def load_classifier(folder: Path) -> ClassifierBundle:
-    """The classifier in a bundle folder.
-
-    Raises:
-        BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
-            or a wrong checksum.
-    """
-    config = _read_config(folder, CLASSIFIER)
-    return ClassifierBundle(
-        path=folder,
-        classifier_config=config[CLASSIFIER],
-        tensors=unpack(folder / _WEIGHTS[CLASSIFIER], config["sha256"]),
-        data=config["data"],
-        card=config["card"],
-        sha256=config["sha256"],
-        version=config["orthogan"],
-    )
+    return Bundle(**_contents(folder, role))
 
 
 def load_language(folder: Path) -> LanguageBundle:
@@ -233,17 +176,22 @@ def load_language(folder: Path) -> LanguageBundle:
         BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
             or a wrong checksum.
     """
-    config = _read_config(folder, LANGUAGE)
-    return LanguageBundle(
-        path=folder,
-        language_config=config[LANGUAGE],
-        vocabulary=_read_vocabulary(folder, config["data"].get("vocabulary_sha256")),
-        tensors=unpack(folder / _WEIGHTS[LANGUAGE], config["sha256"]),
-        data=config["data"],
-        card=config["card"],
-        sha256=config["sha256"],
-        version=config["orthogan"],
-    )
+    contents = _contents(folder, LANGUAGE)
+    vocabulary = _read_vocabulary(folder, contents["data"].get("vocabulary_sha256"))
+    return LanguageBundle(**contents, vocabulary=vocabulary)
+
+
+def _contents(folder: Path, role: str) -> dict[str, Any]:
+    config = _read_config(folder, role)
+    return {
+        "path": folder,
+        "network_config": config[role],
+        "tensors": unpack(folder / _WEIGHTS[role], config["sha256"]),
+        "data": config["data"],
+        "card": config["card"],
+        "sha256": config["sha256"],
+        "version": config["orthogan"],
+    }
 
 
 def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:
@@ -296,7 +244,7 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
     other = next((name for name in _WEIGHTS if name in config), role)
     if role not in config and other != role:
         raise BundleError(
-            f"{folder}: holds a {_CALLED[other]}, not a {_CALLED[role]}; {_USES[other]}."
+            f"{folder}: holds a {CALLED[other]}, not a {CALLED[role]}; {_USES[other]}."
         )
     for name, kind in {**_FIELDS, role: dict}.items():
         if not isinstance(config.get(name), kind):

@@ -7,25 +7,23 @@ from typing import Any
 
 import torch
 
-from orthogan.bundle import save_classifier
+from orthogan.bundle import save_bundle
 from orthogan.classification.examples import Examples, Lesson
 from orthogan.classification.look import look
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
-from orthogan.classification.trainer import ClassifierTrainer, StepRecord
+from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.files import write_atomic, write_json
 from orthogan.grid import png
-from orthogan.training.clock import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.sitting import Sitting
 
-SCORES_A_RUN = 20
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent
 NUM_LOOKED_AT = 10
 
 
-class ClassificationSession(Sitting):
+class ClassificationSession(Sitting[ClassifierTrainer]):
     """Drives a trainer: checkpoints, live scores, the final score, and why it stopped.
 
     Args:
@@ -39,32 +37,14 @@ class ClassificationSession(Sitting):
         self, trainer: ClassifierTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
     ) -> None:
         super().__init__(trainer, trainer.config.budget, run, display)
-        self.trainer, self.config, self.lesson = trainer, trainer.config, lesson
-
-    def _loop(self) -> None:
-        config, trainer, clock = self.config, self.trainer, self.clock
-        score_every = config.score_every_s or max(
-            MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
-        )
-        clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
-            record = trainer.step(progress)
-            if clock.is_due("metrics", METRICS_EVERY_S):
-                self._log({"event": "step", **record.numbers()})
-            if clock.is_due("show", SHOW_EVERY_S):
-                self._show(self._numbers(record))
-            if clock.is_due("score", score_every):
-                self.measure()
-            if clock.is_due("checkpoint", config.checkpoint_every_s):
-                self.checkpoint()
+        self.config, self.lesson = trainer.config, lesson
 
     def measure(self) -> None:
         """Score the averaged network on some of the test images, spread evenly over them."""
         test = self.lesson.test
         index = torch.linspace(0, len(test) - 1, min(NUM_LIVE, len(test))).long()
         score = self._score(index)
-        self.scores = {"accuracy": score.accuracy, "test images": float(score.num_images)}
-        self._log({"event": "score", **self.scores})
+        self._keep_scores({"accuracy": score.accuracy, "test images": float(score.num_images)})
         self.display.note(
             f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>9,} images  "
             f"accuracy {score.accuracy:.2%} of {score.num_images:,} test images"
@@ -77,14 +57,15 @@ class ClassificationSession(Sitting):
 
     def _finish(self) -> None:
         score = self._score(torch.arange(len(self.lesson.test)))
-        self.scores = {
-            "accuracy": score.accuracy,
-            "low": score.low,
-            "high": score.high,
-            "chance": score.chance,
-            "test images": float(score.num_images),
-        }
-        self._log({"event": "score", **self.scores})
+        self._keep_scores(
+            {
+                "accuracy": score.accuracy,
+                "low": score.low,
+                "high": score.high,
+                "chance": score.chance,
+                "test images": float(score.num_images),
+            }
+        )
         self.checkpoint()
         write_json(self.run.path / "score.json", score.to_dict())
         if self.trainer.average.has_attention:
@@ -98,10 +79,11 @@ class ClassificationSession(Sitting):
         return look(self.trainer.average, test.images.images[chosen], scheme, names)
 
     def _save_bundle(self, score: ClassifierScore) -> None:
-        config, lesson, provenance = self.config, self.lesson, self.run.provenance
-        save_classifier(
+        config, lesson = self.config, self.lesson
+        save_bundle(
             self.run.bundle_path,
-            classifier_config=config.network.to_dict(),
+            role="classifier",
+            network_config=config.network.to_dict(),
             tensors=self.trainer.average.state_dict(),
             data={
                 "source": config.data.source,
@@ -110,22 +92,16 @@ class ClassificationSession(Sitting):
                 "colours": lesson.train.images.colours,
                 "class_names": list(lesson.scheme.names),
                 "label_parts": lesson.scheme.parts,
-                "fingerprint": provenance["data_fingerprint"],
+                "fingerprint": self.run.provenance["data_fingerprint"],
             },
-            card={
-                "title": self.run.path.name,
-                "summary": f"A classifier trained by orthogan on {config.data.source}.",
-                "command": provenance["command"],
-                "seed": config.seed,
-                "images seen": self.trainer.images_seen,
-                "seconds": round(self.clock.elapsed_s, 1),
-                "threads": provenance["threads"],
-                "scores": score.to_dict()["scores"],
-            },
+            card=self._card(
+                f"A classifier trained by orthogan on {config.data.source}.",
+                score.to_dict()["scores"],
+            ),
         )
 
-    def _numbers(self, record: StepRecord) -> str:
-        facts = [f"loss {record.numbers()['loss']:.3f}"]
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        facts = [f"loss {measured['loss']:.3f}"]
         if "accuracy" in self.scores:
             facts.append(f"accuracy {self.scores['accuracy']:.2%}")
         return "  ".join(facts)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orthogan.api import MAY_CHANGE
 from orthogan.comparison.matching import count_player, matched
 from orthogan.comparison.variants import MODEL, Values, checked_vary, combinations, label_of
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError
-from orthogan.request import fitted, pick_device, requested, wanted_images
+from orthogan.request import MAY_CHANGE, fitted, pick_device, requested, wanted_images
 from orthogan.training.config import TrainingConfig
 
 MAX_NAME = 80  # a folder's name stays readable, and file systems allow 255 bytes

@@ -9,13 +9,11 @@ from orthogan.files import write_atomic, write_json
 from orthogan.language.generation import continue_tokens
 from orthogan.language.lesson import Lesson
 from orthogan.language.scoring import LanguageScore, score_text
-from orthogan.language.trainer import LanguageTrainer, StepRecord
-from orthogan.training.clock import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S
+from orthogan.language.trainer import LanguageTrainer
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.sitting import Sitting
 
-SCORES_A_RUN = 20
 LIVE_PIECES = 64  # of a live score: as many tokens as one or two steps
 SAMPLE_TOKENS = 300
 SAMPLE_FILE = "sample.txt"
@@ -26,7 +24,7 @@ UNITS = {
 }
 
 
-class LanguageSession(Sitting):
+class LanguageSession(Sitting[LanguageTrainer]):
     """Drives a trainer: checkpoints, live scores, the final score, and why it stopped.
 
     Args:
@@ -42,30 +40,11 @@ class LanguageSession(Sitting):
         self, trainer: LanguageTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
     ) -> None:
         super().__init__(trainer, trainer.config.budget.counted(), run, display)
-        self.trainer, self.config, self.lesson = trainer, trainer.config, lesson
-
-    def _loop(self) -> None:
-        config, trainer, clock = self.config, self.trainer, self.clock
-        score_every = config.score_every_s or max(
-            MIN_SCORE_EVERY_S, (config.budget.seconds or 0.0) / SCORES_A_RUN
-        )
-        clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
-            record = trainer.step(progress)
-            if clock.is_due("metrics", METRICS_EVERY_S):
-                self._log({"event": "step", **record.numbers()})
-            if clock.is_due("show", SHOW_EVERY_S):
-                self._show(self._numbers(record))
-            if clock.is_due("score", score_every):
-                self.measure()
-            if clock.is_due("checkpoint", config.checkpoint_every_s):
-                self.checkpoint()
+        self.config, self.lesson = trainer.config, lesson
 
     def measure(self) -> None:
         """Score the network on some pieces of the held-out text, spread evenly over it."""
         score = self._score(LIVE_PIECES)
-        self.scores = {score.name: score.value, "held-out tokens": float(score.num_tokens)}
-        self._log({"event": "score", **self.scores})
         self.display.note(
             f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>11,} tokens  "
             f"{score.value:.3f} {UNITS[score.name]} on {score.num_tokens:,} held-out tokens"
@@ -73,9 +52,11 @@ class LanguageSession(Sitting):
 
     def _score(self, most_pieces: int | None) -> LanguageScore:
         lesson, network = self.lesson, self.trainer.network
-        return score_text(
+        score = score_text(
             network, lesson.test, lesson.train, lesson.tokeniser, most_pieces=most_pieces
         )
+        self._keep_scores({score.name: score.value, "held-out tokens": float(score.num_tokens)})
+        return score
 
     def _place(self) -> dict[str, Any]:
         seen = self.trainer.images_seen
@@ -86,11 +67,6 @@ class LanguageSession(Sitting):
 
     def _finish(self) -> None:
         score = self._score(None)
-        self.scores = {
-            score.name: score.value,
-            "held-out tokens": float(score.num_tokens),
-        }
-        self._log({"event": "score", **self.scores})
         self.checkpoint()
         write_json(self.run.path / "score.json", score.to_dict())
         write_atomic(self.run.path / SAMPLE_FILE, self._sample().encode())
@@ -109,33 +85,27 @@ class LanguageSession(Sitting):
         return tokeniser.decode(tokens.tolist()) + "\n"
 
     def _save_bundle(self, score: LanguageScore) -> None:
-        config, lesson, provenance = self.config, self.lesson, self.run.provenance
+        config, lesson = self.config, self.lesson
         save_language(
             self.run.bundle_path,
-            language_config=config.network.to_dict(),
+            network_config=config.network.to_dict(),
             vocabulary=lesson.tokeniser.to_dict(),
             tensors=self.trainer.network.state_dict(),
             data={
                 "source": config.data.source,
                 "tokeniser": config.data.tokeniser,
                 "vocabulary": len(lesson.tokeniser),
-                "fingerprint": provenance["data_fingerprint"],
+                "fingerprint": self.run.provenance["data_fingerprint"],
                 "held_out": config.data.held_out,
             },
-            card={
-                "title": self.run.path.name,
-                "summary": f"A language model trained by orthogan on {config.data.source}.",
-                "command": provenance["command"],
-                "seed": config.seed,
-                "tokens seen": self.trainer.images_seen,
-                "seconds": round(self.clock.elapsed_s, 1),
-                "threads": provenance["threads"],
-                "scores": score.to_dict()["scores"],
-            },
+            card=self._card(
+                f"A language model trained by orthogan on {config.data.source}.",
+                score.to_dict()["scores"],
+            ),
         )
 
-    def _numbers(self, record: StepRecord) -> str:
-        facts = [f"{record.numbers()['bits']:.3f} bits a token"]
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        facts = [f"{measured['bits']:.3f} bits a token"]
         name = self.lesson.tokeniser.score
         if name in self.scores:
             facts.append(f"held out {self.scores[name]:.3f} {UNITS[name]}")

@@ -26,14 +26,10 @@ def network_of(bundle: LanguageBundle) -> LanguageTransformer:
         BundleError: the weights do not fit the network that is described.
     """
     try:
-        network = LanguageNetworkConfig(**bundle.language_config).build()
-        network.load_state_dict(bundle.tensors)
+        network = LanguageNetworkConfig(**bundle.network_config).build()
     except (ConfigError, LookupError) as error:
         raise BundleError(f"{bundle.path}: no network can be built: {error}") from None
-    except RuntimeError:
-        raise BundleError(
-            f"{bundle.path}: the weights do not fit the network that config.json describes."
-        ) from None
+    bundle.fill(network)
     return network.eval().requires_grad_(False)
 
 
@@ -44,7 +40,7 @@ def tokeniser_of(bundle: LanguageBundle) -> Tokeniser:
         BundleError: it is damaged, or its size is not the network's.
     """
     tokeniser = read_tokeniser(bundle.vocabulary)
-    wanted = bundle.language_config.get("vocabulary")
+    wanted = bundle.network_config.get("vocabulary")
     if len(tokeniser) != wanted:
         raise BundleError(
             f"{bundle.path}: the vocabulary has {len(tokeniser)} entries, the network {wanted}."

@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 
 from orthogan.training.config import BudgetConfig
 
-METRICS_EVERY_S = 1.0
-SHOW_EVERY_S = 0.25
-MIN_SCORE_EVERY_S = 10.0
-
 
 @dataclass
 class Clock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,7 @@ from orthogan.data import ImageSet
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError
 from orthogan.shapes import Labels
+from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.config import TrainingConfig
 
 # A kind of fewer images is learnt by heart rather than as a kind.
@@ -83,6 +86,17 @@ def clusters_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
     if config.condition != "clusters":
         return None
     return image_clusters(images, config.generator.classes, config.seed)
+
+
+def kept_clusters(run: Path) -> Labels | None:
+    """The cluster of each image that the run's newest checkpoint holds; None if it holds none.
+
+    Raises:
+        ResumeError: there are checkpoints and every one is damaged.
+    """
+    checkpoint = load_checkpoint(run)
+    kept = None if checkpoint is None else checkpoint.tensors.get("clusters")
+    return None if kept is None else kept.long()
 
 
 def class_shares(

@@ -10,7 +10,6 @@ from orthogan.evaluation import LiveScore, Reading
 from orthogan.files import write_atomic
 from orthogan.grid import grid, png
 from orthogan.networks.sampling import sample_pixels
-from orthogan.training.clock import METRICS_EVERY_S, MIN_SCORE_EVERY_S, SHOW_EVERY_S
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.signals import Signals
@@ -18,15 +17,13 @@ from orthogan.training.sitting import Sitting
 from orthogan.training.trainer import StepRecord, Trainer
 
 GRID_SEEDS = range(64)
-# A score costs about half a second: 20 of them are a few per cent of a short run.
-SCORES_A_RUN = 20
-# One of stacked digits takes several seconds, so it waits until training has had its time.
+# A score of stacked digits takes several seconds, so it waits until training has had its time.
 MAX_SCORE_SHARE = 0.05
 # A pair that saturates within so many steps has learnt nothing that starting again would lose.
 START_STEPS = 1000
 
 
-class Session(Sitting):
+class Session(Sitting[Trainer]):
     """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
 
     Args:
@@ -40,7 +37,7 @@ class Session(Sitting):
         self, trainer: Trainer, run: RunFolder, display: ProgressDisplay, score: LiveScore | None
     ) -> None:
         super().__init__(trainer, trainer.config.budget, run, display)
-        self.trainer, self.config, self.score = trainer, trainer.config, score
+        self.config, self.score = trainer.config, score
         self._measured_at = -1  # image count
         self._signals = (
             None
@@ -52,32 +49,19 @@ class Session(Sitting):
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
 
-    def _loop(self) -> None:
-        config, trainer, clock = self.config, self.trainer, self.clock
-        clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
-            before = trainer.images_seen
-            record = trainer.step(progress)
-            if trainer.watch.is_saturated:
-                self._escape()
-                continue
-            self._look_if_due(before)
-            if clock.is_due("metrics", METRICS_EVERY_S):
-                self._log({"event": "step", **record.numbers()})
-            if clock.is_due("show", SHOW_EVERY_S):
-                self._show(self._numbers(record))
-            if clock.is_due("score", self._score_every_s):
-                started_s = clock.elapsed_s
-                self.measure()
-                self._measure_s = clock.elapsed_s - started_s
-            if clock.is_due("checkpoint", config.checkpoint_every_s):
-                self.checkpoint()
+    def _step(self, progress: float) -> StepRecord | None:
+        before = self.trainer.images_seen
+        record = self.trainer.step(progress)
+        if self.trainer.watch.is_saturated:
+            self._escape()
+            return None
+        self._look_if_due(before)
+        return record
 
     @property
     def _score_every_s(self) -> float:
-        share = (self.config.budget.seconds or 0.0) / SCORES_A_RUN
-        usual = max(MIN_SCORE_EVERY_S, share, self._measure_s / MAX_SCORE_SHARE)
-        return self.config.score_every_s or usual
+        patient = max(super()._score_every_s, self._measure_s / MAX_SCORE_SHARE)
+        return self.config.score_every_s or patient
 
     def _escape(self) -> None:
         trainer, why = self.trainer, self.trainer.watch.verdict
@@ -121,19 +105,21 @@ class Session(Sitting):
 
     def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""
-        seen = self._measured_at = self.trainer.images_seen
+        started_s = self.clock.elapsed_s
+        self._measured_at = self.trainer.images_seen
         picture = png(grid(sample_pixels(self.trainer.average, GRID_SEEDS)))
-        write_atomic(self.run.sample_path(seen), picture)
-        if self.score is None:
-            return
-        fakes = sample_pixels(self.trainer.average, range(self.score.num_fakes))
-        reading = self.score.read(fakes)
-        self.scores = {self.score.name: reading.distance, "floor": self.score.floor}
-        self.scores |= _class_scores(reading, self.score.real)
-        self._log({"event": "score", **self.scores})
+        write_atomic(self.run.sample_path(self._measured_at), picture)
+        if self.score is not None:
+            self._read_score(self.score)
+        self._measure_s = self.clock.elapsed_s - started_s
+
+    def _read_score(self, score: LiveScore) -> None:
+        reading = score.read(sample_pixels(self.trainer.average, range(score.num_fakes)))
+        distance = {score.name: reading.distance, "floor": score.floor}
+        self._keep_scores(distance | _class_scores(reading, score.real))
         self.display.note(
-            f"{duration(self.clock.elapsed_s):>12}  {seen:>9,} images  "
-            f"{self.score.name} {reading.distance:.3g} (real images: {self.score.floor:.2g})"
+            f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>9,} images  "
+            f"{score.name} {reading.distance:.3g} (real images: {score.floor:.2g})"
             f"{_mode_words(self.scores)}"
         )
 
@@ -144,7 +130,7 @@ class Session(Sitting):
         config, images = self.config, self.trainer.images
         save_bundle(
             self.run.bundle_path,
-            generator_config=config.generator.to_dict(),
+            network_config=config.generator.to_dict(),
             tensors=self.trainer.average.state_dict(),
             data={
                 "source": config.data.source,
@@ -153,16 +139,9 @@ class Session(Sitting):
                 "class_names": list(images.class_names),
                 "fingerprint": self.run.provenance["data_fingerprint"],
             },
-            card={
-                "title": self.run.path.name,
-                "summary": f"A generator trained by orthogan on {images.name}.",
-                "command": self.run.provenance["command"],
-                "seed": config.seed,
-                "images seen": self.trainer.images_seen,
-                "seconds": round(self.clock.elapsed_s, 1),
-                "threads": self.run.provenance["threads"],
-                "scores": self._card_scores(),
-            },
+            card=self._card(
+                f"A generator trained by orthogan on {images.name}.", self._card_scores()
+            ),
         )
 
     def _card_scores(self) -> dict[str, dict[str, float]]:
@@ -173,10 +152,10 @@ class Session(Sitting):
         row = {"value": self.scores[score.name], "floor": score.floor, "n": score.num_fakes}
         return {score.name: row}
 
-    def _numbers(self, record: StepRecord) -> str:
-        now, score = record.numbers(), self.score
-        losses = f"loss D {now['discriminator_loss']:.3f} G {now['generator_loss']:.3f}"
-        facts = [losses, f"penalty {now['penalty']:.2g}"]
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        score = self.score
+        losses = f"loss D {measured['discriminator_loss']:.3f} G {measured['generator_loss']:.3f}"
+        facts = [losses, f"penalty {measured['penalty']:.2g}"]
         if score is not None and score.name in self.scores:
             facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
         return "  ".join(facts)

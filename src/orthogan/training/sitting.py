@@ -1,9 +1,9 @@
-"""What every sitting of a run does, whatever is trained: resume, save, stop, diverge, be done."""
+"""What every sitting of a run does, whatever is trained: resume, loop, save, stop, be done."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -15,12 +15,42 @@ from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.stop_signals import StopSignals
 
+METRICS_EVERY_S = 1.0
+SHOW_EVERY_S = 0.25
+MIN_SCORE_EVERY_S = 10.0
+# A score costs about half a second: 20 of them are a few per cent of a short run.
+SCORES_A_RUN = 20
+
+
+@runtime_checkable
+class RunSettings(Protocol):
+    """What a sitting needs of a configuration."""
+
+    seed: int
+    checkpoint_every_s: float
+    score_every_s: float | None
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What one step measured."""
+
+    def numbers(self) -> dict[str, float]:
+        """The measurements as plain numbers."""
+
 
 @runtime_checkable
 class Trained(Protocol):
     """What a sitting needs of a trainer."""
 
     images_seen: int
+
+    @property
+    def config(self) -> RunSettings:
+        """The run."""
+
+    def step(self, progress: float) -> Measured:
+        """Train on one batch, at a share of the budget."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
@@ -32,7 +62,10 @@ class Trained(Protocol):
         """Continue from a checkpoint."""
 
 
-class Sitting(ABC):
+TrainerT = TypeVar("TrainerT", bound=Trained)
+
+
+class Sitting(ABC, Generic[TrainerT]):
     """One sitting of a run: from where it stands to the end of its budget, or a stop.
 
     Args:
@@ -46,9 +79,9 @@ class Sitting(ABC):
     unit: ClassVar[str] = "images"
 
     def __init__(
-        self, trainer: Trained, budget: BudgetConfig, run: RunFolder, display: ProgressDisplay
+        self, trainer: TrainerT, budget: BudgetConfig, run: RunFolder, display: ProgressDisplay
     ) -> None:
-        self._trained, self.run, self.display = trainer, run, display
+        self.trainer, self.run, self.display = trainer, run, display
         self.clock = Clock(budget)
         self.stop = StopSignals()
         self.scores: dict[str, float] = {}
@@ -79,7 +112,7 @@ class Sitting(ABC):
             DivergedError: a tensor is not finite; nothing is saved.
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
-        trainer = self._trained
+        trainer = self.trainer
         tensors = trainer.tensors()
         # A step may be finite and still leave a weight that is not: the next one would tell.
         for name, tensor in tensors.items():
@@ -90,16 +123,45 @@ class Sitting(ABC):
         self.run.update_status("running", **self._facts())
 
     @abstractmethod
-    def _loop(self) -> None:
-        """Steps until the budget ends or a signal came."""
+    def measure(self) -> None:
+        """A score of what is being trained, told and written down."""
 
     @abstractmethod
     def _finish(self) -> None:
         """Scores, saves and bundles what was trained."""
 
+    @abstractmethod
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        """The latest step and score, for the bar."""
+
+    def _loop(self) -> None:
+        trainer, clock = self.trainer, self.clock
+        clock.mark(trainer.images_seen)
+        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
+            record = self._step(progress)
+            if record is None:
+                continue
+            if clock.is_due("metrics", METRICS_EVERY_S):
+                self._log({"event": "step", **record.numbers()})
+            if clock.is_due("show", SHOW_EVERY_S):
+                self._show(record.numbers())
+            if clock.is_due("score", self._score_every_s):
+                self.measure()
+            if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
+                self.checkpoint()
+
+    def _step(self, progress: float) -> Measured | None:
+        """What one step measured; None if the run has started again instead."""
+        return self.trainer.step(progress)
+
+    @property
+    def _score_every_s(self) -> float:
+        share = (self.clock.budget.seconds or 0.0) / SCORES_A_RUN
+        return self.trainer.config.score_every_s or max(MIN_SCORE_EVERY_S, share)
+
     def _place(self) -> dict[str, Any]:
         """Where the run stands, in every line of its metrics."""
-        return {"images_seen": self._trained.images_seen}
+        return {"images_seen": self.trainer.images_seen}
 
     def _log(self, record: dict[str, Any]) -> None:
         self.run.append_metrics(self._place() | {"elapsed_s": self.clock.elapsed_s} | record)
@@ -110,7 +172,7 @@ class Sitting(ABC):
             self.run.update_status("running", **self._facts())
             self.checkpoint()
             return
-        self._trained.restore(checkpoint.tensors, checkpoint.state)
+        self.trainer.restore(checkpoint.tensors, checkpoint.state)
         self.clock.before_s = checkpoint.state["elapsed_s"]
         self.scores = checkpoint.state["scores"]
         if checkpoint.note:
@@ -121,14 +183,14 @@ class Sitting(ABC):
 
     def _stopped(self) -> tuple[str, str]:
         self.checkpoint()
-        reason = f"Stopped at {self._trained.images_seen:,} {self.unit}; everything is saved."
+        reason = f"Stopped at {self.trainer.images_seen:,} {self.unit}; everything is saved."
         self.run.update_status(self.stop.status, reason=reason, **self._facts())
         return self.stop.status, reason
 
     def _finished(self) -> tuple[str, str]:
         self._finish()
         reason = (
-            f"Done: the budget is used up after {self._trained.images_seen:,} {self.unit} "
+            f"Done: the budget is used up after {self.trainer.images_seen:,} {self.unit} "
             f"in {duration(self.clock.elapsed_s)}."
         )
         self.run.update_status("done", reason=reason, **self._facts())
@@ -138,20 +200,38 @@ class Sitting(ABC):
         checkpoint = load_checkpoint(self.run.path)
         kept = checkpoint.images_seen if checkpoint else 0
         return (
-            f"Diverged at {self._trained.images_seen:,} {self.unit}: {error} "
+            f"Diverged at {self.trainer.images_seen:,} {self.unit}: {error} "
             f"The checkpoint at {kept:,} {self.unit} is kept in {self.run.path}."
         )
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "images_seen": self._trained.images_seen,
+            "images_seen": self.trainer.images_seen,
             "seconds": self.clock.elapsed_s,
             "scores": self.scores,
         }
 
-    def _show(self, numbers: str) -> None:
+    def _keep_scores(self, scores: dict[str, float]) -> None:
+        self.scores = scores
+        self._log({"event": "score", **scores})
+
+    def _card(self, summary: str, scores: dict[str, Any]) -> dict[str, Any]:
+        """What the README of the bundle tells."""
+        provenance = self.run.provenance
+        return {
+            "title": self.run.path.name,
+            "summary": summary,
+            "command": provenance["command"],
+            "seed": self.trainer.config.seed,
+            f"{self.unit} seen": self.trainer.images_seen,
+            "seconds": round(self.clock.elapsed_s, 1),
+            "threads": provenance["threads"],
+            "scores": scores,
+        }
+
+    def _show(self, measured: dict[str, float]) -> None:
         """Moves the bar; time left and speed are those since this sitting or attempt began."""
-        seen = self._trained.images_seen
+        seen = self.trainer.images_seen
         left_s, speed = self.clock.pace(seen)
         pace = f"{duration(left_s)} left  {seen:,} {self.unit}  {speed:,.0f}/s"
-        self.display.advance(min(self.clock.progress(seen), 1.0), pace, numbers)
+        self.display.advance(min(self.clock.progress(seen), 1.0), pace, self._bar_words(measured))

@@ -54,14 +54,21 @@ class Trainer:
         config: The run, its networks already fitted to the images.
         images: The training set.
         device: Where to train.
+        clusters: The cluster of each image where it is known, as from a checkpoint; None finds
+            those that `config` asks for.
     """
 
-    def __init__(self, config: TrainingConfig, images: ImageSet, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        images: ImageSet,
+        device: torch.device,
+        clusters: Labels | None = None,
+    ) -> None:
         self.config, self.device = config, device
         self.images = images.to(device)
-        self.clusters = clusters_of(config, images)
-        if self.clusters is not None:
-            self.clusters = self.clusters.to(device)
+        found = clusters_of(config, images) if clusters is None else clusters
+        self.clusters = None if found is None else found.to(device)
         self.order = images.order(config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0

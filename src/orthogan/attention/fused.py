@@ -20,8 +20,8 @@ from torch.nn import functional
 from orthogan.attention.scores import attend, softmax
 
 # Keys from which on the kernel wins, forward with backward, with 16 or 32 dimensions a head
-# (benchmarks/attention_cost.py); below they are even, and the written form keeps recorded bits.
-FUSED_FROM = 64
+# (benchmarks/attention_cost.py); below the written form is as quick or quicker.
+FUSED_FROM = 160
 
 _EXPECTED: ContextVar[bool] = ContextVar("second derivatives expected", default=False)
 

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli.amounts import parse_count, parse_minutes, parse_numbers
+from orthogan.cli import PREEMPTED
+from orthogan.cli.amounts import parse_numbers
+from orthogan.cli.options import AsJson, ConfigFile, Size, Threads, check_device, parse_budget
 from orthogan.cli.output import say, show, show_json, show_table
-from orthogan.cli.train import DEVICES
-from orthogan.errors import ConfigError, UnknownNameError
-
-EXIT_CODES = {"diverged": 4, "preempted": 75, "waiting": 75, "interrupted": 130}
+from orthogan.cli.train import EXIT_CODES
 
 
 def compare(
@@ -54,17 +53,12 @@ def compare(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change all variants; repeatable."),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
-    ] = None,
+    config: ConfigFile = None,
+    size: Size = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps. [default: auto]")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
+    threads: Threads = None,
     metrics: Annotated[
         str, typer.Option(metavar="NAMES", help="Scores; the first decides the verdicts.")
     ] = "fd",
@@ -80,16 +74,13 @@ def compare(
             metavar="FOLDER", help="Folder of runs and results. [default: comparisons/...]"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Compare settings over seeds, or existing runs; the same command goes on."""
-    if device is not None and device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
-    if duration is not None and images is not None:
-        raise ConfigError("--for and --images exclude one another; give one of them.")
+    if device is not None:
+        check_device(device)
     numbers = None if seeds is None else _seeds(seeds)
-    minutes = None if duration is None else parse_minutes(duration)
-    count = None if images is None else parse_count(images)
+    budget = parse_budget(duration, images=images)
     from orthogan import comparison
     from orthogan.comparison.variants import parse_vary
 
@@ -99,8 +90,7 @@ def compare(
         seeds=numbers,
         source=data,
         model=model,
-        minutes=minutes,
-        images=count,
+        **budget,
         parameters=parameters,
         match=match or (),
         settings=settings or (),
@@ -118,7 +108,7 @@ def compare(
     else:
         _show(result)
     say(" ".join([result.reason, *_next(result)]))
-    return EXIT_CODES.get(result.status, 0)
+    return (EXIT_CODES | {"waiting": PREEMPTED}).get(result.status, 0)
 
 
 def _show(result: Any) -> None:

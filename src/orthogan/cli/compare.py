@@ -20,6 +20,13 @@ def compare(
         list[str] | None,
         typer.Argument(metavar="[RUN]...", help="Runs that exist, or folders of them."),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What runs train: gan, classify or language. [default: gan, or as RUN]",
+        ),
+    ] = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=A,B", help="A setting and its values, or model; repeatable."),
@@ -30,10 +37,17 @@ def compare(
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="Budget of each run: 5m, 90s. [default: 5m]"),
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="Budget of each run: 5m, 90s. [default: 5m; classify: 10m]",
+        ),
     ] = None,
     images: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Budget of each run in images instead.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="The same in tokens, for language.")
     ] = None,
     parameters: Annotated[
         str | None,
@@ -41,13 +55,18 @@ def compare(
     ] = None,
     match: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Width to move for that; repeatable, one a player."),
+        typer.Option(metavar="KEY", help="Width to move for that; repeatable, one a network."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The images, as in train. [default: mnist]")
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="The images or the text, as in the command of the task. [default: mnist, austen]",
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Recipe. [default: attention-gan]")
+        str | None,
+        typer.Option(metavar="NAME", help="Recipe of a GAN. [default: attention-gan]"),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -60,11 +79,18 @@ def compare(
     ] = None,
     threads: Threads = None,
     metrics: Annotated[
-        str, typer.Option(metavar="NAMES", help="Scores; the first decides the verdicts.")
-    ] = "fd",
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Scores; the first decides the verdicts. [default: fd of GANs, else their own]",
+        ),
+    ] = None,
     num_images: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Images that each run is measured on.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Images that each GAN is measured on. [default: 10000]"
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Train nothing; show one command for each run.")
     ] = False,
@@ -80,12 +106,13 @@ def compare(
     if device is not None:
         check_device(device)
     numbers = None if seeds is None else _seeds(seeds)
-    budget = parse_budget(duration, images=images)
+    budget = parse_budget(duration, images=images, tokens=tokens)
     from orthogan import comparison
     from orthogan.comparison.variants import parse_vary
 
     result = comparison.compare(
         *(runs or []),
+        task=task,
         vary=parse_vary(vary or []) or None,
         seeds=numbers,
         source=data,
@@ -98,7 +125,7 @@ def compare(
         size=size,
         device=device,
         threads=threads,
-        metrics=[name.strip() for name in metrics.split(",")],
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         num_images=num_images,
         plan=plan,
         out=out,

@@ -15,9 +15,9 @@ from PIL import Image
 from orthogan.comparison import outcome, plot
 from orthogan.comparison.answer import VariantAnswer, answers
 from orthogan.comparison.cells import RunState
+from orthogan.comparison.gan_task import GanTask
 from orthogan.comparison.groups import Group, grouped, machine_notes, refuse_mixed_data
 from orthogan.comparison.outcome import conclude
-from orthogan.comparison.gan_task import GanTask
 from orthogan.comparison.table import table, verdicts
 from orthogan.errors import ConfigError, DataError
 from orthogan.recipes import RECIPES

@@ -220,6 +220,22 @@ def test_held_out_images_are_those_of_the_seed() -> None:
         refuse_mixed_data([state(language, 0, "a"), state(language, 1, "b")])
 
 
+@pytest.mark.parametrize(
+    ("config", "setting"),
+    [
+        (LanguageConfig(), "data.tokeniser=bytes"),
+        (LanguageConfig(), "data.held_out=0.2"),
+        (LanguageConfig(), "data.min_count=3"),
+        (ClassificationConfig(), "data.label_parts=2"),
+    ],
+)
+def test_scores_that_count_other_things_are_refused(config: RunConfig, setting: str) -> None:
+    runs = [state(config, 0), state(config.evolve(setting), 0)]
+    name, _, value = setting.partition("=")
+    with pytest.raises(DataError, match=f" {name}={value}: their scores count other things"):
+        refuse_mixed_data(runs)
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"scores": {}}'])
 def test_a_run_without_its_score_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:

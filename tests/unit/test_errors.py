@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from orthogan import errors
-from orthogan.errors import ConfigError, MissingExtraError, OrthoganError, UnknownNameError, did_you_mean
+from orthogan.errors import (
+    ConfigError,
+    MissingExtraError,
+    OrthoganError,
+    UnknownNameError,
+    did_you_mean,
+)
 
 TREE = {
     "ConfigError": (ValueError, 2),

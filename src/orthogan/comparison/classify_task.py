@@ -39,6 +39,7 @@ class ClassifyTask(Task):
     scores = (METRIC,)
     better = "higher"
     digits = 4
+    scored_by = ("data.label_parts",)
     splits_by_seed = True
 
     def resolve(self, **asked: Any) -> ClassificationConfig:

@@ -113,7 +113,7 @@ def shared_task(runs: Sequence[RunState]) -> Task:
 
 
 def refuse_mixed_data(runs: Sequence[RunState]) -> None:
-    """Checks that all runs saw the same data.
+    """Checks that all runs saw the same data, and are scored by the same part of them.
 
     Where the seed chooses what is held out, those of the same seed did, and the others had the
     same source.
@@ -123,6 +123,7 @@ def refuse_mixed_data(runs: Sequence[RunState]) -> None:
     """
     of_seed: dict[int, RunState] = {}
     for run in runs:
+        _refuse_other_score(runs[0], run)
         for first in (of_seed.setdefault(run.seed, run), runs[0]):
             here, there = _fingerprint(first), _fingerprint(run)
             if here != there and not _split_apart(first, run):
@@ -198,6 +199,17 @@ def _name(run: RunState) -> str:
         if name.endswith(ending):
             return name.removesuffix(ending)
     return name
+
+
+def _refuse_other_score(first: RunState, second: RunState) -> None:
+    one, two = first.settled(), second.settled()
+    before, after = one.settings(), two.settings()
+    for name in task_of(one).scored_by:
+        if before[name] != after[name]:
+            raise DataError(
+                f"{first.path} has {name}={before[name]}, {second.path} {name}={after[name]}: "
+                "their scores count other things and cannot be compared."
+            )
 
 
 def _split_apart(first: RunState, second: RunState) -> bool:

@@ -36,6 +36,7 @@ class LanguageTask(Task):
     better = "lower"
     digits = 4
     unit = "tokens"
+    scored_by = ("data.tokeniser", "data.min_count", "data.held_out")
 
     def resolve(self, **asked: Any) -> LanguageConfig:
         """As `language_models.resolve_language`."""

@@ -29,6 +29,7 @@ class Task(ABC):
         better: `higher` or `lower`; empty where each metric decides.
         digits: Significant digits of a score in the table.
         unit: What budgets and `images_seen` count.
+        scored_by: Settings that decide what a score counts; equal in runs that are compared.
         splits_by_seed: Whether the seed may choose what is held out for scoring.
     """
 
@@ -42,6 +43,7 @@ class Task(ABC):
     better: ClassVar[str]
     digits: ClassVar[int]
     unit: ClassVar[str] = "images"
+    scored_by: ClassVar[tuple[str, ...]] = ()
     splits_by_seed: ClassVar[bool] = False
 
     def base(self, model: str) -> RunConfig:  # noqa: ARG002 - of GANs there are several

@@ -35,7 +35,6 @@ class ClassifyTask(Task):
     command = "classify"
     takes = ("minutes", "images", "config", "size")
     config_type = ClassificationConfig
-    may_change = classifiers.MAY_CHANGE
     scores = (METRIC,)
     better = "higher"
     digits = 4

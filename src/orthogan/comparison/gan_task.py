@@ -40,7 +40,6 @@ class GanTask(Task):
     command = "train"
     takes = ("model", "minutes", "images", "config", "size")
     config_type = TrainingConfig
-    may_change = api.MAY_CHANGE
     scores = ("fd[",)
     better = ""
     digits = 3

@@ -31,7 +31,6 @@ class LanguageTask(Task):
     command = "language"
     takes = ("minutes", "tokens", "config")
     config_type = LanguageConfig
-    may_change = language_models.MAY_CHANGE
     scores = ("bits_per_", "perplexity")
     better = "lower"
     digits = 4

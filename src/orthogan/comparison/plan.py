@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orthogan.api import MAY_CHANGE
 from orthogan.comparison.matching import count_player, current_width, matched, players_of
 from orthogan.comparison.question import Question, check_question
 from orthogan.comparison.task import RunConfig, Task
-from orthogan.comparison.tasks import TASKS, task_of
+from orthogan.comparison.tasks import TASKS
 from orthogan.comparison.variants import MODEL, Values, checked_vary, combinations, label_of
 from orthogan.config import read_config_file
 from orthogan.errors import ConfigError, DataError, SettingError
@@ -176,11 +177,10 @@ def run_name(label: str, seed: int) -> str:
 
 def identity(config: RunConfig) -> dict[str, Any]:
     """The settings that make a variant what it is: all but the seed and mere bookkeeping."""
-    may_change = task_of(config).may_change
     return {
         name: value
         for name, value in config.settings().items()
-        if name != "seed" and name not in may_change
+        if name != "seed" and name not in MAY_CHANGE
     }
 
 

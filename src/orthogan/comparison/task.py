@@ -24,7 +24,6 @@ class Task(ABC):
         command: The command of such a run.
         takes: Parts of a question that this command takes too; the other ones do nothing here.
         config_type: The settings of a run.
-        may_change: Settings that change nothing about the trained weights.
         scores: How the names of the scores begin that are taken during training.
         better: `higher` or `lower`; empty where each metric decides.
         digits: Significant digits of a score in the table.
@@ -38,7 +37,6 @@ class Task(ABC):
     command: ClassVar[str]
     takes: ClassVar[tuple[str, ...]]
     config_type: ClassVar[type[TrainingConfig | ClassificationConfig | LanguageConfig]]
-    may_change: ClassVar[frozenset[str]]
     scores: ClassVar[tuple[str, ...]]
     better: ClassVar[str]
     digits: ClassVar[int]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import MAX_NAMES, ConfigError, did_you_mean
+from orthogan.errors import MAX_NAMES, ConfigError, SettingError, did_you_mean
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -37,7 +37,7 @@ class Config(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise ConfigError(_first_problem(type(self), error)) from None
+            raise _first_problem(type(self), error) from None
 
     def evolve(self: C, *assignments: str, **fields: Any) -> C:  # noqa: PYI019 - see C
         """A copy with changed settings, given as `"a.b=c"` strings or top-level fields.
@@ -50,7 +50,8 @@ class Config(BaseModel):
             fields: Top-level fields and their new values.
 
         Raises:
-            ConfigError: the name is unknown, the value does not fit, or there is no `=`.
+            SettingError: the name is unknown, or it cannot have this value.
+            ConfigError: the values do not go together, or there is no `=`.
         """
         base = type(self)(**(self.to_dict() | fields)) if fields else self
         written = [_split(assignment) for assignment in assignments]
@@ -153,10 +154,10 @@ def _split(assignment: str) -> tuple[str, str]:
     return name.strip(), text.strip()
 
 
-def _unknown_setting(name: str, known: Mapping[str, Any]) -> ConfigError:
+def _unknown_setting(name: str, known: Mapping[str, Any]) -> SettingError:
     # The list of them all would bury the sentence.
     hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
-    return ConfigError(f"Unknown setting '{name}'.{hint}")
+    return SettingError(f"Unknown setting '{name}'.{hint}")
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
@@ -240,15 +241,16 @@ def _assign(tree: dict[str, Any], name: str, value: Any, known: Mapping[str, Any
     node[leaf] = value
 
 
-def _first_problem(owner: type[BaseModel], error: ValidationError) -> str:
+def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigError:
     problem = error.errors()[0]
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"Unknown setting '{name}'.{did_you_mean(name, owner.model_fields)}"
+        return SettingError(f"Unknown setting '{name}'.{did_you_mean(name, owner.model_fields)}")
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
-        return f"In '{name}': {cause}" if name else str(cause)
+        return type(cause)(f"In '{name}': {cause}" if name else str(cause))
     message = problem["msg"].removeprefix("Value error, ")
     if not name:  # a rule between settings, which names them itself
-        return f"{message[:1].upper()}{message[1:]}."
-    return f"Setting '{name}' = {problem['input']!r}: {message}."
+        return ConfigError(f"{message[:1].upper()}{message[1:]}.")
+    kind = ConfigError if problem["type"] == "value_error" else SettingError
+    return kind(f"Setting '{name}' = {problem['input']!r}: {message}.")

@@ -1,7 +1,8 @@
 """Every error orthogan raises on purpose.
 
 OrthoganError
-|-- ConfigError(ValueError)        unknown field, wrong type, impossible combination   exit 2
+|-- ConfigError(ValueError)        impossible combination of settings                  exit 2
+|   `-- SettingError(ConfigError)  unknown setting, or a value it cannot have          exit 2
 |-- UnknownNameError(LookupError)  the name, the nearest match, the list               exit 2
 |-- ShapeError(ValueError)         expected, actual, which axis                        exit 2
 |-- DataError(OSError)             missing, damaged or unusable data; the path         exit 3
@@ -33,6 +34,10 @@ class ConfigError(OrthoganError, ValueError):
     """A setting is unknown, has the wrong type, or cannot be combined with another."""
 
     exit_code = 2
+
+
+class SettingError(ConfigError):
+    """A setting does not exist, or cannot have this value whatever the others are."""
 
 
 class UnknownNameError(OrthoganError, LookupError):

@@ -7,9 +7,13 @@ import torch
 from torch import nn
 
 from orthogan.attention import Attention, Rotary, line_coordinates
-from orthogan.comparison.costs import costs_of, step_seconds
+from orthogan.classification import ClassificationConfig
+from orthogan.comparison.classify_task import ClassifyTask
+from orthogan.comparison.costs import num_parameters, step_seconds
 from orthogan.comparison.flops import FlopCounter
-from orthogan.comparison.matching import num_parameters
+from orthogan.comparison.gan_task import costs_of
+from orthogan.comparison.language_task import LanguageTask
+from orthogan.language import LanguageConfig
 from orthogan.recipes import RECIPES
 
 
@@ -178,6 +182,42 @@ def test_the_time_of_a_step_leaves_out_scoring() -> None:
         for index, time in enumerate(times)
     ]
     records.insert(2, {"event": "score", "elapsed_s": 1.5, "images_seen": 150})
-    assert step_seconds(records, batch_size=10) == pytest.approx(0.1)
-    assert step_seconds(records[:1], batch_size=10) is None
-    assert step_seconds([], batch_size=10) is None
+    assert step_seconds(records, step_size=10) == pytest.approx(0.1)
+    assert step_seconds(records[:1], step_size=10) is None
+    assert step_seconds([], step_size=10) is None
+
+
+# ---- single networks
+
+
+def test_the_costs_of_a_classifier(tiny_classifier: tuple[str, ...]) -> None:
+    config = ClassificationConfig().evolve(
+        *tiny_classifier, "network.size=16", "network.classes=4", "precision=float32"
+    )
+    found = ClassifyTask().costs(config)
+    assert found.parameters == num_parameters(config.network.build())
+    assert found.key_value_bytes == (16 + 1) * (8 + 8) * 4  # patches of 4 x 4, and a class token
+    identity = ClassifyTask().costs(config.evolve("network.keys=identity", "precision=bfloat16"))
+    assert identity.key_value_bytes == (16 + 1) * 8 * 2
+    doubled = ClassifyTask().costs(config.evolve("batch_size=32"))
+    assert (found.batch_size, doubled.batch_size) == (16, 32)
+    assert doubled.flops_per_step == 2 * found.flops_per_step > 0
+
+
+def test_the_costs_of_a_language_model() -> None:
+    config = LanguageConfig().evolve(
+        *("network.width=12", "network.heads=2", "network.blocks=1", "network.context=10"),
+        *("network.vocabulary=7", "network.positions=learned", "optimiser.kind=adamw"),
+        *("batch_size=3", "precision=float32"),
+    )
+    found = LanguageTask().costs(config)
+    assert found.parameters == num_parameters(config.network.build())
+    assert found.key_value_bytes == 10 * (12 + 12) * 4
+    two = LanguageTask().costs(config.evolve("network.blocks=2", "network.keys=values"))
+    assert two.key_value_bytes == 2 * 10 * 12 * 4
+    tokens, width, hidden = 3 * 10, 12, 4 * 12
+    weights = 4 * width**2 + 2 * width * hidden + 7 * width  # projections, dense, tied output
+    products = 2 * 10 * width  # queries with keys, weights with values
+    assert found.flops_per_step == 3 * 2 * tokens * (weights + products)
+    muon = LanguageTask().costs(config.evolve("optimiser.kind=muon"))
+    assert muon.flops_per_step > found.flops_per_step

@@ -15,6 +15,7 @@ from PIL import Image
 from orthogan.comparison import outcome, plot
 from orthogan.comparison.answer import VariantAnswer, answers
 from orthogan.comparison.cells import RunState
+from orthogan.comparison.gan_task import GanTask
 from orthogan.comparison.groups import Group, grouped, machine_notes, refuse_mixed_data
 from orthogan.comparison.outcome import conclude
 from orthogan.comparison.table import table, verdicts
@@ -142,7 +143,7 @@ def test_diverged_runs_are_counted_and_left_out(asked) -> None:
     assert rows[1].verdict.endswith("1 of 3 runs diverged; no score counts them.")
     assert rows[2].verdict.startswith("No run reached the end of its budget.")
     assert rows[2].scores == {FD: None}
-    assert table(rows)[1][2][:3] == ["c", "0 (3 diverged)", "-"]
+    assert table(rows, GanTask())[1][2][:3] == ["c", "0 (3 diverged)", "-"]
 
 
 def test_equal_differences_are_left_to_the_sign_flip_test(asked) -> None:
@@ -167,7 +168,7 @@ def test_every_metric_has_its_own_columns(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.2], b=[0.5, 0.9])
     for seed, path in enumerate(evaluations):
         evaluations[path]["scores"]["recall"] = {"value": 0.1 * seed}
-    headers, rows = table(answers(groups, evaluations))
+    headers, rows = table(answers(groups, evaluations), GanTask())
     assert headers[2:8] == [
         *(FD, "difference", "p: t, sign-flip"),
         *("recall", "difference", "p: t, sign-flip"),
@@ -183,7 +184,7 @@ def test_every_metric_has_its_own_columns(asked) -> None:
 
 def test_costs_are_in_the_table(asked) -> None:
     rows = answers(*asked(a=[1.0, 1.2], b=[0.5, 0.9]))
-    headers, cells = table(rows)
+    headers, cells = table(rows, GanTask())
     shown = dict(zip(headers, cells[0], strict=True))
     costs = rows[0].costs
     assert shown["parameters G + D"] == (

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from orthogan.config import Config, flatten, read_config_file
-from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.errors import ConfigError, SettingError, UnknownNameError
 from orthogan.networks import (
     AttentionGeneratorConfig,
     ConvDiscriminatorConfig,
@@ -163,6 +163,27 @@ def test_a_rule_between_settings_is_one_sentence_without_the_name_of_a_class() -
         TrainingConfig().evolve("generator.injection=rotate")
     with pytest.raises(ConfigError, match=r"^Final_batch_size 2 is below .*\.$"):
         TrainingConfig(final_batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "is_slip"),
+    [
+        (("generator.widht=8",), True),
+        (("batch_size.x=8",), True),
+        (("generator.width=wide",), True),
+        (("generator.width=0",), True),
+        (("generator.start=mimmetic",), True),
+        (("generator.injection=rotate",), False),
+        (("generator.key_size=8", "generator.keys=values"), False),
+        (("batch_size=8", "final_batch_size=4"), False),
+    ],
+)
+def test_no_setting_is_told_from_settings_that_do_not_go_together(
+    assignments: tuple[str, ...], is_slip: bool
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig().evolve(*assignments)
+    assert isinstance(caught.value, SettingError) is is_slip
 
 
 def test_recorded_settings_are_completed_or_left_alone() -> None:

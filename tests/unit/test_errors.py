@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from orthogan import errors
-from orthogan.errors import MissingExtraError, OrthoganError, UnknownNameError, did_you_mean
+from orthogan.errors import (
+    ConfigError,
+    MissingExtraError,
+    OrthoganError,
+    UnknownNameError,
+    did_you_mean,
+)
 
 TREE = {
     "ConfigError": (ValueError, 2),
+    "SettingError": (ConfigError, 2),
     "UnknownNameError": (LookupError, 2),
     "ShapeError": (ValueError, 2),
     "DataError": (OSError, 3),

@@ -7,11 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
 from orthogan.cli.classify_output import show_predictions, show_run, show_score
+from orthogan.cli.options import (
+    AsJson,
+    ConfigFile,
+    Device,
+    DryRun,
+    Images,
+    Run,
+    Seed,
+    Settings,
+    Size,
+    Threads,
+    check_device,
+    parse_budget,
+)
 from orthogan.cli.output import say, show_json, show_yaml
-from orthogan.cli.train import DEVICES, EXIT_CODES
-from orthogan.errors import ConfigError, DataError, UnknownNameError
+from orthogan.cli.train import EXIT_CODES
+from orthogan.errors import ConfigError, DataError
 
 
 def classify(
@@ -28,32 +41,14 @@ def classify(
         str | None,
         typer.Option("--for", metavar="TIME", help="Train for 10m, 90s, 1h30m. [default: 10m]"),
     ] = None,
-    images: Annotated[
-        str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... images instead.")
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Run folder; an unfinished one is resumed. [default: runs/...]"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw. [default: 0]"),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
-    ] = None,
+    images: Images = None,
+    run: Run = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    size: Size = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
     test: Annotated[
         str | None,
         typer.Option(
@@ -75,12 +70,11 @@ def classify(
             help="Draw what the class token looks at, in these pictures or in test images.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the settings and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train a classifier of images, score it, and name the class of others."""
-    if device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
+    check_device(device)
     if look is not None and look.suffix.lower() != ".png":
         raise ConfigError(f"--look is a .png, got '{look}'.")
     if predict is not None and not predict.exists():  # now, not after ten minutes of training
@@ -95,11 +89,8 @@ def classify(
         if look is not None and test is None and predict is None:
             raise ConfigError("--look needs images: give --test or --predict.")
         return _use(classifier, test, predict, look, place, as_json)
-    if duration is not None and images is not None:
-        raise ConfigError("--for and --images exclude one another; give one of them.")
     asked: dict[str, Any] = {
-        "minutes": None if duration is None else parse_minutes(duration),
-        "images": None if images is None else parse_count(images),
+        **parse_budget(duration, images=images),
         "seed": seed,
         "settings": settings or [],
         "config": config,

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli.amounts import parse_count, parse_minutes, parse_numbers
+from orthogan.cli import PREEMPTED
+from orthogan.cli.amounts import parse_numbers
+from orthogan.cli.options import AsJson, ConfigFile, Size, Threads, check_device, parse_budget
 from orthogan.cli.output import say, show, show_json, show_table
-from orthogan.cli.train import DEVICES
-from orthogan.errors import ConfigError, UnknownNameError
-
-EXIT_CODES = {"diverged": 4, "preempted": 75, "waiting": 75, "interrupted": 130}
+from orthogan.cli.train import EXIT_CODES
 
 
 def compare(
@@ -20,6 +19,13 @@ def compare(
     runs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[RUN]...", help="Runs that exist, or folders of them."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What runs train: gan, classify or language. [default: gan, or as RUN]",
+        ),
     ] = None,
     vary: Annotated[
         list[str] | None,
@@ -31,10 +37,17 @@ def compare(
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="Budget of each run: 5m, 90s. [default: 5m]"),
+        typer.Option(
+            "--for",
+            metavar="TIME",
+            help="Budget of each run: 5m, 90s. [default: 5m; classify: 10m]",
+        ),
     ] = None,
     images: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Budget of each run in images instead.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(metavar="COUNT", help="The same in tokens, for language.")
     ] = None,
     parameters: Annotated[
         str | None,
@@ -42,35 +55,42 @@ def compare(
     ] = None,
     match: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Width to move for that; repeatable, one a player."),
+        typer.Option(metavar="KEY", help="Width to move for that; repeatable, one a network."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="The images, as in train. [default: mnist]")
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="The images or the text, as in the command of the task. [default: mnist, austen]",
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Recipe. [default: attention-gan]")
+        str | None,
+        typer.Option(metavar="NAME", help="Recipe of a GAN. [default: attention-gan]"),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change all variants; repeatable."),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
-    ] = None,
+    config: ConfigFile = None,
+    size: Size = None,
     device: Annotated[
         str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps. [default: auto]")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
+    threads: Threads = None,
     metrics: Annotated[
-        str, typer.Option(metavar="NAMES", help="Scores; the first decides the verdicts.")
-    ] = "fd",
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Scores; the first decides the verdicts. [default: fd of GANs, else their own]",
+        ),
+    ] = None,
     num_images: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Images that each run is measured on.")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Images that each GAN is measured on. [default: 10000]"
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Train nothing; show one command for each run.")
     ] = False,
@@ -80,27 +100,24 @@ def compare(
             metavar="FOLDER", help="Folder of runs and results. [default: comparisons/...]"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Compare settings over seeds, or existing runs; the same command goes on."""
-    if device is not None and device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
-    if duration is not None and images is not None:
-        raise ConfigError("--for and --images exclude one another; give one of them.")
+    if device is not None:
+        check_device(device)
     numbers = None if seeds is None else _seeds(seeds)
-    minutes = None if duration is None else parse_minutes(duration)
-    count = None if images is None else parse_count(images)
+    budget = parse_budget(duration, images=images, tokens=tokens)
     from orthogan import comparison
     from orthogan.comparison.variants import parse_vary
 
     result = comparison.compare(
         *(runs or []),
+        task=task,
         vary=parse_vary(vary or []) or None,
         seeds=numbers,
         source=data,
         model=model,
-        minutes=minutes,
-        images=count,
+        **budget,
         parameters=parameters,
         match=match or (),
         settings=settings or (),
@@ -108,7 +125,7 @@ def compare(
         size=size,
         device=device,
         threads=threads,
-        metrics=[name.strip() for name in metrics.split(",")],
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         num_images=num_images,
         plan=plan,
         out=out,
@@ -118,7 +135,7 @@ def compare(
     else:
         _show(result)
     say(" ".join([result.reason, *_next(result)]))
-    return EXIT_CODES.get(result.status, 0)
+    return (EXIT_CODES | {"waiting": PREEMPTED}).get(result.status, 0)
 
 
 def _show(result: Any) -> None:

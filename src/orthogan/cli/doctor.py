@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
-
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import say, show_json, show_table
 
 UNUSABLE = 3
 
 
-def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False
-) -> int:
+def doctor(*, as_json: AsJson = False) -> int:
     """Check this machine: versions, threads, speed, files."""
     from orthogan.cli.checks import examine, is_ready
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from orthogan.cli.amounts import LARGEST_SEED
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import number, say, show, show_json, show_table
 
 
@@ -37,7 +38,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""
     from orthogan import api

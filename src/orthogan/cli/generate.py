@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from orthogan.cli.amounts import parse_numbers
+from orthogan.cli.options import AsJson, Device, Threads, check_device
 from orthogan.cli.output import say, show, show_json
-from orthogan.cli.train import DEVICES
-from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.errors import ConfigError
 from orthogan.files import write_atomic
 
 
@@ -30,16 +30,15 @@ def generate(
     top: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the N likeliest tokens each time.")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
+    device: Device = "auto",
+    threads: Threads = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write there what would be shown.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Go on from a text with a trained language model."""
-    if device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
+    check_device(device)
     if out is not None and as_json:
         raise ConfigError("--out and --json exclude one another; give one of them.")
     numbers = parse_numbers(seeds)

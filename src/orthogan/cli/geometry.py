@@ -11,6 +11,7 @@ import typer
 
 from orthogan.cli.command_line import Context, command_line
 from orthogan.cli.geometry_words import show_words
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import number, say, show, show_json, show_table
 from orthogan.errors import ConfigError, OrthoganError
 from orthogan.report.target import check_target
@@ -98,7 +99,7 @@ def geometry(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write an HTML report there.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
     context: Context,
 ) -> None:
     """Count the tokens that a model's position codes turn into other tokens."""

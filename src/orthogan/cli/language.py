@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
+from orthogan.cli.options import (
+    AsJson,
+    ConfigFile,
+    Device,
+    DryRun,
+    Run,
+    Seed,
+    Settings,
+    Threads,
+    check_device,
+    parse_budget,
+)
 from orthogan.cli.output import number, say, show, show_json, show_table, show_yaml
-from orthogan.cli.train import DEVICES, EXIT_CODES
-from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.cli.train import EXIT_CODES
 
 
 def language(
@@ -32,37 +41,19 @@ def language(
         str | None,
         typer.Option(metavar="NAME", help="characters, bytes or words. [default: characters]"),
     ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Run folder; an unfinished one is resumed. [default: runs/...]"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw. [default: 0]"),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the settings and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    run: Run = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train a small language Transformer on a text."""
-    if device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
-    if duration is not None and tokens is not None:
-        raise ConfigError("--for and --tokens exclude one another; give one of them.")
+    check_device(device)
     asked: dict[str, Any] = {
-        "minutes": None if duration is None else parse_minutes(duration),
-        "tokens": None if tokens is None else parse_count(tokens),
+        **parse_budget(duration, tokens=tokens),
         "seed": seed,
         "settings": settings or [],
         "config": config,

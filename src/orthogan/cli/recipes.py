@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import show_json, show_table, show_yaml
 
 
@@ -15,7 +16,7 @@ def recipes(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Show every setting of this one.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the recipes, or show the settings of one."""
     from orthogan.recipes import RECIPES

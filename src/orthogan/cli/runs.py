@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import say, show_json, show_table
 
 DEFAULT = Path("runs")
@@ -15,7 +16,7 @@ DEFAULT = Path("runs")
 def runs(
     *,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folders.")] = DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the runs, the latest first."""
     from orthogan.training.run_folder import list_runs

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orthogan.cli.amounts import parse_numbers
+from orthogan.cli.options import AsJson
 from orthogan.cli.output import show, show_json
 from orthogan.errors import ConfigError
 
@@ -31,7 +32,7 @@ def sample(
             metavar="PATH", help="A .png grid, a .npz, or a folder. [default: samples-NAME.png]"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Draw images from a trained model; a seed gives the same image each time."""
     numbers = parse_numbers(seeds)

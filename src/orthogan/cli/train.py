@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from orthogan.cli import INTERRUPTED, PREEMPTED
-from orthogan.cli.amounts import LARGEST_SEED, parse_count, parse_minutes
+from orthogan.cli.options import (
+    AsJson,
+    ConfigFile,
+    Device,
+    DryRun,
+    Images,
+    Run,
+    Seed,
+    Settings,
+    Size,
+    Threads,
+    check_device,
+    parse_budget,
+)
 from orthogan.cli.output import say, show, show_json, show_table, show_yaml
-from orthogan.errors import ConfigError, UnknownNameError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 EXIT_CODES = {"diverged": 4, "preempted": PREEMPTED, "interrupted": INTERRUPTED}
 
 
@@ -33,44 +43,22 @@ def train(
         str | None,
         typer.Option("--for", metavar="TIME", help="Train for 5m, 90s, 1h30m. [default: 5m]"),
     ] = None,
-    images: Annotated[
-        str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... images instead.")
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Run folder; an unfinished one is resumed. [default: runs/...]"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw. [default: 0]"),
-    ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings from a .toml, .yaml or .json file."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the settings and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Show the result as JSON.")] = False,
+    images: Images = None,
+    run: Run = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    size: Size = None,
+    settings: Settings = None,
+    config: ConfigFile = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> int:
     """Train a GAN; the same command resumes it."""
-    if device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
-    if duration is not None and images is not None:
-        raise ConfigError("--for and --images exclude one another; give one of them.")
+    check_device(device)
     asked: dict[str, Any] = {
         "model": model,
-        "minutes": None if duration is None else parse_minutes(duration),
-        "images": None if images is None else parse_count(images),
+        **parse_budget(duration, images=images),
         "seed": seed,
         "settings": settings or [],
         "config": config,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orthogan.comparison.costs import Costs, costs_of, step_seconds
+from orthogan.comparison.costs import Costs, step_seconds
 from orthogan.comparison.groups import Group
 from orthogan.comparison.statistics import Mean, PairedTest, holm, mean_over_seeds, paired_test
+from orthogan.comparison.tasks import task_of
 from orthogan.errors import ConfigError
 
 LEVEL = 0.05
@@ -51,7 +52,7 @@ class VariantAnswer:
         costs: Parameters, operations, keys and values.
         step_seconds: Mean over the runs of the median time of a step; None for short runs.
         seconds: Mean time of a run.
-        images: Mean number of images shown.
+        images: Mean number of images shown; of language runs, of tokens.
         verdict: What can be said about the first metric.
     """
 
@@ -94,7 +95,7 @@ def answers(
                 values=values[index],
                 scores={metric: _mean(values[index].get(metric, {})) for metric in metrics},
                 differences=own,
-                costs=costs_of(group.runs[0].settled()),
+                costs=_costs(group),
                 step_seconds=_step_seconds(group),
                 seconds=_average([run.seconds for run in group.done]),
                 images=_average([float(run.images_seen) for run in group.done]),
@@ -191,8 +192,15 @@ def _mean(values: Mapping[int, float]) -> Mean | None:
     return mean_over_seeds(list(values.values())) if values else None
 
 
+def _costs(group: Group) -> Costs:
+    config = group.runs[0].settled()
+    return task_of(config).costs(config)
+
+
 def _step_seconds(group: Group) -> float | None:
-    found = [step_seconds(run.records, run.settled().batch_size) for run in group.done]
+    config = group.runs[0].settled()
+    size = task_of(config).step_size(config)
+    found = [step_seconds(run.records, size) for run in group.done]
     return _average([each for each in found if each is not None])
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orthogan import api
 from orthogan.comparison.plan import Cell, Plan, identity
+from orthogan.comparison.task import RunConfig
+from orthogan.comparison.tasks import task_of_record
 from orthogan.errors import DivergedError, ResumeError
-from orthogan.training.config import TrainingConfig
 from orthogan.training.lock import FolderLock
 from orthogan.training.progress import duration
 from orthogan.training.run_folder import read_metrics
@@ -34,7 +34,7 @@ class RunState:
         reason: Why it stopped.
         config: Its settings.
         provenance: What made it.
-        images_seen: Images shown so far.
+        images_seen: Images shown so far; of a language run, tokens.
         seconds: Seconds of training so far.
         updated: When it was last written to.
         records: Lines of `metrics.jsonl`.
@@ -44,7 +44,7 @@ class RunState:
     seed: int
     status: str
     reason: str = ""
-    config: TrainingConfig | None = None
+    config: RunConfig | None = None
     provenance: dict[str, Any] | None = None
     images_seen: int = 0
     seconds: float = 0.0
@@ -56,7 +56,7 @@ class RunState:
         """Whether nothing is left to run."""
         return self.status in FINISHED
 
-    def settled(self) -> TrainingConfig:
+    def settled(self) -> RunConfig:
         """The settings.
 
         Raises:
@@ -78,7 +78,7 @@ def read_run(path: Path) -> RunState:
     status = str(record["status"])
     if status == "running":
         status = BUSY if FolderLock.is_held(path / ".lock") else "interrupted"
-    config = TrainingConfig(**record["config"])
+    config = task_of_record(record["config"]).config_type(**record["config"])
     facts = {name: value for name, value in record.items() if name not in FIELDS}
     return RunState(
         path=path,
@@ -145,12 +145,12 @@ def run_cells(
             continue
         say(_announcement(number, cell, plan))
         try:
-            run = api.train(**plan.request(cell), show_progress=show_progress)
+            ended = plan.task.train(**plan.request(cell), show_progress=show_progress)
         except DivergedError as error:
             say(f"{error} The plan goes on.")
         else:
-            if run.status not in FINISHED:
-                return run.status
+            if ended not in FINISHED:
+                return ended
         finished(read_cell(cell))
     return status
 
@@ -163,7 +163,7 @@ def seconds_left(plan: Plan, states: Sequence[RunState]) -> float | None:
         states: Its cells as they stand, in the order of the plan.
 
     Returns:
-        Exact for a budget in seconds; for one in images, from the mean of the finished runs of
+        Exact for a budget in seconds; for another, from the mean of the finished runs of
         the same variant, or of all of them; None before the first has finished.
     """
     done = [

@@ -7,16 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.comparison.cells import RunState, read_cell, run_cells
-from orthogan.comparison.groups import Group, existing_runs, grouped, refuse_mixed_data
+from orthogan.comparison.groups import (
+    Group,
+    existing_runs,
+    grouped,
+    refuse_mixed_data,
+    shared_task,
+)
+from orthogan.comparison.measure import Measure
 from orthogan.comparison.outcome import Comparison, conclude
-from orthogan.comparison.plan import Plan, Question, make_plan
+from orthogan.comparison.plan import Plan, make_plan
+from orthogan.comparison.question import DEFAULT_MODEL, Question
 from orthogan.comparison.record import read_plan, refuse_foreign, write_plan
-from orthogan.comparison.scores import scores_of
+from orthogan.comparison.tasks import DEFAULT_TASK, TASKS, named
 from orthogan.comparison.variants import checked_vary
 from orthogan.errors import ConfigError, ResumeError, UnknownNameError
-from orthogan.evaluation.description import is_stacked
-from orthogan.evaluation.evaluate import DEFAULT_EXTRACTOR, choose_metrics
-from orthogan.evaluation.extractor import EXTRACTORS
 from orthogan.files import storage_errors
 from orthogan.request import pick_device
 from orthogan.training.lock import FolderLock
@@ -25,18 +30,18 @@ from orthogan.training.progress import ProgressDisplay
 
 DEFAULT_OUT = Path("comparisons")
 DEFAULT_SEEDS = 5
-DEFAULT_MODEL = "attention-gan"
-KEPT = "evaluations"
 
 
 def compare(
     *runs: str | Path,
+    task: str | None = None,
     vary: Mapping[str, Sequence[Any]] | None = None,
     seeds: int | Sequence[int] | None = None,
     source: str | Path | None = None,
     model: str | None = None,
     minutes: float | None = None,
     images: int | None = None,
+    tokens: int | None = None,
     parameters: str | None = None,
     match: Sequence[str] = (),
     settings: Sequence[str] = (),
@@ -44,8 +49,8 @@ def compare(
     size: int | None = None,
     device: str | None = None,
     threads: int | None = None,
-    metrics: Sequence[str] = ("fd",),
-    num_images: int = 10_000,
+    metrics: Sequence[str] | None = None,
+    num_images: int | None = None,
     plan: bool = False,
     out: Path | str | None = None,
     show_progress: bool = True,
@@ -58,47 +63,51 @@ def compare(
     Args:
         runs: Run folders to compare instead; a folder of runs stands for all that are finished
             in it. Runs that differ in nothing but the seed are grouped.
-        vary: Values of each setting that varies; `model` varies the recipe.
+        task: `gan` (the default), `classify` or `language`: what kind of runs to make.
+        vary: Values of each setting that varies; `model` varies the recipe of a GAN.
         seeds: How many, counted from 0, or which; 5 by default.
-        source: The images, as in `orthogan.train`.
-        model: Recipe; `attention-gan` by default.
-        minutes: Time budget of a run; 5 if neither this nor `images` is given.
+        source: The images or the text, as in `orthogan.train`, `classify`, `train_language`.
+        model: Recipe of a GAN; `attention-gan` by default.
+        minutes: Time budget of a run; without any budget 5, of a classifier 10.
         images: Budget of a run in images shown.
+        tokens: Budget of a run in tokens predicted, of a language model.
         parameters: `equal` moves the widths named by `match` until every variant has the
             parameters of the first, within 2 %.
-        match: Such widths, at most one a player: `generator.width`, `discriminator.width`.
+        match: Such widths, at most one a network: `generator.width`, `discriminator.width`;
+            `network.width` of the other tasks.
         settings: Changes that all variants share, such as `"batch_size=64"`.
         config: File of settings.
         size: Side of the images in pixels.
         device: `auto` (the default), `cpu`, `cuda` or `mps`.
         threads: CPU threads.
-        metrics: Names; the verdicts are about the first.
-        num_images: Images that each run is measured on.
+        metrics: Names; the verdicts are about the first. By default `fd` of GANs; the others
+            have the score that their runs end with.
+        num_images: Images that each GAN is measured on, 10,000 by default.
         plan: Train nothing; return one command for each run that is missing.
         out: Folder of the runs and results; `comparisons/<data>-<settings>` by default. With
             `runs`, results are written only if it is given.
         show_progress: Show progress on stderr.
 
     Raises:
-        ConfigError: a setting is unknown or does not fit, or options clash.
-        DataError: the images cannot be loaded, or the runs saw different ones.
+        ConfigError: a setting is unknown or does not fit, options clash, or the runs are of
+            different kinds.
+        DataError: the data cannot be loaded, or the runs saw different ones.
         ResumeError: the folder holds another comparison, or another process works in it.
         StorageError: the folder cannot be written.
-        UnknownNameError: no such recipe, device or metric.
+        UnknownNameError: no such task, recipe, device or metric.
     """
-    if num_images < 1:
-        raise ConfigError(f"At least 1 image is needed, got {num_images}.")
-    if not metrics:
-        raise ConfigError("At least one metric is needed.")
+    measure = Measure(metrics=metrics, num_images=num_images)
     target = None if out is None else Path(out)
     if runs:
         _refuse_idle(
+            task=task,
             vary=vary,
             seeds=seeds,
             source=source,
             model=model,
             minutes=minutes,
             images=images,
+            tokens=tokens,
             parameters=parameters,
             match=match,
             settings=settings,
@@ -108,15 +117,17 @@ def compare(
             threads=threads,
             plan=plan,
         )
-        return _of_existing(runs, metrics, num_images, target)
+        return _of_existing(runs, measure, target)
     _check_matching(parameters, match)
     question = Question(
         vary=checked_vary(vary or {}),
         seeds=_seeds(seeds),
+        task=task or DEFAULT_TASK,
         source=None if source is None else str(source),
         model=model or DEFAULT_MODEL,
         minutes=minutes,
         images=images,
+        tokens=tokens,
         match=tuple(match),
         settings=tuple(settings),
         config=None if config is None else Path(config),
@@ -126,13 +137,12 @@ def compare(
     )
     target = target or _default_out(question)
     display = ProgressDisplay(target.name, show_progress)
-    return _of_question(question, target, metrics, num_images, plan, display)
+    return _of_question(question, target, measure, plan, display)
 
 
-def _of_existing(
-    names: Sequence[str | Path], metrics: Sequence[str], num_images: int, out: Path | None
-) -> Comparison:
+def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None) -> Comparison:
     states, notes = existing_runs(names)
+    task = shared_task(states)
     refuse_mixed_data(states)
     if len(states) < 2:
         raise ConfigError(
@@ -141,11 +151,8 @@ def _of_existing(
     if out is not None:
         refuse_foreign(out)
     groups = grouped(states)
-    kept = None if out is None else out / KEPT
     evaluations = {
-        state.path: scores_of(state.path, metrics, num_images, kept)
-        for state in states
-        if state.status == "done"
+        state.path: measure.of(state, task, out) for state in states if state.status == "done"
     }
     return conclude(groups, evaluations, notes, out)
 
@@ -153,8 +160,7 @@ def _of_existing(
 def _of_question(
     question: Question,
     out: Path,
-    metrics: Sequence[str],
-    num_images: int,
+    measure: Measure,
     only_plan: bool,
     display: ProgressDisplay,
 ) -> Comparison:
@@ -163,8 +169,7 @@ def _of_question(
     precision = resolve_precision("auto", pick_device(question.device))
     precision = precision if earlier is None else earlier["precision"]
     plan = make_plan(question, out, precision)
-    extractor = EXTRACTORS[DEFAULT_EXTRACTOR]().name
-    choose_metrics(metrics, extractor, is_stacked(plan.images))  # not after hours of training
+    measure.check(plan.task, plan.variants[0].config)  # not after hours of training
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     lock = _locked(out)
@@ -174,7 +179,7 @@ def _of_question(
             display.note(note)
         if only_plan:
             return _planned(plan, notes)
-        return _run_and_answer(plan, metrics, num_images, notes, display)
+        return _run_and_answer(plan, measure, notes, display)
     finally:
         lock.release()
 
@@ -185,6 +190,7 @@ def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
     return Comparison(
         status="planned",
         reason=f"{len(commands)} of {len(missing)} runs are to be made.",
+        task=plan.task.name,
         notes=tuple(notes),
         commands=tuple(commands),
         out=plan.out,
@@ -192,20 +198,14 @@ def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
 
 
 def _run_and_answer(
-    plan: Plan,
-    metrics: Sequence[str],
-    num_images: int,
-    notes: Sequence[str],
-    display: ProgressDisplay,
+    plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
 ) -> Comparison:
-    kept = plan.out / KEPT
-
-    def measure(state: RunState) -> dict[str, Any]:
-        return scores_of(state.path, metrics, num_images, kept)
+    def measured(state: RunState) -> dict[str, Any]:
+        return measure.of(state, plan.task, plan.out)
 
     def finished(state: RunState) -> None:
         if state.status == "done":
-            scores = measure(state)["scores"]
+            scores = measured(state)["scores"]
             name = next(iter(scores))
             display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
 
@@ -213,7 +213,7 @@ def _run_and_answer(
         status = run_cells(plan, display.note, finished, show_progress=display.show)
         if status == "done":
             groups = _groups(plan)
-            evaluations = {run.path: measure(run) for group in groups for run in group.done}
+            evaluations = {run.path: measured(run) for group in groups for run in group.done}
             return conclude(groups, evaluations, notes, plan.out)
     except KeyboardInterrupt:
         status = "interrupted"
@@ -223,6 +223,7 @@ def _run_and_answer(
     return Comparison(
         status=status,
         reason=f"{wait}; {count} of {len(states)} runs are finished and everything is saved.",
+        task=plan.task.name,
         notes=tuple(notes),
         out=plan.out,
     )
@@ -249,9 +250,11 @@ def _locked(out: Path) -> FolderLock:
 
 
 def _default_out(question: Question) -> Path:
-    data = Path(question.source or "mnist").stem or "images"
-    keys = "-".join(key.rpartition(".")[2] for key in question.vary)
-    return DEFAULT_OUT / f"{data.replace(':', '-')}-{keys}"
+    usual = TASKS[question.task].config_type().data.source
+    data = Path(question.source or usual).stem or "images"
+    task = named(question.task).values()  # the same settings of another kind go elsewhere
+    keys = [key.rpartition(".")[2] for key in question.vary]
+    return DEFAULT_OUT / "-".join([data.replace(":", "-"), *task, *keys])
 
 
 def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...]:

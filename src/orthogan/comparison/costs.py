@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,21 +13,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from orthogan import rng
 from orthogan.attention import Attention
 from orthogan.comparison.flops import FlopCounter
-from orthogan.comparison.matching import num_parameters
-from orthogan.data import ImageSet
-from orthogan.training.config import TrainingConfig
 from orthogan.training.precision import autocast, resolve_precision
-from orthogan.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
+class Costs(ABC):
+    """What a variant costs, found from its settings."""
+
+    flops_per_step: int
+
+    @abstractmethod
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers, one number a network."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Costs:
-    """What a variant costs, found from its settings.
+class PairCosts(Costs):
+    """The costs of a GAN.
 
     Attributes:
         generator_parameters: Numbers that training moves in the generator.
@@ -47,38 +53,80 @@ class Costs:
     generator_key_value_bytes: int
     discriminator_key_value_bytes: int
 
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers: generator, discriminator."""
+        kept = (self.generator_key_value_bytes, self.discriminator_key_value_bytes)
+        return {
+            "parameters G + D": (self.generator_parameters, self.discriminator_parameters),
+            "KV bytes G + D": kept,
+        }
 
-def costs_of(config: TrainingConfig) -> Costs:
-    """The costs of a run with these settings, its networks fitted to the images.
 
-    Takes one training step on random images.
+@dataclass(frozen=True, kw_only=True)
+class NetworkCosts(Costs):
+    """The costs of a single network.
+
+    Attributes:
+        parameters: Numbers that training moves.
+        flops_per_step: As in `PairCosts`, of one step on one batch.
+        batch_size: Images, or pieces of text, of that batch.
+        key_value_bytes: As in `PairCosts`, for one image, or for one whole context.
     """
-    with rng.initialisation(config.seed, "costs"):
-        trainer = Trainer(config, _random_images(config), CPU)
-        counter = FlopCounter()
-        with counter:
-            trainer.step(0.0)
-    return Costs(
-        generator_parameters=num_parameters(trainer.generator),
-        discriminator_parameters=num_parameters(trainer.discriminator),
-        flops_per_step=counter.flops,
-        batch_size=config.batch_size,
-        generator_key_value_bytes=_generator_bytes(trainer),
-        discriminator_key_value_bytes=_discriminator_bytes(trainer),
-    )
+
+    parameters: int
+    flops_per_step: int
+    batch_size: int
+    key_value_bytes: int
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers."""
+        return {"parameters": (self.parameters,), "KV bytes": (self.key_value_bytes,)}
 
 
-def step_seconds(records: Sequence[Mapping[str, Any]], batch_size: int) -> float | None:
+def num_parameters(network: nn.Module) -> int:
+    """How many numbers training moves."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_flops(step: Callable[[float], object]) -> int:
+    """The operations of a training step at the start of a budget."""
+    counter = FlopCounter()
+    with counter:
+        step(0.0)
+    return counter.flops
+
+
+@torch.no_grad()
+def key_value_bytes(network: nn.Module, precision: str, *inputs: Any) -> int:
+    """Bytes of the keys and values that a network makes for these inputs.
+
+    Args:
+        network: Its attention layers are looked at.
+        precision: As in the settings of a run.
+        inputs: What its `forward` takes.
+    """
+    settled = resolve_precision(precision, CPU)
+    width = torch.bfloat16.itemsize if settled == "bfloat16" else torch.float32.itemsize
+    with _noted(network, width) as sizes, autocast(settled, CPU):
+        network(*inputs)
+    return sum(sizes)
+
+
+def step_seconds(records: Sequence[Mapping[str, Any]], step_size: int) -> float | None:
     """The median time of a step, from the lines of `metrics.jsonl`.
 
     The median over stretches of about a second leaves out those in which a score was taken.
+
+    Args:
+        records: The lines.
+        step_size: By how much a step moves `images_seen`.
 
     Returns:
         Seconds; None if the run was too short for two lines.
     """
     steps = [record for record in records if record.get("event") == "step"]
     rates = [
-        (after["elapsed_s"] - before["elapsed_s"]) / seen * batch_size
+        (after["elapsed_s"] - before["elapsed_s"]) / seen * step_size
         for before, after in itertools.pairwise(steps)
         if (seen := after["images_seen"] - before["images_seen"]) > 0
         and after["elapsed_s"] > before["elapsed_s"]
@@ -86,39 +134,10 @@ def step_seconds(records: Sequence[Mapping[str, Any]], batch_size: int) -> float
     return statistics.median(rates) if rates else None
 
 
-def _random_images(config: TrainingConfig) -> ImageSet:
-    network, count = config.generator, config.batch_size
-    shape = (count, network.colours, network.size, network.size)
-    labels = torch.arange(count) % network.classes if network.classes else None
-    names = tuple(str(label) for label in range(network.classes))
-    pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
-    return ImageSet(pixels, labels, names if labels is not None else ())
-
-
-@torch.no_grad()
-def _generator_bytes(trainer: Trainer) -> int:
-    config = trainer.config.generator
-    labels = torch.zeros(1, dtype=torch.int64) if config.classes else None
-    with _stored(trainer, trainer.generator) as sizes:
-        trainer.generator(torch.ones(1, config.latent_size), labels)
-    return sum(sizes)
-
-
-@torch.no_grad()
-def _discriminator_bytes(trainer: Trainer) -> int:
-    config = trainer.config.discriminator
-    labels = torch.zeros(1, dtype=torch.int64) if config.classes else None
-    with _stored(trainer, trainer.discriminator) as sizes:
-        trainer.discriminator(torch.zeros(1, config.colours, config.size, config.size), labels)
-    return sum(sizes)
-
-
 @contextmanager
-def _stored(trainer: Trainer, network: nn.Module) -> Iterator[list[int]]:
+def _noted(network: nn.Module, width: int) -> Iterator[list[int]]:
     """Collects the bytes of keys and values of each attention layer that runs inside."""
     sizes: list[int] = []
-    precision = resolve_precision(trainer.config.precision, CPU)
-    width = torch.bfloat16.itemsize if precision == "bfloat16" else torch.float32.itemsize
 
     def note(layer: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
         assert isinstance(layer, Attention)  # noqa: S101 - the hook is on no other
@@ -131,8 +150,7 @@ def _stored(trainer: Trainer, network: nn.Module) -> Iterator[list[int]]:
         if isinstance(layer, Attention)
     ]
     try:
-        with autocast(precision, CPU):
-            yield sizes
+        yield sizes
     finally:
         for hook in hooks:
             hook.remove()

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.comparison.cells import RunState, read_run
+from orthogan.comparison.matching import players_of
 from orthogan.comparison.plan import identity
 from orthogan.comparison.record import read_plan
+from orthogan.comparison.task import Task
+from orthogan.comparison.tasks import task_of
 from orthogan.errors import ConfigError, DataError, ResumeError
 from orthogan.training.run_record import RUN_FILE
 
 RUNS = Path("runs")  # where a bare name of a run is looked for
 MAX_KEYS = 3  # settings in a label; it stays readable
-KINDS = ("generator.kind", "discriminator.kind")  # a kind decides which other settings there are
 # What makes times differ between two runs of the same settings.
 MACHINE = ("device", "threads", "platform", "torch")
 
@@ -93,21 +95,54 @@ def grouped(runs: Sequence[RunState]) -> list[Group]:
     ]
 
 
+def shared_task(runs: Sequence[RunState]) -> Task:
+    """The task that all runs are of.
+
+    Raises:
+        ConfigError: two are of different tasks.
+    """
+    task = task_of(runs[0].settled())
+    for run in runs[1:]:
+        other = task_of(run.settled())
+        if other.name != task.name:
+            raise ConfigError(
+                f"{runs[0].path} trained {task.noun} and {run.path} {other.noun}: they have no "
+                "score in common; give runs of one kind."
+            )
+    return task
+
+
 def refuse_mixed_data(runs: Sequence[RunState]) -> None:
-    """Checks that all runs saw the same images.
+    """Checks that all runs saw the same data, and are scored by the same part of them.
+
+    Where the seed chooses what is held out, those of the same seed did, and the others had the
+    same source.
 
     Raises:
         DataError: two did not.
     """
-    first = runs[0]
-    for run in runs[1:]:
-        here, there = _fingerprint(first), _fingerprint(run)
-        if here != there:
-            raise DataError(
-                f"{first.path} was trained on {first.settled().data.source} (fingerprint {here}), "
-                f"{run.path} on {run.settled().data.source} (fingerprint {there}): scores on "
-                "different data cannot be compared."
-            )
+    of_seed: dict[int, RunState] = {}
+    for run in runs:
+        _refuse_other_score(runs[0], run)
+        for first in (of_seed.setdefault(run.seed, run), runs[0]):
+            here, there = _fingerprint(first), _fingerprint(run)
+            if here != there and not _split_apart(first, run):
+                raise DataError(
+                    f"{first.path} was trained on {first.settled().data.source} (fingerprint "
+                    f"{here}), {run.path} on {run.settled().data.source} (fingerprint {there}): "
+                    "scores on different data cannot be compared."
+                )
+
+
+def split_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
+    """A sentence where the seed chose what was held out for scoring."""
+    if len({_fingerprint(run) for run in runs}) < 2:
+        return ()
+    note = (
+        "The data have no test set, so each seed holds out others for scoring; variants with the "
+        "same seed share them."
+    )
+    return (note,)
 
 
 def machine_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
@@ -143,7 +178,9 @@ def _labels(rows: Sequence[Sequence[RunState]]) -> list[str]:
     settings = [identity(row[0].settled()) for row in rows]
     names = {name: None for tree in settings for name in tree}
     differing = [name for name in names if len({repr(tree.get(name)) for tree in settings}) > 1]
-    kinds = [name for name in KINDS if name in differing]
+    # A kind decides which other settings there are.
+    kinds = [f"{player}.kind" for player in players_of(rows[0][0].settled())]
+    kinds = [name for name in kinds if name in differing]
     for keys in (differing, kinds):
         labels = [_label(tree, keys) for tree in settings]
         if 0 < len(keys) <= MAX_KEYS and len(set(labels)) == len(rows):
@@ -162,6 +199,23 @@ def _name(run: RunState) -> str:
         if name.endswith(ending):
             return name.removesuffix(ending)
     return name
+
+
+def _refuse_other_score(first: RunState, second: RunState) -> None:
+    one, two = first.settled(), second.settled()
+    before, after = one.settings(), two.settings()
+    for name in task_of(one).scored_by:
+        if before[name] != after[name]:
+            raise DataError(
+                f"{first.path} has {name}={before[name]}, {second.path} {name}={after[name]}: "
+                "their scores count other things and cannot be compared."
+            )
+
+
+def _split_apart(first: RunState, second: RunState) -> bool:
+    """Whether the data of two runs may differ by what their seeds hold out, and by no more."""
+    one, two = first.settled(), second.settled()
+    return task_of(one).splits_by_seed and first.seed != second.seed and one.data == two.data
 
 
 def _fingerprint(run: RunState) -> str:

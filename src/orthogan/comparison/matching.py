@@ -7,22 +7,27 @@ from collections.abc import Callable
 from torch import nn
 
 from orthogan import rng
+from orthogan.comparison.costs import num_parameters
+from orthogan.comparison.task import RunConfig
 from orthogan.errors import ConfigError, OrthoganError
-from orthogan.training.config import TrainingConfig
 
-PLAYERS = ("generator", "discriminator")
 TOLERANCE = 0.02  # share of the first variant's parameters
 WIDEST = 1 << 16  # far beyond any width of ours: a count that has not grown there never will
 NEIGHBOURS = 64  # a width that heads must divide has a valid neighbour within so many
 
 
-def num_parameters(network: nn.Module) -> int:
-    """How many numbers training moves."""
-    return sum(parameter.numel() for parameter in network.parameters())
+def players_of(config: RunConfig) -> tuple[str, ...]:
+    """The parts of a configuration that are networks.
+
+    >>> from orthogan.language import LanguageConfig
+    >>> players_of(LanguageConfig())
+    ('network',)
+    """
+    return tuple(name for name, part in config if hasattr(part, "build"))
 
 
-def count_player(config: TrainingConfig, player: str) -> int:
-    """The parameters of the generator or the discriminator.
+def count_player(config: RunConfig, player: str) -> int:
+    """The parameters of one of its networks.
 
     Raises:
         ConfigError: the network cannot be built.
@@ -32,18 +37,40 @@ def count_player(config: TrainingConfig, player: str) -> int:
     return num_parameters(network)
 
 
-def matched(config: TrainingConfig, key: str, target: int) -> int:
+def current_width(config: RunConfig, key: str) -> int:
+    """The value of the width `key`.
+
+    Raises:
+        SettingError: there is no such setting.
+        ConfigError: it is not a whole number of one of the networks.
+    """
+    players = players_of(config)
+    if key.partition(".")[0] not in players:
+        whose = "a player" if len(players) > 1 else f"the {players[0]}"
+        raise ConfigError(
+            f"--match takes a width of {whose}, such as {players[0]}.width, got '{key}'."
+        )
+    settings = config.settings()
+    if key not in settings:
+        config.evolve(f"{key}=1")  # says what is wrong with the name
+    value = settings[key]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"--match takes a whole-number setting; {key} is {value!r}.")
+    return value
+
+
+def matched(config: RunConfig, key: str, target: int) -> int:
     """The value of the width `key` that brings its player nearest to `target` parameters.
 
     Args:
         config: A variant, its networks fitted to the images.
-        key: A whole-number setting of one player that more parameters come with.
-        target: Parameters of the same player in the first variant.
+        key: A whole-number setting of one network that more parameters come with.
+        target: Parameters of the same network in the first variant.
 
     Raises:
         ConfigError: `key` is no such setting, or no value comes within 2 %.
     """
-    start = _current(config, key)
+    start = current_width(config, key)
     player = key.partition(".")[0]
     counts: dict[int, int | None] = {}
 
@@ -97,18 +124,3 @@ def _at_or_above(
         if number is not None:
             return candidate, number
     return None
-
-
-def _current(config: TrainingConfig, key: str) -> int:
-    player = key.partition(".")[0]
-    if player not in PLAYERS:
-        raise ConfigError(
-            f"--match takes a width of a player, such as generator.width, got '{key}'."
-        )
-    settings = config.settings()
-    if key not in settings:
-        config.evolve(f"{key}=1")  # says what is wrong with the name
-    value = settings[key]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"--match takes a whole-number setting; {key} is {value!r}.")
-    return value

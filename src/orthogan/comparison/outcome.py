@@ -9,9 +9,16 @@ from typing import Any
 
 from orthogan.comparison.answer import VariantAnswer, answers
 from orthogan.comparison.cells import RunState
-from orthogan.comparison.groups import Group, machine_notes, refuse_mixed_data
+from orthogan.comparison.groups import (
+    Group,
+    machine_notes,
+    refuse_mixed_data,
+    shared_task,
+    split_notes,
+)
 from orthogan.comparison.plot import picture
 from orthogan.comparison.table import table, verdicts
+from orthogan.comparison.tasks import DEFAULT_TASK, TASKS, named
 from orthogan.files import storage_errors, write_atomic, write_json
 from orthogan.version import __version__
 
@@ -26,17 +33,19 @@ class Comparison:
         status: `done`; `diverged` if every run was; `waiting` if another process trains some;
             `interrupted` or `preempted`; `planned`.
         reason: One sentence on why it stopped.
+        task: What kind of runs: `gan`, `classify` or `language`.
         variants: One row a variant, the first is what the others are compared with; empty while
             runs are missing.
         groups: The runs of each variant.
         notes: What a reader must know to trust the numbers.
-        commands: With `plan`, one `orthogan train` command for each run that is missing.
+        commands: With `plan`, one `orthogan ...` command for each run that is missing.
         evaluations: Every score of each run that is done, by its folder.
         out: Folder of the runs, `result.json` and `comparison.png`; None if nothing is written.
     """
 
     status: str
     reason: str
+    task: str = DEFAULT_TASK
     variants: tuple[VariantAnswer, ...] = ()
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
@@ -47,7 +56,7 @@ class Comparison:
     @property
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Headers and rows of text; both empty while runs are missing."""
-        return table(self.variants) if self.variants else ([], [])
+        return table(self.variants, TASKS[self.task]()) if self.variants else ([], [])
 
     @property
     def verdicts(self) -> list[str]:
@@ -56,14 +65,16 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
+        unit = TASKS[self.task].unit
         return {
             "orthogan": __version__,
+            **named(self.task),
             "status": self.status,
             "reason": self.reason,
             "out": None if self.out is None else str(self.out),
-            "variants": [_row(row) for row in self.variants],
+            "variants": [_row(row, unit) for row in self.variants],
             "runs": [
-                _run(group.label, run, self.evaluations.get(run.path))
+                _run(group.label, run, self.evaluations.get(run.path), unit)
                 for group in self.groups
                 for run in group.runs
             ],
@@ -85,16 +96,19 @@ def conclude(
     """The comparison of finished runs; written to `out` if there is one.
 
     Raises:
-        DataError: the runs saw different images.
+        ConfigError: the runs are of different kinds.
+        DataError: the runs saw different data.
         StorageError: `out` cannot be written.
     """
     runs = [run for group in groups for run in group.runs]
+    task = shared_task(runs)
     refuse_mixed_data(runs)
     broken = sum(run.status == "diverged" for run in runs)
-    said = [*notes, *machine_notes(runs), *_few_seeds(groups)]
+    said = [*notes, *split_notes(runs), *machine_notes(runs), *_few_seeds(groups)]
     result = Comparison(
         status="diverged" if broken == len(runs) else "done",
         reason=_reason(len(groups), len(runs), broken),
+        task=task.name,
         variants=answers(groups, evaluations),
         groups=tuple(groups),
         notes=tuple(said),
@@ -122,22 +136,25 @@ def _reason(num_groups: int, num_runs: int, broken: int) -> str:
     return f"Done: {num_runs} runs of {variants}{lost}."
 
 
-def _row(row: VariantAnswer) -> dict[str, Any]:
+def _row(row: VariantAnswer, unit: str) -> dict[str, Any]:
     values = {
         metric: {str(seed): value for seed, value in own.items()}
         for metric, own in row.values.items()
     }
-    return asdict(row) | {"values": values}
+    tree = asdict(row) | {"values": values}
+    return {unit if name == "images" else name: value for name, value in tree.items()}
 
 
-def _run(label: str, run: RunState, evaluation: Mapping[str, Any] | None) -> dict[str, Any]:
+def _run(
+    label: str, run: RunState, evaluation: Mapping[str, Any] | None, unit: str
+) -> dict[str, Any]:
     return {
         "variant": label,
         "run": str(run.path),
         "seed": run.seed,
         "status": run.status,
         "reason": run.reason,
-        "images_seen": run.images_seen,
+        f"{unit}_seen": run.images_seen,
         "seconds": run.seconds,
         "updated": run.updated,
         "config": None if run.config is None else run.config.to_dict(),

@@ -10,47 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orthogan.comparison.matching import count_player, matched
+from orthogan.comparison.matching import count_player, current_width, matched, players_of
+from orthogan.comparison.question import Question, check_question
+from orthogan.comparison.task import RunConfig, Task
+from orthogan.comparison.tasks import TASKS
 from orthogan.comparison.variants import MODEL, Values, checked_vary, combinations, label_of
-from orthogan.data import ImageSet
-from orthogan.errors import ConfigError
-from orthogan.request import MAY_CHANGE, fitted, pick_device, requested, wanted_images
-from orthogan.training.config import TrainingConfig
+from orthogan.config import read_config_file
+from orthogan.errors import ConfigError, DataError, SettingError
+from orthogan.request import MAY_CHANGE
 
 MAX_NAME = 80  # a folder's name stays readable, and file systems allow 255 bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked: the settings that vary, and everything that does not.
-
-    Attributes:
-        vary: Values of each varied setting, as text.
-        seeds: Seeds of every variant.
-        source: The images; None as in `orthogan.train`.
-        model: Recipe.
-        minutes: Time budget of a run.
-        images: Budget in images of a run.
-        match: Widths to move until the parameters of their player are equal.
-        settings: Changes that all variants share.
-        config: File of settings.
-        size: Side of the images in pixels.
-        device: Where to train.
-        threads: CPU threads.
-    """
-
-    vary: dict[str, tuple[str, ...]]
-    seeds: tuple[int, ...]
-    source: str | None = None
-    model: str = "attention-gan"
-    minutes: float | None = None
-    images: int | None = None
-    match: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    config: Path | None = None
-    size: int | None = None
-    device: str = "auto"
-    threads: int | None = None
+# What a command says of a run, in this order; the settings follow.
+OPTIONS = (
+    *("model", "minutes", "images", "tokens", "size"),
+    *("device", "threads", "config", "seed", "run"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +33,7 @@ class Variant:
 
     Attributes:
         label: What it is called.
-        model: Its recipe.
+        model: Its recipe, where there are recipes.
         settings: All changes to the recipe, as `--set` takes them.
         config: What they come to, for the first seed.
         notes: What was moved to make it comparable.
@@ -68,7 +42,7 @@ class Variant:
     label: str
     model: str
     settings: tuple[str, ...]
-    config: TrainingConfig
+    config: RunConfig
     notes: tuple[str, ...] = ()
 
 
@@ -83,12 +57,21 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Every run that answers a question, and where it goes."""
+    """Every run that answers a question, and where it goes.
+
+    Attributes:
+        question: What is asked.
+        task: What kind of runs answer it.
+        variants: The rows of the answer.
+        out: Folder of the runs.
+        left_out: A sentence for each variant that has no meaning.
+    """
 
     question: Question
+    task: Task
     variants: tuple[Variant, ...]
     out: Path
-    images: ImageSet
+    left_out: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -107,47 +90,25 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done to make the variants comparable, and what stays different."""
+        """What was left out or done to make the variants comparable, and what stays different."""
         moved = [note for variant in self.variants for note in variant.notes]
-        return (*moved, *self._unmatched())
+        return (*self.left_out, *moved, *self._unmatched())
 
     def request(self, cell: Cell) -> dict[str, Any]:
-        """The arguments of `orthogan.train` for a cell."""
+        """The arguments of `task.train` for a cell."""
         question, variant = self.question, cell.variant
-        return {
-            "source": question.source,
-            "model": variant.model,
-            "minutes": question.minutes,
-            "images": question.images,
-            "run": cell.path,
-            "seed": cell.seed,
-            "device": question.device,
-            "threads": question.threads,
-            "settings": list(variant.settings),
-            "config": question.config,
-            "size": question.size,
-        }
+        place = {"run": cell.path, "device": question.device, "threads": question.threads}
+        return _decisive(question, self.task, variant.model, variant.settings, cell.seed) | place
 
     def commands(self) -> list[str]:
-        """One `orthogan train` command a cell, ready for a shell, in the order of the plan."""
+        """One `orthogan ...` command a cell, ready for a shell, in the order of the plan."""
         return [shlex.join(self._words(cell)) for cell in self.cells]
 
     def _words(self, cell: Cell) -> list[str]:
         asked = self.request(cell)
-        options: dict[str, Any] = {
-            "--model": asked["model"],
-            "--for": None if asked["minutes"] is None else f"{60 * asked['minutes']:.10g}s",
-            "--images": asked["images"],
-            "--size": asked["size"],
-            "--device": None if asked["device"] == "auto" else asked["device"],
-            "--threads": asked["threads"],
-            "--config": asked["config"],
-            "--seed": asked["seed"],
-            "--run": asked["run"],
-        }
-        words = ["orthogan", "train", *filter(None, [asked["source"]])]
-        for name, value in options.items():
-            words += [] if value is None else [name, str(value)]
+        words = ["orthogan", self.task.command, *filter(None, [asked["source"]])]
+        for name in OPTIONS:
+            words += _option(name, asked.get(name))
         for setting in asked["settings"]:
             words += ["--set", setting]
         return words
@@ -155,7 +116,7 @@ class Plan:
     def _unmatched(self) -> list[str]:
         matched_players = {key.partition(".")[0] for key in self.question.match}
         notes = []
-        for player in ("generator", "discriminator") if self.question.match else ():
+        for player in players_of(self.variants[0].config) if self.question.match else ():
             counts = {count_player(variant.config, player) for variant in self.variants}
             if player not in matched_players and len(counts) > 1:
                 notes.append(
@@ -168,6 +129,9 @@ class Plan:
 def make_plan(question: Question, out: Path, precision: str) -> Plan:
     """The plan that answers a question; every variant is built once, nothing is trained.
 
+    A variant whose settings are all right each by itself, and have no meaning together or with
+    these data, is left out, as long as two remain.
+
     Args:
         question: What is asked.
         out: Folder of the runs.
@@ -175,28 +139,27 @@ def make_plan(question: Question, out: Path, precision: str) -> Plan:
 
     Raises:
         ConfigError: a varied setting is unknown or does not fit; the label says which.
-        DataError: the images cannot be loaded.
+        DataError: the data cannot be loaded.
     """
-    _check_seeds(question)
-    rows = combinations(checked_vary(question.vary))
-    clash = [key for key in question.match if key in question.vary]
-    if clash:
-        raise ConfigError(f"'{clash[0]}' is varied, so it cannot be matched; match another width.")
-    images: ImageSet | None = None
+    task = TASKS[question.task]()
+    check_question(question, task)
     variants: list[Variant] = []
-    for values in rows:
+    refused: dict[str, ConfigError | DataError] = {}
+    for values in combinations(checked_vary(question.vary)):
         label = label_of(values)
         try:
-            asked, model, settings = _asked(question, values, precision)
-            images = wanted_images(asked) if images is None else images
-            config = fitted(asked, images, pick_device(question.device))
-            variant = Variant(label=label, model=model, settings=settings, config=config)
+            variant = _variant(question, task, values, precision)
             variants.append(_matched(variant, variants, question.match))
-        except (ConfigError, LookupError) as error:
+        except (SettingError, LookupError) as error:
             raise ConfigError(f"{label}: {error}") from None
+        except (ConfigError, DataError) as error:
+            refused[label] = error
+    if len(variants) < 2 and refused:
+        label, first = next(iter(refused.items()))
+        raise first if isinstance(first, DataError) else ConfigError(f"{label}: {first}")
     _refuse_twins(variants)
-    assert images is not None  # noqa: S101 - there are at least two rows
-    return Plan(question=question, variants=tuple(variants), out=out, images=images)
+    left_out = tuple(f"{label} is left out: {error}" for label, error in refused.items())
+    return Plan(question=question, task=task, variants=tuple(variants), out=out, left_out=left_out)
 
 
 def run_name(label: str, seed: int) -> str:
@@ -212,7 +175,7 @@ def run_name(label: str, seed: int) -> str:
     return f"{name}-seed{seed}"
 
 
-def identity(config: TrainingConfig) -> dict[str, Any]:
+def identity(config: RunConfig) -> dict[str, Any]:
     """The settings that make a variant what it is: all but the seed and mere bookkeeping."""
     return {
         name: value
@@ -221,41 +184,47 @@ def identity(config: TrainingConfig) -> dict[str, Any]:
     }
 
 
-def _asked(
-    question: Question, values: Values, precision: str
-) -> tuple[TrainingConfig, str, tuple[str, ...]]:
+def _decisive(
+    question: Question, task: Task, model: str, settings: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """The arguments that decide what is trained."""
+    given = {name: getattr(question, name) for name in task.takes}
+    given |= {"model": model} if "model" in given else {}
+    return given | {"source": question.source, "settings": list(settings), "seed": seed}
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if value is None or (name, value) == ("device", "auto"):
+        return []
+    if name == "minutes":
+        return ["--for", f"{60 * value:.10g}s"]
+    return [f"--{name}", str(value)]
+
+
+def _variant(question: Question, task: Task, values: Values, precision: str) -> Variant:
     model = values.get(MODEL, question.model)
     varied = [f"{key}={value}" for key, value in values.items() if key != MODEL]
     settings = (*question.settings, *varied)
-
-    def ask(settings: Sequence[str]) -> TrainingConfig:
-        return requested(
-            question.source,
-            model,
-            question.minutes,
-            question.images,
-            question.seeds[0],
-            settings,
-            question.config,
-            question.size,
-        )
-
-    asked = ask(settings)
-    if asked.seed != question.seeds[0]:
-        raise ConfigError("the seed is fixed by --set seed=...; seeds are given by --seeds.")
-    if asked.precision == "auto":  # settled once, so that cells run elsewhere have it too
+    base = task.base(model)
+    if question.config is not None:
+        base = base.merge(read_config_file(question.config))
+    if base.evolve(*settings).precision == "auto":
+        # Settled once, so that cells run elsewhere have it too.
         settings = (*settings, f"precision={precision}")
-        asked = ask(settings)
-    return asked, model, settings
+    seed = question.seeds[0]
+    config = task.resolve(**_decisive(question, task, model, settings, seed))
+    if config.seed != seed:
+        raise ConfigError("the seed is fixed by --set seed=...; seeds are given by --seeds.")
+    return Variant(label=label_of(values), model=model, settings=settings, config=config)
 
 
 def _matched(variant: Variant, before: Sequence[Variant], match: Sequence[str]) -> Variant:
     """The variant with its widths moved to the counts of the first."""
     for key in match:
+        old = current_width(variant.config, key)
         player = key.partition(".")[0]
         first = before[0].config if before else variant.config
         width = matched(variant.config, key, count_player(first, player))
-        old = variant.config.settings()[key]
         if width == old:
             continue
         config = variant.config.evolve(f"{key}={width}")
@@ -284,11 +253,3 @@ def _refuse_twins(variants: Sequence[Variant]) -> None:
                 "nothing to compare."
             )
         seen[key] = variant.label
-
-
-def _check_seeds(question: Question) -> None:
-    if not question.seeds:
-        raise ConfigError("At least one seed is needed.")
-    repeated = [seed for seed in question.seeds if question.seeds.count(seed) > 1]
-    if repeated:
-        raise ConfigError(f"Seed {repeated[0]} is given twice; a repeated run adds nothing.")

@@ -10,6 +10,8 @@ import numpy as np
 
 from orthogan.comparison.answer import VariantAnswer
 from orthogan.comparison.groups import Group
+from orthogan.comparison.task import Task
+from orthogan.comparison.tasks import is_live_score, task_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,12 +28,12 @@ LEGEND_CHARACTERS = 140  # of the legend's type across the picture
 LOG_RATIO = 10.0  # scores that span more than this are drawn on a logarithmic axis
 METADATA = {"Software": None}  # so that the same answer gives the same bytes
 
-# Image counts, seconds, scores.
+# Counts of images or tokens, seconds, scores.
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
-    """A PNG: score against images and against seconds, and the final scores below.
+    """A PNG: score against images or tokens and against seconds, and the final scores below.
 
     Curves are thin for each seed, with a cross where it diverged, and bold for the mean over the
     seeds that did not; final scores are dots with the mean and its 95 % interval.
@@ -42,13 +44,14 @@ def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
     """
     from matplotlib.figure import Figure  # late: it takes half a second to import
 
+    task = task_of(groups[0].runs[0].settled())
     height = CURVES_IN + 1.4 + ROW_IN * len(rows)
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     layout = figure.add_gridspec(2, 2, height_ratios=[CURVES_IN, 1.0 + ROW_IN * len(rows)])
     left = figure.add_subplot(layout[0, 0])
     right = figure.add_subplot(layout[0, 1], sharey=left)
-    _draw_curves(left, right, groups)
-    _draw_finals(figure.add_subplot(layout[1, :]), rows)
+    _draw_curves(left, right, groups, task)
+    _draw_finals(figure.add_subplot(layout[1, :]), rows, task)
     handles, labels = left.get_legend_handles_labels()
     columns = max(1, LEGEND_CHARACTERS // (8 + max(map(len, labels))))
     figure.legend(
@@ -58,7 +61,7 @@ def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
 
 
 def curve_of(records: Sequence[dict[str, Any]]) -> Curve:
-    """The scores taken during a run: image counts, seconds, and distances in order of time."""
+    """The scores taken during a run: counts, seconds, and scores in order of time."""
     points = sorted(
         (record["elapsed_s"], record["images_seen"], record[name])
         for record in records
@@ -71,8 +74,8 @@ def curve_of(records: Sequence[dict[str, Any]]) -> Curve:
 
 
 def score_name(record: dict[str, Any]) -> str | None:
-    """The name of the distance in a line of `metrics.jsonl`."""
-    return next((name for name in record if name.startswith("fd[")), None)
+    """The name of the score in a line of `metrics.jsonl`."""
+    return next(filter(is_live_score, record), None)
 
 
 def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +95,7 @@ def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndar
     return shared, np.mean([np.interp(shared, x, y) for x, y in filled], axis=0)
 
 
-def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group]) -> None:
+def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group], task: Task) -> None:
     every: list[float] = []
     for index, group in enumerate(groups):
         curves = [curve_of(run.records) for run in group.runs]
@@ -108,7 +111,7 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group]) -> None:
             axes.plot(x, y, dash, color=colour, linewidth=2.4, marker=mark, label=group.label)
         every += [float(score) for curve in curves for score in curve[2]]
     floor = _floor(groups)
-    for axes, label in ((left, "images shown"), (right, "seconds of training")):
+    for axes, label in ((left, f"{task.unit} shown"), (right, "seconds of training")):
         axes.set_xlabel(label)
         axes.grid(alpha=0.25)
         if floor is not None:
@@ -116,13 +119,13 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group]) -> None:
         if not every:
             text = "no score was taken during training"
             axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
-        elif min(every) > 0 and max(every) > LOG_RATIO * min(every):
+        elif task.better != "higher" and 0 < LOG_RATIO * min(every) < max(every):
             axes.set_yscale("log")
-    left.set_ylabel(_live_name(groups))
+    left.set_ylabel(_live_name(groups) + _direction(task))
     right.tick_params(labelleft=False)
 
 
-def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer]) -> None:
+def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer], task: Task) -> None:
     metric = next(iter(rows[0].scores), "score")
     for index, row in enumerate(rows):
         colour, _ = _style(index)
@@ -139,7 +142,8 @@ def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer]) -> None:
             axes.plot([mean.low, mean.high], [height, height], color=colour, linewidth=2.0)
     axes.set_yticks([])
     axes.set_ylim(-len(rows) + 0.6, 0.7)
-    axes.set_xlabel(f"{metric} after training: each seed, mean, 95 % interval of the mean")
+    said = f"{metric} after training: each seed, mean, 95 % interval of the mean"
+    axes.set_xlabel(said + _direction(task))
     axes.grid(axis="x", alpha=0.25)
 
 
@@ -167,6 +171,10 @@ def _floor(groups: Sequence[Group]) -> float | None:
 def _live_name(groups: Sequence[Group]) -> str:
     names = (score_name(record) for group in groups for run in group.runs for record in run.records)
     return next((f"{name} during training" for name in names if name), "score during training")
+
+
+def _direction(task: Task) -> str:
+    return f" ({task.better} is better)" if task.better else ""
 
 
 def _style(index: int) -> tuple[str, str]:

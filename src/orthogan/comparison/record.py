@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.comparison.plan import Plan, identity, run_name
+from orthogan.comparison.tasks import DEFAULT_TASK, named
 from orthogan.errors import ResumeError, StorageError
 from orthogan.files import read_json, storage_errors, write_json
 from orthogan.training.run_record import now
@@ -71,12 +72,14 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     seeds = list(plan.question.seeds)
     asked = [] if earlier is None else list(earlier["seeds"])
     if earlier is not None:
+        _refuse_other_task(plan.out, earlier.get("task", DEFAULT_TASK), plan.task.name)
         _refuse_other(plan.out, earlier["variants"], variants)
     if seeds not in asked:
         asked.append(seeds)
     record = {
         "format": FORMAT,
         "orthogan": __version__,
+        **named(plan.task.name),
         "created": now() if earlier is None else earlier["created"],
         "precision": precision,
         "variants": variants,
@@ -96,6 +99,13 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     lists = " and ".join(str(len(row)) for row in asked)
     advice = "seeds added after a look at the result make its p values too small"
     return (f"This was asked with {lists} seeds: {advice}.",)
+
+
+def _refuse_other_task(out: Path, old: str, new: str) -> None:
+    if old != new:
+        raise ResumeError(
+            f"{out} compares runs of --task {old}, not of --task {new}; choose another --out."
+        )
 
 
 def _refuse_other(out: Path, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orthogan import api
-from orthogan.errors import BundleError, StorageError
+from orthogan.errors import BundleError, ConfigError, StorageError, UnknownNameError
 from orthogan.files import read_json, storage_errors, write_json
 from orthogan.version import __version__
 
 WEIGHTS = Path("bundle") / "generator.safetensors"
+OWN_FILE = "score.json"  # what a run that scores itself ended with
 
 
 def scores_of(
@@ -48,6 +49,44 @@ def scores_of(
             kept.mkdir(parents=True, exist_ok=True)
         write_json(kept / f"{run.name}.json", {"made_from": made_from, "evaluation": evaluation})
     return evaluation
+
+
+def own_scores(run: Path, metrics: Sequence[str] | None, num_images: int | None) -> dict[str, Any]:
+    """What a finished run wrote down about itself.
+
+    Args:
+        run: Folder of a run that scores itself.
+        metrics: Its one score, or None.
+        num_images: None; such a run is scored on all that it has.
+
+    Raises:
+        BundleError: there is no score, though the run is done.
+        ConfigError: `num_images` is given.
+        UnknownNameError: the run has another score.
+    """
+    try:
+        found = read_json(run / OWN_FILE)
+        name = next(iter(found["scores"]))
+    except (StorageError, AttributeError, KeyError, StopIteration, TypeError):
+        raise BundleError(f"{run / OWN_FILE}: holds no score, though the run is done.") from None
+    check_own(name, metrics, num_images)
+    return dict(found)
+
+
+def check_own(name: str, metrics: Sequence[str] | None, num_images: int | None) -> None:
+    """Checks what is asked of runs that score themselves, by `name` alone.
+
+    Raises:
+        ConfigError: `num_images` is given.
+        UnknownNameError: another metric is asked for.
+    """
+    if num_images is not None:
+        raise ConfigError(
+            f"--num-images has no effect: the {name} of such runs is that of all they hold out."
+        )
+    for metric in metrics or ():
+        if metric != name:
+            raise UnknownNameError("metric", metric, [name])
 
 
 def _digest(weights: Path) -> str:

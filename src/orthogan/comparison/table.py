@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from orthogan.comparison.answer import Difference, VariantAnswer
 from orthogan.comparison.statistics import Mean
+from orthogan.comparison.task import Task
 
 SCORE_HEADERS = ("variant", "seeds")
-COST_HEADERS = ("parameters G + D", "GFLOP/step", "KV bytes G + D", "ms/step", "s/run", "images")
 NONE = "-"
 
 
-def table(rows: Sequence[VariantAnswer]) -> tuple[list[str], list[list[str]]]:
+def table(rows: Sequence[VariantAnswer], task: Task) -> tuple[list[str], list[list[str]]]:
     """Headers and one row a variant.
 
     For each metric: the mean over seeds with its 95 % interval, the difference from the first
@@ -22,7 +22,8 @@ def table(rows: Sequence[VariantAnswer]) -> tuple[list[str], list[list[str]]]:
     headers = list(SCORE_HEADERS)
     for metric in metrics:
         headers += [metric, "difference", "p: t, sign-flip"]
-    return [*headers, *COST_HEADERS], [_row(row, metrics) for row in rows]
+    headers += _costs(rows[0], task)
+    return headers, [_row(row, metrics, task) for row in rows]
 
 
 def verdicts(rows: Sequence[VariantAnswer]) -> list[str]:
@@ -30,31 +31,32 @@ def verdicts(rows: Sequence[VariantAnswer]) -> list[str]:
     return [f"{row.label}: {row.verdict}" for row in rows if row.verdict]
 
 
-def number(value: float | None) -> str:
-    """A number with three significant digits, or a dash.
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, or a dash.
 
     >>> number(0.012345), number(1234.5), number(None)
     ('0.0123', '1,234', '-')
     """
     if value is None:
         return NONE
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
-def _row(row: VariantAnswer, metrics: Sequence[str]) -> list[str]:
+def _row(row: VariantAnswer, metrics: Sequence[str], task: Task) -> list[str]:
     broken = f" ({len(row.diverged)} diverged)" if row.diverged else ""
     cells = [row.label, f"{len(row.seeds)}{broken}"]
     for metric in metrics:
-        cells += [_mean(row.scores[metric]), *_difference(row.differences[metric])]
-    return cells + _costs(row)
+        cells += [_mean(row.scores[metric], task.digits), *_difference(row.differences[metric])]
+    return [*cells, *_costs(row, task).values()]
 
 
-def _mean(mean: Mean | None) -> str:
+def _mean(mean: Mean | None, digits: int = 3) -> str:
     if mean is None:
         return NONE
+    value = number(mean.value, digits)
     if mean.low is None or mean.high is None:
-        return number(mean.value)
-    return f"{number(mean.value)} ({number(mean.low)} to {number(mean.high)})"
+        return value
+    return f"{value} ({number(mean.low, digits)} to {number(mean.high, digits)})"
 
 
 def _difference(difference: Difference | None) -> list[str]:
@@ -72,14 +74,17 @@ def _probability(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _costs(row: VariantAnswer) -> list[str]:
-    costs = row.costs
-    kept = (costs.generator_key_value_bytes, costs.discriminator_key_value_bytes)
-    return [
-        f"{costs.generator_parameters:,} + {costs.discriminator_parameters:,}",
-        number(costs.flops_per_step / 1e9),
-        f"{kept[0]:,} + {kept[1]:,}" if any(kept) else NONE,
-        number(None if row.step_seconds is None else 1000 * row.step_seconds),
-        number(row.seconds),
-        number(row.images),
+def _costs(row: VariantAnswer, task: Task) -> dict[str, str]:
+    """The columns of what a variant costs; the operations stand behind the first count."""
+    counts = [
+        (name, " + ".join(f"{value:,}" for value in values) if any(values) else NONE)
+        for name, values in row.costs.counts().items()
     ]
+    return {
+        **dict(counts[:1]),
+        "GFLOP/step": number(row.costs.flops_per_step / 1e9),
+        **dict(counts[1:]),
+        "ms/step": number(None if row.step_seconds is None else 1000 * row.step_seconds),
+        "s/run": number(row.seconds),
+        task.unit: number(row.images),
+    }

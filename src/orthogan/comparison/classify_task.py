@@ -1,0 +1,93 @@
+"""Classifiers as a comparison sees them: `orthogan classify`, which scores itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orthogan import classifiers, rng
+from orthogan.classification import ClassificationConfig
+from orthogan.classification.examples import Examples, load_lesson
+from orthogan.classification.trainer import ClassifierTrainer
+from orthogan.comparison.costs import (
+    CPU,
+    NetworkCosts,
+    count_flops,
+    key_value_bytes,
+    num_parameters,
+)
+from orthogan.comparison.scores import check_own, own_scores
+from orthogan.comparison.task import RunConfig, Task
+from orthogan.data import ImageSet
+from orthogan.networks.statistics import waits_for_tokens
+
+METRIC = "accuracy"
+
+
+class ClassifyTask(Task):
+    """Runs of `orthogan classify`."""
+
+    name = "classify"
+    noun = "a classifier"
+    command = "classify"
+    takes = ("minutes", "images", "config", "size")
+    config_type = ClassificationConfig
+    scores = (METRIC,)
+    better = "higher"
+    digits = 4
+    scored_by = ("data.label_parts",)
+    splits_by_seed = True
+
+    def resolve(self, **asked: Any) -> ClassificationConfig:
+        """As `classifiers.resolve_classification`, with the tokens of the images counted."""
+        config = classifiers.resolve_classification(**asked)
+        with rng.initialisation(config.seed, "check"):
+            network = config.network.build()
+        if waits_for_tokens(network):
+            examples = load_lesson(config.data, config.seed).train
+            ClassifierTrainer(config, examples, CPU)  # its network is shown the first images
+        return config
+
+    def train(self, **asked: Any) -> str:
+        """As `classifiers.classify`."""
+        return classifiers.classify(**asked).status
+
+    def check_scores(
+        self, metrics: Sequence[str] | None, num_images: int | None, config: RunConfig
+    ) -> None:
+        """Refuses all but the accuracy on the test images of the run."""
+        _ = config
+        check_own(METRIC, metrics, num_images)
+
+    def evaluation(
+        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
+    ) -> dict[str, Any]:
+        """The score that the run ended with, on all of its test images."""
+        _ = kept
+        return own_scores(run, metrics, num_images)
+
+    def costs(self, config: RunConfig) -> NetworkCosts:
+        """The costs of the network."""
+        assert isinstance(config, ClassificationConfig)  # noqa: S101 - the task is chosen by it
+        with rng.initialisation(config.seed, "costs"):
+            trainer = ClassifierTrainer(config, _random_examples(config), CPU)
+            flops = count_flops(trainer.step)
+        form = config.network
+        image = torch.zeros(1, form.colours, form.size, form.size)
+        return NetworkCosts(
+            parameters=num_parameters(trainer.network),
+            flops_per_step=flops,
+            batch_size=config.batch_size,
+            key_value_bytes=key_value_bytes(trainer.network.eval(), config.precision, image),
+        )
+
+
+def _random_examples(config: ClassificationConfig) -> Examples:
+    form, count = config.network, config.batch_size
+    pixels = torch.randint(0, 256, (count, form.colours, form.size, form.size), dtype=torch.uint8)
+    return Examples(
+        images=ImageSet(pixels), targets=torch.randint(0, form.classes, (count, form.labels))
+    )

@@ -96,11 +96,11 @@ STUDIES = {
         {name: (f"network.keys={name}",) for name in ("learned", "identity", "whitened")},
     ),
     "one head with tied queries": Study(
-        "What do tied queries and keys lose, and what gives it back? One head, no positions added",
+        "What do tied queries and keys lose, and what gives it back? One head, no dense layers",
         "classifier",
         "mnist",
         30_000,
-        (*PATCHES, "network.heads=1", "network.blocks=1"),
+        (*PATCHES, "network.heads=1", "network.blocks=1", "network.expansion=0"),
         {
             "learned, no positions": ("network.positions=none",),
             "tied, no positions": ("network.positions=none", "network.keys=queries"),

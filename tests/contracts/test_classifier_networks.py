@@ -34,6 +34,10 @@ def woken(network: nn.Module) -> None:
             parameter.add_(0.1 * normal(tuple(parameter.shape), stream(0, "wake", i)))
 
 
+def num_linear(network: nn.Module) -> int:
+    return sum(isinstance(part, nn.Linear) for part in network.modules())
+
+
 @EVERY
 @pytest.mark.parametrize("size", [16, 28, 64])
 @pytest.mark.parametrize("colours", [1, 3])
@@ -247,3 +251,11 @@ def test_without_codes_a_mean_is_blind_to_the_order_of_patches() -> None:
     woken(coded)
     moved = images().roll(4, dims=3)
     assert not torch.allclose(coded(moved), coded(images()), atol=1e-4)
+
+
+def test_without_expansion_a_block_is_attention_alone() -> None:
+    network = build("attention", size=16, blocks=1, expansion=0)
+    assert num_linear(network) == num_linear(build("attention", size=16, blocks=1)) - 2
+    block, tokens = network.blocks[0], normal((BATCH, 5, 96), stream(0, "tokens"))
+    alone = tokens + block.attention(block.attention_norm(tokens))
+    torch.testing.assert_close(block(tokens), alone)

@@ -55,7 +55,7 @@ class Block(nn.Module):
         width: Width of the tokens.
         attention: Attends; of the same width.
         activation: Between the dense layers.
-        expansion: Hidden width of the dense layers, in widths.
+        expansion: Hidden width of the dense layers, in widths; 0: attention alone.
         normalise: Apply RMSNorm before each part.
     """
 
@@ -69,13 +69,15 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.attention = attention
-        self.dense = Dense(width, expansion * width, activation)
+        self.dense = Dense(width, expansion * width, activation) if expansion else None
         self.attention_norm = nn.RMSNorm(width) if normalise else nn.Identity()
-        self.dense_norm = nn.RMSNorm(width) if normalise else nn.Identity()
+        self.dense_norm = nn.RMSNorm(width) if normalise and expansion else nn.Identity()
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens of the same shape; `mask` is `T T`, True where a token may attend."""
         tokens = tokens + self.attention(self.attention_norm(tokens), mask=mask)
+        if self.dense is None:
+            return tokens
         refined: Tensor = tokens + self.dense(self.dense_norm(tokens))
         return refined
 

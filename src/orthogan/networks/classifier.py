@@ -105,7 +105,9 @@ class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
     blocks: int = Field(2, ge=0, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
+    expansion: int = Field(
+        2, ge=0, description="hidden width of the dense layers, in widths; 0: attention alone"
+    )
     read_out: Literal["class", "mean"] = Field(
         "class", description="read a class token, or the mean of all tokens"
     )

@@ -24,10 +24,10 @@ from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
 from orthogan.geometry.recover import linear_r2
 from orthogan.geometry.scan import Progress
 from orthogan.geometry.sinusoids import sinusoids
-from orthogan.language import tables_of_language
+from orthogan.language import tables_of_language, tables_of_run
 from orthogan.network_tables import read_network
 from orthogan.tables import Tables, find_tests, read_tables, word_meanings
-from orthogan.trained import has_language, is_trained
+from orthogan.trained import has_language, is_trained, unfinished_language
 
 NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
 # Asked of words that have no codes of their own, unless the caller says otherwise.
@@ -327,6 +327,8 @@ def _read(
             raise ConfigError(f"{source}: a network trained here needs no {idle[0]}; leave it out.")
         if network is None and has_language(source):
             return tables_of_language(bundle.load_language(bundle.resolve(source)), limit=limit)
+        if network is None and (run := unfinished_language(source)) is not None:
+            return tables_of_run(run, limit=limit)
         return read_network(source, network=network, limit=limit, seed=seed)
     if network is not None:
         raise ConfigError("'network' names a player of a GAN trained here; leave it out.")

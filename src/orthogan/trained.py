@@ -11,7 +11,7 @@ from torch import Tensor
 
 from orthogan import bundle
 from orthogan.bundle.names import RUNS
-from orthogan.errors import BundleError, ConfigError, ResumeError, UnknownNameError
+from orthogan.errors import BundleError, ConfigError, UnknownNameError
 from orthogan.networks import (
     CLASSIFIERS,
     DISCRIMINATORS,
@@ -21,7 +21,7 @@ from orthogan.networks import (
     Generator,
     network_config,
 )
-from orthogan.training.checkpoint import load_checkpoint
+from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, read_record
 
 ROLES = ("generator", "discriminator")  # the players of a GAN, by name
@@ -53,9 +53,7 @@ def is_trained(source: object) -> bool:
     """Whether a source is a run folder, a bundle folder, or the name of a shipped model."""
     if not isinstance(source, str | Path):
         return False
-    if isinstance(source, str) and source in bundle.shipped_names():
-        return True
-    return _folder(source) is not None
+    return source in bundle.shipped_names() or _folder(source) is not None
 
 
 def has_language(source: str | Path) -> bool:
@@ -64,6 +62,18 @@ def has_language(source: str | Path) -> bool:
     return path is not None and any(
         bundle.role_of(folder) == "language" for folder in (path, path / "bundle")
     )
+
+
+def unfinished_language(source: str | Path) -> Path | None:
+    """The folder of a language run that has no bundle yet; None for everything else.
+
+    Raises:
+        ResumeError: the run's record is damaged.
+    """
+    path = _folder(source)
+    if path is None or any(bundle.is_bundle(folder) for folder in (path, path / "bundle")):
+        return None
+    return path if _is_language(read_record(path)["config"]) else None
 
 
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
@@ -85,7 +95,7 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
     """
     if player is not None and player not in ROLES:
         raise UnknownNameError("network of a GAN", player, ROLES)
-    path = _folder(source) if source not in bundle.shipped_names() else None
+    path = _folder(source)
     is_run = path is not None and (path / RUN_FILE).exists()
     has_bundle = path is None or bundle.is_bundle(path) or bundle.is_bundle(path / "bundle")
     if path is not None and is_run and (player == "discriminator" or not has_bundle):
@@ -94,6 +104,8 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
 
 
 def _folder(source: str | Path) -> Path | None:
+    if source in bundle.shipped_names():
+        return None
     for path in (Path(source), RUNS / source):
         try:
             if (path / RUN_FILE).is_file() or any(
@@ -121,9 +133,12 @@ def _from_bundle(folder: Path, player: str | None) -> Trained:
 
 def _from_checkpoint(run: Path, player: str | None) -> Trained:
     config = read_record(run)["config"]
-    checkpoint = load_checkpoint(run)
-    if checkpoint is None:
-        raise ResumeError(f"{run}: this run has no checkpoint yet; repeat its command.")
+    if _is_language(config):
+        raise BundleError(
+            f"{run}: a language model is trained here, not a generator or classifier; repeat its "
+            "command, then use it with 'orthogan generate'."
+        )
+    checkpoint = newest_checkpoint(run)
     role = player or "generator"
     if "network" in config:
         _refuse_player(run, player)
@@ -137,6 +152,10 @@ def _from_checkpoint(run: Path, player: str | None) -> Trained:
     described = config["network" if role == "classifier" else role]
     network = _built(role, described, tensors, run)
     return Trained(network=network, role=role, data=config["data"], where=run)
+
+
+def _is_language(config: dict[str, Any]) -> bool:
+    return "tokeniser" in config.get("data", {})
 
 
 def _refuse_player(where: Path, player: str | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from network_inputs import BATCH, images, woken
 from torch import Tensor, nn
 
 from orthogan.attention import position_names, score_names
@@ -14,7 +15,6 @@ from orthogan.networks import CLASSIFIERS, Classifier, NetworkConfig, network_co
 from orthogan.networks.stems import build_stem, grid_side
 from orthogan.rng import initialisation, normal, stream
 
-BATCH = 3
 EVERY = pytest.mark.parametrize("kind", list(CLASSIFIERS))
 STEMS = ("convolutional", "patch", "both")
 
@@ -22,16 +22,6 @@ STEMS = ("convolutional", "patch", "both")
 def build(kind: str, **settings: Any) -> Classifier:
     with initialisation(0, "contract"):
         return CLASSIFIERS[kind](**settings).build().eval()
-
-
-def images(size: int = 16, colours: int = 1) -> Tensor:
-    return normal((BATCH, colours, size, size), stream(0, "images")).tanh()
-
-
-def woken(network: nn.Module) -> None:
-    with torch.no_grad():
-        for i, parameter in enumerate(network.parameters()):
-            parameter.add_(0.1 * normal(tuple(parameter.shape), stream(0, "wake", i)))
 
 
 def num_linear(network: nn.Module) -> int:

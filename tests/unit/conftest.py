@@ -1,4 +1,4 @@
-"""The reference of many tests: a tiny run that nothing disturbed."""
+"""What many tests start from: tiny runs, a tiny trainer, a tiny language model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from disturbances import final_bits
+
+from orthogan import api
+from orthogan.data import ImageSet, load
+from orthogan.training.trainer import Trainer
 
 _WHOLE: list[tuple[bytes, bytes]] = []
 
@@ -19,6 +24,29 @@ def whole(train_tiny: Callable[..., Any], tmp_path: Path) -> tuple[bytes, bytes]
         assert train_tiny(tmp_path / "whole").status == "done"
         _WHOLE.append(final_bits(tmp_path / "whole"))
     return _WHOLE[0]
+
+
+@pytest.fixture
+def tiny_images(tiny_file: Path) -> ImageSet:
+    """The images of `tiny_file`."""
+    return load(tiny_file)
+
+
+@pytest.fixture
+def make_trainer(
+    tiny_file: Path, tiny_images: ImageSet, tiny_settings: Callable[..., tuple[str, ...]]
+) -> Callable[..., Trainer]:
+    """A trainer of a tiny GAN on the CPU, not yet a step old; takes settings."""
+
+    def trainer(
+        *settings: str, model: str = "attention-gan", seed: int = 0, data: ImageSet = tiny_images
+    ) -> Trainer:
+        config = api.resolve(
+            tiny_file, model=model, images=640, seed=seed, settings=tiny_settings(model, *settings)
+        )
+        return Trainer(config, data, torch.device("cpu"))
+
+    return trainer
 
 
 # A language model so small that a step takes milliseconds.

@@ -9,8 +9,8 @@ from orthogan.evaluation.frechet import (
     frechet_interval,
     moments,
 )
-from orthogan.evaluation.intervals import centred_interval, mean_interval, share_interval
 from orthogan.evaluation.kernel import kernel_distance, squared_discrepancy
+from orthogan.intervals import centred_interval, mean_interval, share_interval
 
 
 def cloud(n, width=8, seed=0, shift=0.0, scale=1.0):

@@ -10,9 +10,9 @@ from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images, metric
 from orthogan.evaluation import description as descriptions
 from orthogan.evaluation.extractor import DigitsExtractor
-from orthogan.evaluation.intervals import Interval
 from orthogan.evaluation.metrics import Estimate
 from orthogan.evaluation.verdict import verdict
+from orthogan.intervals import Interval
 
 DIGIT_METRICS = "class-kl coverage density fd[{}] kd[{}] memorised precision recall"
 SIZE = 800

@@ -126,3 +126,36 @@ def test_spread_is_the_mean_variance_over_the_batch() -> None:
     assert float(spread(FLAT + 3)) == pytest.approx(0.0, abs=1e-12)
     assert float(spread(2 * REAL)) == pytest.approx(4 * float(spread(REAL)), rel=1e-5)
     assert spread(REAL.bfloat16()).dtype == torch.float32
+
+
+def look(watch: SaturationWatch, steps: int, spread: float = 0.0, lead: float = 5.0) -> None:
+    """Steps with fakes of a given share of the reals' variance, behind by `lead` logits."""
+    real = torch.tensor([-1.0, 1.0]).repeat(8).reshape(16, 1, 1, 1).expand(16, 1, 4, 4)
+    zero = torch.tensor(0.0)
+    judged = DiscriminatorStep(zero, zero, torch.full((16,), lead), torch.zeros(16))
+    for _ in range(steps):
+        watch.see(real, real * spread**0.5, judged)
+
+
+def test_the_watch_sees_a_saturated_start_after_its_patience() -> None:
+    watch = SaturationWatch()
+    look(watch, STEPS - 1)
+    assert not watch.is_saturated
+    resumed = SaturationWatch(**watch.state())
+    look(resumed, 1)
+    assert resumed.is_saturated
+
+
+@pytest.mark.parametrize(("spread", "lead"), [(0.03, 5.0), (0.0, 1.0), (1.0, 0.0), (0.03, 0.0)])
+def test_one_sign_alone_is_no_saturation(spread: float, lead: float) -> None:
+    watch = SaturationWatch()
+    look(watch, 2 * STEPS, spread, lead)
+    assert watch.looks == 0
+
+
+def test_a_healthy_look_starts_the_count_again() -> None:
+    watch = SaturationWatch()
+    look(watch, STEPS - STEPS_BETWEEN_LOOKS)
+    look(watch, STEPS_BETWEEN_LOOKS, spread=1.0)
+    look(watch, STEPS - 1)
+    assert not watch.is_saturated

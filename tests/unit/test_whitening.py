@@ -141,6 +141,7 @@ EYE = torch.eye(2)
         (lambda: whiten(EYE[0]), ShapeError, "'tokens' needs one row a vector"),
         (lambda: whiten(torch.zeros(0, 2)), ShapeError, "'tokens' needs one row a vector"),
         (lambda: whiten(torch.zeros(3, 0)), ShapeError, "'tokens' needs one row a vector"),
+        (lambda: whiten(EYE + 0j), DataError, "'tokens' holds complex values"),
         (lambda: whiten(draw(9, 2), shrink=1.5), ConfigError, r"in \[0, 1\]"),
         (lambda: whiten(draw(9, 2), shrink=-0.1), ConfigError, r"in \[0, 1\]"),
         (lambda: whiten(draw(9, 2), shrink=math.nan), ConfigError, r"in \[0, 1\]"),

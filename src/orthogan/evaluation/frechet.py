@@ -10,7 +10,7 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError
 from orthogan.evaluation.features import check_same_width
-from orthogan.evaluation.intervals import Interval, centred_interval
+from orthogan.intervals import Interval, centred_interval
 from orthogan.rng import stream
 from orthogan.shapes import Features
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError
 from orthogan.evaluation.features import check_same_width
-from orthogan.evaluation.intervals import Interval, mean_interval
+from orthogan.intervals import Interval, mean_interval
 from orthogan.rng import permutation
 from orthogan.shapes import Features
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from orthogan.errors import ConfigError
-from orthogan.evaluation.intervals import Interval, share_interval
 from orthogan.evaluation.neighbours import nearest_distances
+from orthogan.intervals import Interval, share_interval
 from orthogan.shapes import Features, Pixels
 
 CLOSE_SHARE = 0.01  # of unseen real images count as close, so this is the score of honesty

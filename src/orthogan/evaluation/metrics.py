@@ -12,7 +12,7 @@ from torch import Tensor
 
 from orthogan.evaluation import frechet, kernel, memorise, modes
 from orthogan.evaluation.comparison import Comparison
-from orthogan.evaluation.intervals import Interval, mean_interval, share_interval
+from orthogan.intervals import Interval, mean_interval, share_interval
 from orthogan.registry import Registry
 from orthogan.rng import permutation
 

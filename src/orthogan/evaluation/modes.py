@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.evaluation.intervals import Interval, centred_interval
+from orthogan.intervals import Interval, centred_interval
 from orthogan.rng import stream
 from orthogan.shapes import Labels
 

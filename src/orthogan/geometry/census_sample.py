@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -12,11 +10,11 @@ from orthogan.geometry.duplicates import Duplicates
 from orthogan.geometry.exact import beats
 from orthogan.geometry.identity import Walls, walls_of
 from orthogan.geometry.readers import Reader
+from orthogan.intervals import share_interval
 from orthogan.rng import stream
 
 ROWS = 64  # 64 x 30,000 float64 values are 15 MB
 ROUNDING = 1e-9  # relative size of a lead below which float64 products do not decide
-Z = 1.959964  # 97.5 % point of the standard normal
 
 
 def sampled_census(
@@ -52,7 +50,7 @@ def sampled_census(
             worst.append(Flip(int(token[k]), int(t[k]), other, float(margins[k]) / scale))
     lost_ = torch.cat(lost)
     flips_ = int(lost_.sum())
-    low, high = wilson_interval(size - flips_, size)
+    low, high = share_interval((size - flips_) / size, size)
     chosen = sorted(set(worst), key=lambda flip: (flip.margin, flip.token, flip.position))
     return Census(
         tokens=num_tokens,
@@ -92,18 +90,3 @@ def fates(walls: Walls, rows: Tensor) -> tuple[Tensor, Tensor]:
     lead = walls.reach - walls.gap
     lead[torch.arange(len(rows)), rows] = -torch.inf
     return lead.argmax(1), walls.margins()
-
-
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """A 95 % interval for a share of n independent draws; right near 0 and 1 too.
-
-    Source: Wilson 1927.
-
-    >>> low, high = wilson_interval(50, 100)
-    >>> round(low, 3), round(high, 3)
-    (0.404, 0.596)
-    """
-    share = successes / n
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from orthogan import rng
 from orthogan.errors import ConfigError
-from orthogan.geometry.rows import finite_rows
+from orthogan.geometry.inputs import matrix
 
 BLOCK = 5000  # points compared with all centres at once; keeps memory flat
 SAMPLE = 10_000  # points that landmarks and centres are learnt from
@@ -61,7 +61,7 @@ def spectral_clusters(
     >>> [len(part.unique()) for part in labels.split(200)]
     [1, 1]
     """
-    points = finite_rows("points", points).float()
+    points = matrix("points", points).float()
     if not 2 <= num_clusters <= len(points):
         raise ConfigError(
             f"Between 2 and {len(points)} clusters (the number of points), got {num_clusters}."

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.rows import ROUNDING, check_width, finite_rows, symmetric
+from orthogan.geometry.inputs import check_width, matrix, symmetric
+
+# Relative size of a singular value, per dimension, that rounding of float64 can explain.
+ROUNDING = 1e-14
 
 
 def gram(frame: Tensor) -> Tensor:
@@ -23,7 +26,7 @@ def gram(frame: Tensor) -> Tensor:
     >>> gram(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).tolist()
     [[1.0, 1.0], [1.0, 2.0]]
     """
-    rows = finite_rows("frame", frame)
+    rows = matrix("frame", frame)
     return rows @ rows.T
 
 
@@ -46,7 +49,7 @@ def dual_basis(frame: Tensor) -> Tensor:
     >>> dual_basis(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).round(decimals=6).abs().tolist()
     [[1.0, 1.0], [0.0, 1.0]]
     """
-    rows = finite_rows("frame", frame)
+    rows = matrix("frame", frame)
     if len(rows) > rows.shape[1]:
         raise ShapeError(
             f"'frame' needs no more rows than dimensions, got shape {tuple(rows.shape)}."
@@ -82,7 +85,7 @@ def coefficients(vectors: Tensor, frame: Tensor) -> Tensor:
     >>> coefficients(torch.tensor([[3.0, 2.0]]), frame).round(decimals=6).tolist()
     [[1.0, 2.0]]
     """
-    rows = finite_rows("vectors", vectors)
+    rows = matrix("vectors", vectors)
     check_width("vectors", rows, frame.shape[-1], "frame")
     return rows @ dual_basis(frame).T
 
@@ -107,10 +110,10 @@ def mahalanobis_products(tokens: Tensor, mean: Tensor, covariance: Tensor) -> Te
     >>> mahalanobis_products(table, torch.zeros(2), torch.diag(torch.tensor([4.0, 1.0]))).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    rows, metric = finite_rows("tokens", tokens), symmetric("covariance", covariance)
+    rows, metric = matrix("tokens", tokens), symmetric("covariance", covariance)
     check_width("covariance", metric, rows.shape[1], "tokens")
     check_width("mean", mean, rows.shape[1], "tokens")
-    centred = rows - finite_rows("mean", mean[None])
+    centred = rows - matrix("mean", mean[None])
     if float(torch.linalg.eigvalsh(metric)[0]) <= 0:
         raise DataError(
             "'covariance' needs to be positive definite; shrink it, or drop dimensions."

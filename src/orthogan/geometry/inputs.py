@@ -34,18 +34,69 @@ def exact(name: str, tensor: Tensor, axes: str) -> Tensor:
     return finite(name, tensor)
 
 
-def finite(name: str, tensor: Tensor) -> Tensor:
-    """A detached float64 copy on the CPU.
+def matrix(name: str, table: Tensor, needs: str = "one row a vector") -> Tensor:
+    """A detached float64 copy of a table, on the device that it lies on.
+
+    Args:
+        name: The argument's name, for the message.
+        table: What the caller was given.
+        needs: What a table has, for the message.
+
+    Raises:
+        ShapeError: it has not two axes, or one of them is empty.
+        DataError: it holds NaN, infinite or complex values.
+
+    >>> matrix("tokens", torch.zeros(3))
+    Traceback (most recent call last):
+    orthogan.errors.ShapeError: 'tokens' needs one row a vector, got shape (3,).
+    """
+    if table.ndim != 2 or 0 in table.shape:
+        raise ShapeError(f"'{name}' needs {needs}, got shape {tuple(table.shape)}.")
+    return finite(name, table, table.device)
+
+
+def symmetric(name: str, table: Tensor) -> Tensor:
+    """A float64 copy of a symmetric matrix.
+
+    Raises:
+        ShapeError: it is not square.
+        DataError: it is not symmetric up to rounding of its own precision, or not finite.
+    """
+    wide = matrix(name, table)
+    if wide.shape[0] != wide.shape[1]:
+        raise ShapeError(f"'{name}' needs to be square, got shape {tuple(table.shape)}.")
+    # A product of two matrices is symmetric up to the rounding of its sums.
+    slack = 100 * torch.finfo(table.dtype).eps if table.is_floating_point() else 0.0
+    if float((wide - wide.T).abs().max()) > slack * float(wide.abs().max()):
+        raise DataError(f"'{name}' needs to be symmetric; pass (M + M.T) / 2 if that is meant.")
+    half: Tensor = (wide + wide.T) / 2
+    return half
+
+
+def finite(name: str, tensor: Tensor, device: str | torch.device = "cpu") -> Tensor:
+    """A detached float64 copy on a device.
 
     Raises:
         DataError: it holds NaN, infinite or complex values.
     """
     if tensor.is_complex():
         raise DataError(f"'{name}' holds complex values; pass real ones.")
-    wide = tensor.detach().to("cpu", torch.float64, copy=True)
+    wide = tensor.detach().to(device, torch.float64, copy=True)
     if not bool(wide.isfinite().all()):
         raise DataError(f"'{name}' holds NaN or infinite values; check where it comes from.")
     return wide
+
+
+def check_width(name: str, table: Tensor, width: int, of: str) -> None:
+    """Nothing, if the last axis of a table is as wide as another's.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if table.shape[-1] != width:
+        raise ShapeError(
+            f"'{name}' needs the width {width} of '{of}', got shape {tuple(table.shape)}."
+        )
 
 
 def check_equal(left: str, left_size: int, right: str, right_size: int, axis: str) -> None:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.census_sample import Z, wilson_interval
 from orthogan.geometry.inputs import exact
 from orthogan.geometry.tables import check_directions, position_codes, token_table
+from orthogan.intervals import Z, share_interval
 from orthogan.rng import stream
 
 BLOCK_VALUES = 2**23  # cosines at a time: 32 MB of float32
@@ -106,7 +106,7 @@ def solved_share(hits: Tensor) -> Meaning:
     shares = exact("hits", hits, "draws questions").mean(1)
     n = hits.shape[1]
     value = float(shares.mean())
-    low, high = wilson_interval(round(value * n), n)
+    low, high = share_interval(round(value * n) / n, n)
     return Meaning(value, min(low, value), max(high, value), _spread(shares), n)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orthogan.geometry.rows import check_width, finite_rows
+from orthogan.geometry.inputs import check_width, matrix
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def moments_of(tokens: Tensor, earlier: Moments | None = None) -> Moments:
     >>> both.count, both.mean.tolist()
     (3, [3.0, 1.0])
     """
-    rows = finite_rows("tokens", tokens)
+    rows = matrix("tokens", tokens)
     if earlier is None:
         origin = rows[0].clone()
     else:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
+from orthogan.errors import ConfigError, ShapeError, UnknownNameError
+from orthogan.geometry.inputs import finite
 from orthogan.geometry.tables import check_directions
 
 READERS = ("euclidean", "cosine", "logits")
@@ -101,7 +102,4 @@ def _bias_of(name: str, num_tokens: int, bias: Tensor | None) -> Tensor:
         raise ShapeError(
             f"'bias' needs one number a token: shape ({num_tokens},), got {tuple(bias.shape)}."
         )
-    wide = bias.detach().to("cpu", torch.float64)
-    if not bool(wide.isfinite().all()):
-        raise DataError("'bias' holds NaN or infinite values; check where it comes from.")
-    return wide
+    return finite("bias", bias)

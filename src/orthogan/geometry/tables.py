@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import DataError, ShapeError
-from orthogan.geometry.inputs import finite
+from orthogan.geometry.inputs import finite, matrix
 
 
 def token_table(tokens: Tensor, name: str = "tokens") -> Tensor:
@@ -18,12 +18,7 @@ def token_table(tokens: Tensor, name: str = "tokens") -> Tensor:
         ShapeError: it is not a matrix, or it is empty.
         DataError: it holds NaN, infinite or complex values.
     """
-    if tokens.ndim != 2 or 0 in tokens.shape:
-        raise ShapeError(
-            f"'{name}' needs the axes (rows, width), both at least 1, got shape "
-            f"{tuple(tokens.shape)}."
-        )
-    return finite(name, tokens)
+    return matrix(name, tokens.cpu(), "the axes (rows, width), both at least 1")
 
 
 def displacement(tokens: Tensor, shift: Tensor, name: str = "shift") -> Tensor:

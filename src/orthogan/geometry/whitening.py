@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError
+from orthogan.geometry.frames import ROUNDING
+from orthogan.geometry.inputs import check_width
 from orthogan.geometry.moments import Moments, moments_of
-from orthogan.geometry.rows import ROUNDING, check_width
 from orthogan.registry import Registry
 
 Shrink: TypeAlias = float | str

@@ -3,7 +3,7 @@
 from orthogan.language.config import LanguageConfig
 from orthogan.language.corpus import CORPORA, Corpus, read_corpus
 from orthogan.language.scoring import LanguageScore
-from orthogan.language.tables import tables_of_language
+from orthogan.language.tables import tables_of_language, tables_of_run
 from orthogan.language.tokeniser import SPLITTERS, Tokeniser, learn_tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer
 
@@ -19,4 +19,5 @@ __all__ = [
     "learn_tokeniser",
     "read_corpus",
     "tables_of_language",
+    "tables_of_run",
 ]

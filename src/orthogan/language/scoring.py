@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from orthogan.errors import ConfigError
-from orthogan.evaluation.intervals import mean_interval
+from orthogan.intervals import mean_interval
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageTransformer
 

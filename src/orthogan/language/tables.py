@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from orthogan.attention.keys import Sources
 from orthogan.bundle import LanguageBundle
-from orthogan.errors import BundleError, ConfigError
+from orthogan.errors import BundleError, ConfigError, DataError
+from orthogan.language.config import TextConfig
+from orthogan.language.lesson import load_lesson
 from orthogan.language.tokeniser import Tokeniser, read_tokeniser
 from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
 from orthogan.networks.blocks import Block
 from orthogan.tables.result import Head, Layer, Layers, Tables
+from orthogan.training.checkpoint import newest_checkpoint
+from orthogan.training.run_record import RUN_FILE, read_record
+from orthogan.training.stored import restore
 
 INSIDE = {
     "rotary": "Rotary positions: queries and keys are turned, tokens are not displaced.",
@@ -25,10 +33,7 @@ def network_of(bundle: LanguageBundle) -> LanguageTransformer:
     Raises:
         BundleError: the weights do not fit the network that is described.
     """
-    try:
-        network = LanguageNetworkConfig(**bundle.network_config).build()
-    except (ConfigError, LookupError) as error:
-        raise BundleError(f"{bundle.path}: no network can be built: {error}") from None
+    network = _built(bundle.network_config, bundle.path)
     bundle.fill(network)
     return network.eval().requires_grad_(False)
 
@@ -62,6 +67,35 @@ def tables_of_language(bundle: LanguageBundle, *, limit: int | None = None) -> T
     return tables_of_network(
         network_of(bundle), tokeniser_of(bundle), source=str(bundle.path), limit=limit
     )
+
+
+def tables_of_run(run: Path, *, limit: int | None = None) -> Tables:
+    """The tables of a language run that has no bundle yet, from its newest checkpoint.
+
+    The vocabulary is learned again from the text, as a resumed run would.
+
+    Args:
+        run: The run folder.
+        limit: As in `tables_of_language`.
+
+    Raises:
+        BundleError: the weights do not fit the network that is described.
+        ConfigError: `limit` is below 1.
+        DataError: the text cannot be read, or is another one by now.
+        ResumeError: no checkpoint of the run can be read.
+    """
+    record = read_record(run)
+    checkpoint = newest_checkpoint(run)
+    described, text = record["config"]["network"], TextConfig(**record["config"]["data"])
+    lesson = load_lesson(text, described["context"])
+    if lesson.fingerprint != record["provenance"]["data_fingerprint"]:
+        raise DataError(f"{text.source}: not the text that {run} learns from; restore it.")
+    network = _built(described, run)
+    try:
+        restore(checkpoint.tensors, {"network": network}, {})
+    except RuntimeError:
+        raise BundleError(f"{run}: the weights do not fit the network of {RUN_FILE}.") from None
+    return tables_of_network(network, lesson.tokeniser, source=str(run), limit=limit)
 
 
 @torch.no_grad()
@@ -109,6 +143,13 @@ def tables_of_network(
         source,
         tuple(notes),
     )
+
+
+def _built(described: dict[str, Any], where: Path) -> LanguageTransformer:
+    try:
+        return LanguageNetworkConfig(**described).build()
+    except (ConfigError, LookupError) as error:
+        raise BundleError(f"{where}: no network can be built: {error}") from None
 
 
 @torch.no_grad()

@@ -89,6 +89,18 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
     return None
 
 
+def newest_checkpoint(run: Path) -> Checkpoint:
+    """The same for a run that must have one.
+
+    Raises:
+        ResumeError: there is none, or every one is damaged.
+    """
+    checkpoint = load_checkpoint(run)
+    if checkpoint is None:
+        raise ResumeError(f"{run}: this run has no checkpoint yet; repeat its command.")
+    return checkpoint
+
+
 def _read(folder: Path, problem: str) -> Checkpoint:
     record = read_json(folder / "state.json")
     if not isinstance(record, dict) or not record.keys() >= _FIELDS:

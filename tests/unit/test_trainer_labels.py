@@ -1,0 +1,62 @@
+"""The trainer and its labels: who is told them, and that they are restored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from trainers import advance, bits, saved
+
+from orthogan.data import ImageSet, Order
+from orthogan.recipes import RECIPES
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize("kind", ["exact", "finite-difference", "none"])
+def test_labels_reach_both_players(make_trainer, tiny_images: ImageSet, kind: str) -> None:
+    trainer = make_trainer("condition=classes", f"penalty.kind={kind}")
+    assert trainer.config.generator.classes == trainer.config.discriminator.classes == 4
+    seen: dict[str, list[torch.Tensor]] = {"generator": [], "discriminator": []}
+    for player, calls in seen.items():
+        getattr(trainer, player).register_forward_pre_hook(
+            lambda _, args, calls=calls: calls.append(args[1])
+        )
+    trainer.step(0.0)
+    labels = tiny_images.labels[Order(200, 0).batch(0, 16)]
+    assert len(labels.unique()) > 1
+    assert [torch.equal(got, labels) for got in seen["generator"]] == [True]
+    judged, again = seen["discriminator"]
+    copies = 4 if kind == "finite-difference" else 2
+    assert torch.equal(judged, labels.repeat(copies))
+    assert torch.equal(again, labels)
+
+
+@pytest.mark.parametrize("model", list(RECIPES))
+def test_labels_matter_only_to_those_who_are_told(
+    make_trainer, tiny_images: ImageSet, model: str
+) -> None:
+    swapped = replace(tiny_images, labels=3 - tiny_images.labels)
+    for condition in ("none", "clusters", "classes"):
+        setting = f"condition={condition}"
+        ours = bits(advance(make_trainer(setting, model=model), 2))
+        theirs = bits(advance(make_trainer(setting, model=model, data=swapped), 2))
+        assert (ours != theirs) == (condition == "classes")
+
+
+@pytest.mark.parametrize("condition", ["none", "clusters", "classes"])
+def test_each_condition_restores_bit_for_bit(make_trainer, condition: str) -> None:
+    whole = advance(make_trainer(f"condition={condition}"), 3)
+    rest = make_trainer(f"condition={condition}")
+    rest.restore(*saved(whole))
+    assert bits(advance(rest, 3)) == bits(advance(whole, 3))
+
+
+def test_a_resumed_run_keeps_its_clusters_where_others_would_be_found(make_trainer) -> None:
+    whole = advance(make_trainer("condition=clusters"), 1)
+    rest = make_trainer("condition=clusters")
+    rest.clusters = 1 - rest.clusters  # as if another machine had numbered them otherwise
+    rest.restore(*saved(whole))
+    assert torch.equal(rest.clusters, whole.clusters)
+    assert bits(advance(rest, 2)) == bits(advance(whole, 2))

@@ -297,12 +297,14 @@ def tables(record: dict[str, Any]) -> str:
 
 
 def _row(variant: str, row: dict[str, Any], scale: float) -> str:
-    interval = (
-        "-" if row["low"] is None else f"{scale * row['low']:.2f} .. {scale * row['high']:.2f}"
-    )
-    change = f"{scale * row['difference']['value']:+.2f}" if "difference" in row else "-"
+    digits = 2 if scale > 1 else 3
+    interval, change = "-", "-"
+    if row["low"] is not None:
+        interval = f"{scale * row['low']:.{digits}f} .. {scale * row['high']:.{digits}f}"
+    if "difference" in row:
+        change = f"{scale * row['difference']['value']:+.{digits}f}"
     p = f"{row['p, corrected']:.3f}" if "p, corrected" in row else "-"
-    cells = (variant, f"{scale * row['mean']:.2f}", interval, change, p)
+    cells = (variant, f"{scale * row['mean']:.{digits}f}", interval, change, p)
     return f"| {' | '.join(cells)} | {row['parameters']:,} | {row['seeds']} |"
 
 

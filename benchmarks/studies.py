@@ -104,6 +104,8 @@ STUDIES = {
         {
             "learned, no positions": ("network.positions=none",),
             "tied, no positions": ("network.positions=none", "network.keys=queries"),
+            "learned, positions added": (),
+            "tied, positions added": ("network.keys=queries",),
             "tied, positions in the logits": (
                 "network.keys=queries",
                 "network.injection=untied",

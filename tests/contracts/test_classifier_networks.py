@@ -249,3 +249,13 @@ def test_without_expansion_a_block_is_attention_alone() -> None:
     block, tokens = network.blocks[0], normal((BATCH, 5, 96), stream(0, "tokens"))
     alone = tokens + block.attention(block.attention_norm(tokens))
     torch.testing.assert_close(block(tokens), alone)
+
+
+@pytest.mark.parametrize("injection", ["add", "concatenate", "rotate", "untied"])
+def test_blocks_add_to_float32_tokens_in_lower_precision(injection: str) -> None:
+    network = build("attention", size=16, positions="sinusoidal", injection=injection)
+    met: list[torch.dtype] = []
+    network.blocks[0].register_forward_pre_hook(lambda _, inputs: met.append(inputs[0].dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        network(images())
+    assert met == [torch.float32]

@@ -104,7 +104,10 @@ def inject(tokens: Tensor, codes: Tensor, injection: str = "add") -> Tensor:
     """
     if injection == "add":
         return tokens + codes
-    return torch.cat([tokens, codes.to(tokens).expand(len(tokens), -1, -1)], dim=-1)
+    # As a sum does, so that tokens go on in the precision of the codes, not that of a product.
+    common = torch.promote_types(tokens.dtype, codes.dtype)
+    behind = codes.to(common).expand(len(tokens), -1, -1)
+    return torch.cat([tokens.to(common), behind], dim=-1)
 
 
 def check_injection(injection: str) -> None:

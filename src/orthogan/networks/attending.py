@@ -79,7 +79,7 @@ class AttendingConfig(Config):
     def place(self, side: int) -> nn.Module:
         """What tells the tokens of a square grid where they are, before the first block."""
         if self.injection in ("rotate", "untied"):
-            return nn.Identity()
+            return Unmoved()
         if self.injection == "concatenate":
             return PositionCode(
                 self.positions, side, side, self.width - self.token_width, "concatenate"
@@ -107,6 +107,14 @@ class AttendingConfig(Config):
             codes = _codes(self.positions, side, num_class, self.width)
             return UntiedPositions(codes, self.heads, head_size)
         return None
+
+
+class Unmoved(nn.Module):
+    """Tokens as they are, no less precise than with a code added: the blocks add to them."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """The tokens, in float32 at least."""
+        return tokens.to(torch.promote_types(tokens.dtype, torch.float32))
 
 
 def code_width(width: int) -> int:

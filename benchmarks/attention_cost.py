@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
     record = {
-        "provenance": provenance(f"python benchmarks/attention_cost.py {' '.join(sys.argv[1:])}"),
+        "provenance": provenance(),
         "width": WIDTH,
         "heads": HEADS,
         "rounds": asked.rounds,

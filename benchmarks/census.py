@@ -67,7 +67,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     rows = torch.linspace(0, asked.tokens - 1, min(asked.checked, asked.tokens)).long()
     checks = [check(tokens[rows], scale * codes, scale) for scale in asked.scales]
     return {
-        "provenance": provenance(f"python benchmarks/census.py {' '.join(sys.argv[1:])}".strip()),
+        "provenance": provenance(),
         "tokens": asked.tokens,
         "width": asked.width,
         "positions": asked.positions,

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -108,7 +106,7 @@ def main() -> None:
                     picture = asked.out.with_name(f"{asked.out.stem}-{place.name}.png")
                     picture.write_bytes((place / "look.png").read_bytes())
                 record = {
-                    "provenance": provenance(shlex.join(["python", *sys.argv])),
+                    "provenance": provenance(),
                     "seconds": asked.seconds,
                     "matmul_gflops_per_second": matmul_rate(torch.bfloat16),
                     "summary": summarise(results),

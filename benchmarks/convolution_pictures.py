@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--digit", type=int, default=7, help="which MNIST image is convolved")
     asked = parser.parse_args()
     # Before the pictures are written anew, which would make the commit dirty.
-    origin = provenance("python benchmarks/convolution_pictures.py")
+    origin = provenance()
     # From 0 (paper) to 1 (ink), so that zero padding looks like more paper.
     image = (data.load("mnist").floats(torch.tensor([asked.digit])).double() + 1) / 2
     there, back = convolution_to_attention(image), attention_to_convolution()

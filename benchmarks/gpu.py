@@ -18,8 +18,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import shlex
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -250,7 +248,7 @@ def main() -> None:
     device = torch.device("cuda" if has_device else "cpu")
     images = data.load("mnist")
     record = {
-        "provenance": provenance(shlex.join(["python", "benchmarks/gpu.py", *sys.argv[1:]])),
+        "provenance": provenance(),
         "device": torch.cuda.get_device_name() if has_device else f"none; the CPU, {NOT_MEASURED}",
         "throughput": throughput(images, device, asked),
         "waiting": waiting(images, device),

@@ -66,7 +66,7 @@ def compare(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     kills = kill_all(asked, folder, startup_s, total_s - startup_s)
     names = ["whole", *sorted({kill["run"] for kill in kills})]
     weights = {name: fingerprints(folder / name) for name in names}
-    made_by = provenance(f"python benchmarks/kill_and_resume.py {' '.join(sys.argv[1:])}".strip())
+    made_by = provenance()
     return {
         "provenance": made_by,
         "run": " ".join(command(asked, Path("RUN"), asked.images)[3:]),

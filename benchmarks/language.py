@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -102,7 +100,7 @@ def main() -> None:
         results[name] = {"settings": CASES[name], f"mean {score}": mean, "runs": runs}
         print(f"{name}: {score} {mean:.3f} ({min(values):.3f} to {max(values):.3f})", flush=True)
     record = {
-        "provenance": provenance("python " + shlex.join(sys.argv)),
+        "provenance": provenance(),
         "text": {"bytes": _size(asked.text), "sha256": _digest(asked.text)},
         "matmul_gflops_per_second": matmul_rate(torch.bfloat16),
         "results": results,

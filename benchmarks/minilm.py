@@ -86,7 +86,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     folded = folded_tables(tables, weights)
     changed = {each.name: {"positions": each.codes} for each in found.repairs}
     return {
-        "provenance": provenance(f"python benchmarks/minilm.py {' '.join(sys.argv[1:])}".strip()),
+        "provenance": provenance(),
         "matmul_gflops": round(matmul_rate(torch.float32), 1),
         "tokens": len(tables.tokens),
         "positions": len(tables.positions),

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +84,7 @@ def main() -> None:
             start = partial(build, name, SECONDS, seed, images)
             runs[name][str(seed)], _ = run_curve(start, SECONDS, score, partial(print, flush=True))
             record = {
-                "provenance": provenance(shlex.join(["python", *sys.argv])),
+                "provenance": provenance(),
                 "seconds": SECONDS,
                 "metric": score.name,
                 "fakes": NUM_FAKES,

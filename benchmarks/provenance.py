@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ import torch
 import orthogan
 
 
-def provenance(command: str) -> dict[str, Any]:
-    """Versions, machine, thread count, commit and date."""
+def provenance() -> dict[str, Any]:
+    """The command of the running script, versions, machine, thread count, commit and date."""
+    script = f"benchmarks/{Path(sys.argv[0]).name}"
     return {
-        "command": command,
+        "command": shlex.join(["python", script, *sys.argv[1:]]),
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
         "orthogan": orthogan.__version__,

@@ -17,7 +17,6 @@ import argparse
 import importlib.util
 import io
 import json
-import shlex
 import statistics
 import subprocess
 import sys
@@ -223,7 +222,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     generator = models.load(asked.source).generator
     record: dict[str, Any] = {
-        "provenance": provenance(shlex.join(["python", "benchmarks/sampling.py", *sys.argv[1:]])),
+        "provenance": provenance(),
         "source": asked.source,
         "parameters": sum(p.numel() for p in generator.parameters()),
         "cold": cold_start(asked.source, asked.cold),

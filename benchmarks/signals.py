@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +44,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     rows = {name: measure(name, asked) for name in asked.recipes}
     record = {
-        "provenance": provenance(f"python benchmarks/signals.py {' '.join(sys.argv[1:])}"),
+        "provenance": provenance(),
         "device": asked.device,
         "matmul_gflops": round(matmul_rate(torch.float32), 1),
         "rounds": asked.rounds - 1,

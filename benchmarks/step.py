@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -236,7 +234,7 @@ def main() -> None:
     parts = sections(trainer, asked.steps)
     found = ratios(make, images, asked)
     record = {
-        "provenance": provenance(shlex.join(["python", "benchmarks/step.py", *sys.argv[1:]])),
+        "provenance": provenance(),
         "model": asked.model,
         "data": asked.data,
         "batch_size": trainer.config.batch_size,

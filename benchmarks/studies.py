@@ -322,7 +322,7 @@ def main() -> None:
         DOCUMENT.write_text(BLOCK.sub(lambda _: block, DOCUMENT.read_text()))
         return
     record = read_record(asked.out) | {
-        "provenance": provenance("python benchmarks/studies.py"),
+        "provenance": provenance(),
         "threads a run": 1,
     }
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -50,7 +50,7 @@ def main() -> None:
         score["value"] for row in rows for name, score in row["scores"].items() if "fd[" in name
     ]
     record = {
-        "provenance": provenance("python benchmarks/ten_seeds.py"),
+        "provenance": provenance(),
         "model": asked.model,
         "seconds": asked.seconds,
         "summary": {

@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -190,9 +188,7 @@ def main() -> None:
             picture = asked.out.with_name(f"{asked.out.stem}-{name}-{seed}.png")
             grid(model.sample(100)).save(picture)
             record = {
-                "provenance": provenance(
-                    shlex.join(["python", "benchmarks/time_to_modes.py", *sys.argv[1:]])
-                ),
+                "provenance": provenance(),
                 "seconds": asked.seconds,
                 "metric": score.name,
                 "fakes": asked.fakes,

@@ -288,7 +288,7 @@ def main() -> None:
         slug = name.replace(", ", "-").replace(" ", "-")
         grid(pictures).save(asked.out.with_name(f"{asked.out.stem}-{slug}.png"))
         record = {
-            "provenance": provenance("python benchmarks/time_to_quality.py"),
+            "provenance": provenance(),
             "seed": asked.seed,
             "metric": score.name,
             "fakes": NUM_FAKES,

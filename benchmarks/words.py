@@ -40,7 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     record = {
-        "provenance": provenance(f"python benchmarks/words.py {' '.join(sys.argv[1:])}".strip()),
+        "provenance": provenance(),
         "sources": {name: measure(name, asked) for name in asked.sources},
     }
     asked.out.parent.mkdir(exist_ok=True)

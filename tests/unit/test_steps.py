@@ -126,6 +126,20 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
 
 
 @pytest.mark.parametrize("penalty", list(PENALTIES))
+def test_gradients_are_taken_for_what_the_optimiser_moves_alone(penalty: str) -> None:
+    judge = pair()[1]
+    optimizer = SGD(judge.logit.parameters(), 0.1)
+    images = pictures("real"), pictures("fake")
+    before = copies(judge)
+    discriminator_step(
+        judge, optimizer, *images, losses["relativistic"], PENALTIES[penalty], 1.0, stream(0, "n")
+    )
+    assert not is_unchanged(judge, before)
+    with_gradient = {name for name, weight in judge.named_parameters() if weight.grad is not None}
+    assert with_gradient == {"logit.weight", "logit.bias"}
+
+
+@pytest.mark.parametrize("penalty", list(PENALTIES))
 def test_no_gradient_reaches_the_generator_in_the_discriminator_step(penalty: str) -> None:
     generator, judge = pair()
     step(judge, fake=generator(latents()), penalty=penalty)

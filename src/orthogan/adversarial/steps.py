@@ -58,7 +58,8 @@ def discriminator_step(
     value = loss.discriminator(real_logits, fake_logits)
     mean_penalty = squared_gradient.mean()
     # The mean runs over real and fake images together: twice it is R1 + R2.
-    (value + gamma * mean_penalty).backward()
+    # Of the parameters alone: the images, leaves of the penalty, need no gradient of their own.
+    (value + gamma * mean_penalty).backward(inputs=_parameters(optimizer))
     update(value, optimizer, "discriminator")
     return DiscriminatorStep(
         value.detach(), mean_penalty.detach(), real_logits.detach(), fake_logits.detach()
@@ -91,6 +92,10 @@ def generator_step(
     value.backward()
     update(value, optimizer, "generator")
     return value.detach()
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -21,10 +21,7 @@ ROUNDS = 5
 
 
 def orthogonalise(matrices: list[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
-    r"""Nearly orthogonal matrices: each with its singular values moved to about 1.
-
-    Newton-Schulz rounds $X \leftarrow (a I + b A + c A^2) X$ with $A = X X^\top$, carried out on
-    the small Gram matrices alone: all factors are polynomials of the first Gram matrix.
+    """Nearly orthogonal matrices: each with its singular values moved to about 1.
 
     Args:
         matrices: Of one number of rows, no more than columns; float32.
@@ -34,19 +31,33 @@ def orthogonalise(matrices: list[Tensor], rounds: int = ROUNDS) -> list[Tensor]:
     >>> bool((torch.linalg.svdvals(near) - 1).abs().max() < 0.35)
     True
     """
+    factors = orthogonal_factors(matrices, rounds)
+    return [factor @ matrix for factor, matrix in zip(factors, matrices, strict=True)]
+
+
+def orthogonal_factors(matrices: list[Tensor], rounds: int = ROUNDS) -> Tensor:
+    r"""What each matrix is to be multiplied by from the left: square and symmetric.
+
+    Newton-Schulz rounds $X \leftarrow (a I + b A + c A^2) X$ with $A = X X^\top$, carried out on
+    the small Gram matrices alone: all factors are polynomials of the first Gram matrix.
+
+    Args:
+        matrices: Of one number of rows, no more than columns; float32.
+        rounds: At least 1.
+    """
     first, second, third = QUINTIC
     gram = torch.stack([matrix @ matrix.T for matrix in matrices])
     square_norm = gram.diagonal(dim1=1, dim2=2).sum(1)
-    scale = square_norm.clamp_min(torch.finfo(gram.dtype).tiny).rsqrt()
-    gram = gram * scale.square()[:, None, None]
-    factor = scale[:, None, None] * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    scale = square_norm.clamp_min(torch.finfo(gram.dtype).tiny).rsqrt()[:, None, None]
+    gram *= scale.square()
+    factor = scale
     for turn in range(rounds):
         polynomial = torch.baddbmm(gram, gram, gram, beta=second, alpha=third)
         polynomial.diagonal(dim1=1, dim2=2).add_(first)
-        factor = polynomial @ factor
+        factor = polynomial * factor if turn == 0 else polynomial @ factor
         if turn < rounds - 1:
             gram = polynomial @ gram @ polynomial
-    return [left @ matrix for left, matrix in zip(factor, matrices, strict=True)]
+    return factor
 
 
 class Muon(Adam):
@@ -90,12 +101,13 @@ class Muon(Adam):
                 alike.setdefault(min(gradient.shape), []).append((weight, gradient))
                 weight.grad = None  # Adam passes over it
         for pairs in alike.values():
-            wide = [_wide(gradient) for _, gradient in pairs]
-            for (weight, gradient), direction in zip(pairs, orthogonalise(wide), strict=True):
+            factors = orthogonal_factors([_wide(gradient) for _, gradient in pairs])
+            factors = factors if bad is None else factors * (1 - bad)
+            for (weight, gradient), factor in zip(pairs, factors, strict=True):
                 size = group["lr"] * max(gradient.shape) ** 0.5
-                upright = direction if direction.shape == gradient.shape else direction.T
-                upright = upright if bad is None else upright * (1 - bad)
-                weight.sub_(upright.reshape(weight.shape), alpha=size)
+                is_wide = gradient.shape[0] <= gradient.shape[1]
+                pair = (factor, gradient) if is_wide else (gradient, factor.T)
+                weight.view(gradient.shape).addmm_(*pair, alpha=-size)
 
     def _mean(self, weight: Tensor, beta1: float) -> Tensor:
         """The running mean of the gradient; the gradient itself without momentum."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,15 +17,14 @@ from orthogan.comparison.costs import (
     key_value_bytes,
     num_parameters,
 )
-from orthogan.comparison.scores import check_own, own_scores
-from orthogan.comparison.task import RunConfig, Task
+from orthogan.comparison.task import RunConfig, SelfScoringTask
 from orthogan.data import ImageSet
 from orthogan.networks.statistics import waits_for_tokens
 
 METRIC = "accuracy"
 
 
-class ClassifyTask(Task):
+class ClassifyTask(SelfScoringTask):
     """Runs of `orthogan classify`."""
 
     name = "classify"
@@ -55,19 +52,10 @@ class ClassifyTask(Task):
         """As `classifiers.classify`."""
         return classifiers.classify(**asked).status
 
-    def check_scores(
-        self, metrics: Sequence[str] | None, num_images: int | None, config: RunConfig
-    ) -> None:
-        """Refuses all but the accuracy on the test images of the run."""
+    def metric(self, config: RunConfig) -> str:
+        """The accuracy on the test images of the run."""
         _ = config
-        check_own(METRIC, metrics, num_images)
-
-    def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
-    ) -> dict[str, Any]:
-        """The score that the run ended with, on all of its test images."""
-        _ = kept
-        return own_scores(run, metrics, num_images)
+        return METRIC
 
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,14 +14,13 @@ from orthogan.comparison.costs import (
     key_value_bytes,
     num_parameters,
 )
-from orthogan.comparison.scores import check_own, own_scores
-from orthogan.comparison.task import RunConfig, Task
+from orthogan.comparison.task import RunConfig, SelfScoringTask
 from orthogan.language import LanguageConfig
 from orthogan.language.tokeniser import SPLITTERS
 from orthogan.language.trainer import LanguageTrainer
 
 
-class LanguageTask(Task):
+class LanguageTask(SelfScoringTask):
     """Runs of `orthogan language`."""
 
     name = "language"
@@ -45,19 +42,10 @@ class LanguageTask(Task):
         """As `language_models.train_language`."""
         return language_models.train_language(**asked).status
 
-    def check_scores(
-        self, metrics: Sequence[str] | None, num_images: int | None, config: RunConfig
-    ) -> None:
-        """Refuses all but what such tokens are scored by, on the text that is held out."""
+    def metric(self, config: RunConfig) -> str:
+        """What such tokens are scored by, on the text that is held out."""
         assert isinstance(config, LanguageConfig)  # noqa: S101 - the task is chosen by it
-        check_own(SPLITTERS[config.data.tokeniser].score, metrics, num_images)
-
-    def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
-    ) -> dict[str, Any]:
-        """The score that the run ended with, on all of the held-out text."""
-        _ = kept
-        return own_scores(run, metrics, num_images)
+        return SPLITTERS[config.data.tokeniser].score
 
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""

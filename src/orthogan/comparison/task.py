@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from orthogan.classification import ClassificationConfig
 from orthogan.comparison.costs import Costs
+from orthogan.comparison.scores import check_own, own_scores
 from orthogan.language import LanguageConfig
 from orthogan.training.config import TrainingConfig
 
@@ -106,3 +107,24 @@ class Task(ABC):
     def step_size(self, config: RunConfig) -> int:
         """How much of what the unit counts one step shows."""
         return config.batch_size
+
+
+class SelfScoringTask(Task):
+    """Runs that end with a score of their own, on all that they held out."""
+
+    @abstractmethod
+    def metric(self, config: RunConfig) -> str:
+        """The name of that score."""
+
+    def check_scores(
+        self, metrics: Sequence[str] | None, num_images: int | None, config: RunConfig
+    ) -> None:
+        """Refuses all but that score."""
+        check_own(self.metric(config), metrics, num_images)
+
+    def evaluation(
+        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
+    ) -> dict[str, Any]:
+        """The score that the run ended with; nothing is kept, for the run keeps it."""
+        _ = kept
+        return own_scores(run, metrics, num_images)

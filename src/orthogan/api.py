@@ -144,7 +144,7 @@ def train(
         score = _live_score(pictures)
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
-        trainer = Trainer(settled, pictures, place, kept_clusters(path))
+        trainer = Trainer(settled, pictures, place, kept_clusters(settled, path))
         return _stopped(folder, *Session(trainer, folder, display, score).train())
 
 

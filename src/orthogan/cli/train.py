@@ -67,9 +67,7 @@ def train(
     from orthogan import api
 
     if dry_run:
-        (show_json if as_json else show_yaml)(
-            api.resolve(data, **_without(asked, "run", "device", "threads")).to_dict()
-        )
+        (show_json if as_json else show_yaml)(api.resolve(data, **asked).to_dict())
         return 0
     result = api.train(data, run=run, device=device, threads=threads, **asked)
     if as_json:
@@ -86,8 +84,3 @@ def _show(result: Any) -> None:
     rows += [["seconds", f"{result.seconds:.0f}"]]
     rows += [[name, f"{value:.4g}"] for name, value in result.scores.items()]
     show_table(["result", "value"], rows)
-
-
-def _without(asked: dict[str, Any], *names: str) -> dict[str, Any]:
-    """What decides the settings: where and with how many threads to train does not."""
-    return {name: value for name, value in asked.items() if name not in names}

@@ -120,30 +120,16 @@ def near_depths(
     if bool(doubtful.any()):
         row, column, t = ((lead > 0) & doubtful[:, None, :]).nonzero(as_tuple=True)
         decide(contest, tally, tokens[row], others[row, column], span.start + t)
-    return _depths(contest, tally, tokens, others, gap, span, lead, margin)
-
-
-def _depths(
-    contest: Contest,
-    tally: Tally,
-    tokens: Tensor,
-    others: Tensor,
-    gap: Tensor,
-    span: slice,
-    lead: Tensor,
-    margin: Tensor,
-) -> Depths:
-    """How deep the tokens are; of those that cannot be among the worst, loose bounds."""
-    best = lead.amax(1)
     if not bool((best > 0).any()):
         return Depths(best, best, best)
     near, far = (
         1 / distance.clamp_min(TINY).masked_fill(gap.isinf(), 1)
-        for distance in contest.scores.distances(tokens[:, None], others, gap)
+        for distance in scores.distances(tokens[:, None], others, gap)
     )
-    caps = contest.scores.depth_caps(tokens, span)
+    caps = scores.depth_caps(tokens, span)
     high = (best * near.amax(1, True)).minimum(caps)
     low = torch.zeros_like(high)
+    # Of those that cannot be among the worst, loose bounds will do.
     deep = ((best > 0) & (high >= tally.worst.floor)).any(1).nonzero().flatten()
     if len(deep):
         lead = lead[deep]

@@ -88,13 +88,13 @@ def clusters_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
     return image_clusters(images, config.generator.classes, config.seed)
 
 
-def kept_clusters(run: Path) -> Labels | None:
-    """The cluster of each image that the run's newest checkpoint holds; None if it holds none.
+def kept_clusters(config: TrainingConfig, run: Path) -> Labels | None:
+    """The cluster of each image that the run's newest checkpoint holds; None without clusters.
 
     Raises:
         ResumeError: there are checkpoints and every one is damaged.
     """
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run) if config.condition == "clusters" else None
     kept = None if checkpoint is None else checkpoint.tensors.get("clusters")
     return None if kept is None else kept.long()
 

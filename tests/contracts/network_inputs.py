@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, get_args
+
 import torch
 from torch import Tensor, nn
 
+from orthogan.attention import position_names, score_names
+from orthogan.networks import NetworkConfig
 from orthogan.rng import normal, stream
 
 BATCH = 3
@@ -23,3 +27,21 @@ def latents(size: int = 64) -> Tensor:
 
 def images(size: int = 16, colours: int = 1) -> Tensor:
     return normal((BATCH, colours, size, size), stream(0, "images")).tanh()
+
+
+def other_value(config: NetworkConfig, name: str) -> Any:
+    """Some other legal value of a setting."""
+    value = getattr(config, name)
+    choices = {
+        "score": score_names(),
+        "positions": position_names(),
+        "keys": ["values"],  # every score takes them
+        "key_size": [getattr(config, "width", 0) // 2],
+        "injection": ["untied"],  # it takes every code
+        "colours": [1, 3],
+        "size": [32],
+        "classes": [2, 3],
+    }.get(name, get_args(type(config).model_fields[name].annotation))
+    if isinstance(value, bool):
+        return not value
+    return next((choice for choice in choices if choice != value), 2 * (value or 0))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
-from network_inputs import BATCH, images, woken
+from network_inputs import BATCH, images, other_value, woken
 from torch import Tensor, nn
 
-from orthogan.attention import position_names, score_names
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.networks import CLASSIFIERS, Classifier, NetworkConfig, network_config
+from orthogan.networks import CLASSIFIERS, Classifier, network_config
 from orthogan.networks.stems import build_stem, grid_side
 from orthogan.rng import initialisation, normal, stream
 
@@ -92,21 +91,6 @@ def test_saving_and_restoring(kind: str) -> None:
     assert not torch.equal(first(images()), second(images()))
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(images()), second(images()))
-
-
-def other_value(config: NetworkConfig, name: str) -> Any:
-    value = getattr(config, name)
-    choices = {
-        "score": score_names(),
-        "positions": position_names(),
-        "keys": ["values"],  # every score takes them
-        "key_size": [getattr(config, "width", 0) // 2],
-        "injection": ["untied"],  # it takes every code
-        "colours": [1, 3],
-        "size": [32],
-        "classes": [3],
-    }.get(name, get_args(type(config).model_fields[name].annotation))
-    return next((choice for choice in choices if choice != value), 2 * (value or 0))
 
 
 def shapes(network: nn.Module) -> dict[str, torch.Size]:

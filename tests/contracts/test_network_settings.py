@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
-from network_inputs import BATCH, images, latents, woken
+from network_inputs import BATCH, images, latents, other_value, woken
 from torch import Tensor, nn
 
-from orthogan.attention import position_names, score_names
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.networks import (
     DISCRIMINATORS,
@@ -19,24 +18,6 @@ from orthogan.networks import (
     NetworkConfig,
     network_config,
 )
-
-
-def other_value(config: NetworkConfig, name: str) -> Any:
-    """Some other legal value of a setting."""
-    value = getattr(config, name)
-    choices = {
-        "score": score_names(),
-        "positions": position_names(),
-        "keys": ["values"],  # every score takes them
-        "key_size": [getattr(config, "width", 0) // 2],
-        "injection": ["untied"],  # it takes every code
-        "colours": [1, 3],
-        "size": [32],
-        "classes": [2],
-    }.get(name, get_args(type(config).model_fields[name].annotation))
-    if isinstance(value, bool):
-        return not value
-    return next((choice for choice in choices if choice != value), 2 * (value or 0))
 
 
 def options(registry: Any) -> list[tuple[str, str]]:

@@ -49,10 +49,14 @@ def test_a_restored_trainer_continues_bit_for_bit(make_trainer, model: str, prec
     assert rest.state() == whole.state()
 
 
-@pytest.mark.parametrize("kind", ["exact", "finite-difference", "none"])
-def test_every_penalty_restores_bit_for_bit(make_trainer, kind: str) -> None:
-    whole = advance(make_trainer(f"penalty.kind={kind}"), 3)
-    rest = make_trainer(f"penalty.kind={kind}")
+KINDS = [f"penalty.kind={kind}" for kind in ("exact", "finite-difference", "none")]
+KINDS += [f"condition={condition}" for condition in ("none", "clusters", "classes")]
+
+
+@pytest.mark.parametrize("setting", KINDS)
+def test_every_penalty_and_condition_restores_bit_for_bit(make_trainer, setting: str) -> None:
+    whole = advance(make_trainer(setting), 3)
+    rest = make_trainer(setting)
     rest.restore(*saved(whole))
     assert bits(advance(rest, 3)) == bits(advance(whole, 3))
 

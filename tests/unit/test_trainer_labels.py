@@ -45,14 +45,6 @@ def test_labels_matter_only_to_those_who_are_told(
         assert (ours != theirs) == (condition == "classes")
 
 
-@pytest.mark.parametrize("condition", ["none", "clusters", "classes"])
-def test_each_condition_restores_bit_for_bit(make_trainer, condition: str) -> None:
-    whole = advance(make_trainer(f"condition={condition}"), 3)
-    rest = make_trainer(f"condition={condition}")
-    rest.restore(*saved(whole))
-    assert bits(advance(rest, 3)) == bits(advance(whole, 3))
-
-
 def test_a_resumed_run_keeps_its_clusters_where_others_would_be_found(make_trainer) -> None:
     whole = advance(make_trainer("condition=clusters"), 1)
     rest = make_trainer("condition=clusters")

@@ -61,7 +61,8 @@ def test_before_training_it_is_one_sentence(program: str, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_handler_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["train", "classify", "language", "compare"])
+def test_the_handler_is_put_back(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen = []
 
@@ -70,7 +71,7 @@ def test_the_handler_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0
 
     monkeypatch.setattr("orthogan.cli.entry.run", run)
-    assert cli.main(["train"]) == cli.main(["sample", "x"]) == 0
+    assert cli.main([command]) == cli.main(["sample", "x"]) == 0
     assert seen == [cli._leave, before]
     assert signal.getsignal(signal.SIGTERM) == before
 

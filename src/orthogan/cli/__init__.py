@@ -11,6 +11,7 @@ from typing import Any
 
 INTERRUPTED = 130
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the command again
+RESUMABLE = frozenset({"train", "classify", "language", "compare"})  # commands to repeat
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after `orthogan`; None takes them from the process.
     """
     words = sys.argv[1:] if argv is None else argv
-    before = _note_preemption() if "train" in words else None
+    before = _note_preemption() if RESUMABLE.intersection(words) else None
     try:
         from orthogan.cli.entry import run  # late: Ctrl-C during an import is no traceback either
 

@@ -25,6 +25,8 @@ from orthogan.classifiers import ClassifierRun, classify
 from orthogan.training.run_folder import read_metrics
 
 RESULTS = Path(__file__).parent / "results"
+# Three digits an image, each in its own colour: features for three.
+WIDE = ("network.channels=64", "network.width=128")
 CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "mnist": ("mnist", ()),
     "mnist softmax-free": ("mnist", ("network.score=none",)),
@@ -35,6 +37,8 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "stacked-mnist": ("stacked-mnist", ()),
     "stacked-mnist softmax-free": ("stacked-mnist", ("network.score=none",)),
     "stacked-mnist mean read-out": ("stacked-mnist", ("network.read_out=mean",)),
+    "stacked-mnist wide": ("stacked-mnist", WIDE),
+    "stacked-mnist wide softmax-free": ("stacked-mnist", ("network.score=none", *WIDE)),
 }
 DEFAULT_CASES = ("mnist", "mnist softmax-free", "stacked-mnist", "stacked-mnist softmax-free")
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from provenance import matmul_rate, provenance
-from time_to_quality import MODELS, PEERS, Diffusion, Model, OurRecipe, build
+from time_to_quality import MODELS, PEERS, RECIPES, Diffusion, Model, OurRecipe, build
 
 from orthogan import data
 from orthogan.evaluation import LiveScore, Reading
@@ -157,9 +157,10 @@ def plot(results: dict[str, list[dict[str, Any]]], floors: dict[str, Any], path:
 
 def make(name: str, seconds: float, seed: int, images: data.ImageSet, settings: list[str]) -> Model:
     """A model by name; `settings` are for our recipes."""
-    if settings and name not in PEERS:
-        return OurRecipe(name, seconds, seed, images, *settings)
-    return build(name, seconds, seed, images)
+    if name in PEERS:
+        return build(name, seconds, seed, images)
+    recipe, *own = RECIPES.get(name, (name,))
+    return OurRecipe(recipe, seconds, seed, images, *own, *settings)
 
 
 def main() -> None:

@@ -70,6 +70,21 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     assert table() in README
 
 
+def test_the_table_of_records_is_that_of_the_results():
+    from records import table
+
+    assert table() in (ROOT / "benchmarks" / "README.md").read_text()
+
+
+def test_what_was_not_measured_is_told(monkeypatch, tmp_path: Path):
+    import records
+
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    rows = records.table().splitlines()[3:-1]
+    assert len(rows) == len(records.RECORDS)
+    assert all("| not measured |" in row for row in rows)
+
+
 def test_benchmark_results_carry_their_provenance():
     results = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert results

@@ -1,0 +1,171 @@
+"""The table of records in benchmarks/README.md, made from the committed JSON.
+
+    python benchmarks/records.py            # prints it
+    python benchmarks/records.py --write    # puts it into benchmarks/README.md
+
+A record without its JSON is told as not measured. A test holds the table to this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+BLOCK = re.compile(r"<!-- records -->.*<!-- end of records -->", re.DOTALL)
+HEAD = "| what | record | seeds | date | machine | command |"
+
+# What was measured, what came out, and over how many seeds.
+Row = tuple[str, str, str]
+
+
+def time_to_quality(found: dict[str, Any]) -> Iterator[Row]:
+    """Distances of the default recipe, as times below the DCGAN's."""
+    ours = found["summary"]["attention-gan"]
+    reached, times = ours["seconds to the dcgan's final fd"], ours["times lower at each mark"]
+    yield "MNIST: seconds to the DCGAN's 300-second distance", f"{reached:.0f} s", "1"
+    for mark in ("60", "300"):
+        yield f"MNIST: distance below the DCGAN's at {mark} s", f"{times[mark]:.0f} times", "1"
+
+
+def one_minute(found: dict[str, Any]) -> Iterator[Row]:
+    """The same over seeds."""
+    for name, row in found["summary"].items():
+        if "times below the dcgan at 60 s" in row:
+            spread = row["times below the dcgan at 60 s"]
+            value = f"{spread['median']:.0f} times ({spread['low']:.0f} to {spread['high']:.0f})"
+            what = f"MNIST: distance below the DCGAN's at 60 s, {name}"
+            yield what, value, str(row["seeds"])
+
+
+def ten_seeds(found: dict[str, Any]) -> Iterator[Row]:
+    """Distance after a minute, its middle and its worst."""
+    middle, worst = found["summary"]["fd median"], found["summary"]["fd worst"]
+    yield "MNIST: distance after 60 s", f"{middle:.2f} (worst {worst:.2f})", str(len(found["runs"]))
+
+
+def time_to_modes(found: dict[str, Any]) -> Iterator[Row]:
+    """Stacked-MNIST: time to all modes, and the last KL."""
+    for name, row in found["summary"].items():
+        seeds, after = str(row["seeds"]), f"after {found['seconds']:.0f} s"
+        seconds = row["median seconds to all modes"]
+        value = (
+            f"{row['least modes at the end']} {after}" if seconds is None else f"{seconds:.0f} s"
+        )
+        yield f"Stacked-MNIST: seconds to 1000 of 1000 modes, {name}", value, seeds
+        real = found["real images"]["kl"]
+        value = f"{row['median kl at the end']:.3f} (real images {real:.3f})"
+        yield f"Stacked-MNIST: KL of 26,000 images {after}, {name}", value, seeds
+
+
+def classifier(found: dict[str, Any]) -> Iterator[Row]:
+    """Accuracy of each case."""
+    for name, row in found["summary"].items():
+        what = f"classifier, {found['seconds']:.0f} s: {name}"
+        yield what, f"{row['median']:.2%}", str(row["seeds"])
+
+
+def step(found: dict[str, Any]) -> Iterator[Row]:
+    """What a training step costs beside simpler ones, and beside its own products."""
+    for name, bar in found["bars"].items():
+        yield f"step: {name}", f"{bar['value']:.3g}", "-"
+    share = found["roofline"]["share of the step"]
+    yield "step: share that its own products fill", f"{share:.0%}", "-"
+
+
+def sampling(found: dict[str, Any]) -> Iterator[Row]:
+    """Images a second, and the first ones."""
+    whole, torch = (found["cold"][part]["median_s"] for part in ("sample", "import torch"))
+    value = f"{whole:.2f} s (importing torch alone: {torch:.2f} s)"
+    yield "sampling: 64 images from a cold start", value, "-"
+    best = max(found["bulk"], key=lambda row: row["images_per_second"])
+    value = f"{best['images_per_second']:,.0f} images/s"
+    yield f"sampling in bulk, {best['precision']}, batch {best['batch']}", value, "-"
+
+
+def attention_cost(found: dict[str, Any]) -> Iterator[Row]:
+    """Softmax-free against softmax; our layer against PyTorch's."""
+    for name, goal in found["goals"].items():
+        measured = goal["measured"]
+        parts = measured if isinstance(measured, dict) else {"": measured}
+        yield f"attention: {name}", ", ".join(f"{v:g} {k}".strip() for k, v in parts.items()), "-"
+
+
+def census(found: dict[str, Any]) -> Iterator[Row]:
+    """Seconds of the exact census."""
+    for run in found["runs"]:
+        what = f"census of {found['tokens']:,} tokens x {found['positions']} positions"
+        yield f"{what}, codes x {run['scale']:g}", f"{run['seconds']:.1f} s", "-"
+
+
+def words(found: dict[str, Any]) -> Iterator[Row]:
+    """Seconds of the survey of word vectors."""
+    for name, row in found["sources"].items():
+        yield f"survey of {row['tokens']:,} words ({name})", f"{row['seconds']:.0f} s", "-"
+
+
+def gpu(found: dict[str, Any]) -> Iterator[Row]:
+    """Throughput on a GPU."""
+    best = max(found["throughput"], key=lambda row: row["images_per_second"])
+    yield "GPU: images a second", f"{best['images_per_second']:,.0f}", "-"
+
+
+RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
+    "time_to_quality": time_to_quality,
+    "one_minute": one_minute,
+    "ten_seeds": ten_seeds,
+    "time_to_modes": time_to_modes,
+    "classifier": classifier,
+    "classifier-softmax-free": classifier,
+    "classifier-stacked": classifier,
+    "classifier-stacked-softmax-free": classifier,
+    "step": step,
+    "sampling": sampling,
+    "attention_cost": attention_cost,
+    "census": census,
+    "words": words,
+    "gpu": gpu,
+}
+
+
+def table() -> str:
+    """The block between the two marks, marks included."""
+    lines = ["<!-- records -->", HEAD, "|---|---|---|---|---|---|"]
+    for name, rows in RECORDS.items():
+        path = RESULTS / f"{name}.json"
+        if not path.exists():
+            lines.append(f"| {name} | not measured | - | - | - | `python benchmarks/{name}.py` |")
+            continue
+        found = json.loads(path.read_text())
+        made = found["provenance"]
+        machine = f"{made['processor']}, {made['threads']} of {made['cores']} cores"
+        for what, value, seeds in rows(found):
+            cells = (
+                what,
+                value,
+                seeds,
+                made["date"].split()[0],
+                machine,
+                f"`{made['command'].strip()}`",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "<!-- end of records -->"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true")
+    if not parser.parse_args().write:
+        print(table())
+        return
+    document = HERE / "README.md"
+    document.write_text(BLOCK.sub(lambda _: table(), document.read_text()))
+
+
+if __name__ == "__main__":
+    main()

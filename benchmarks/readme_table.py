@@ -8,18 +8,17 @@ A test holds the README to it.
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from marked_block import print_or_write
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MARKS_S = (20, 60, 300)
 SLACK_S = 1.5
 PEERS = {"dcgan": "plain DCGAN", "ddpm": "small DDPM"}
-BLOCK = re.compile(r"<!-- results -->.*<!-- end of results -->", re.DOTALL)
 
 
 def table() -> str:
@@ -74,13 +73,7 @@ def _best_first(models: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    if not parser.parse_args().write:
-        print(table())
-        return
-    readme = ROOT / "README.md"
-    readme.write_text(BLOCK.sub(lambda _: table(), readme.read_text()))
+    print_or_write(__doc__.splitlines()[0], table(), "results", ROOT / "README.md")
 
 
 if __name__ == "__main__":

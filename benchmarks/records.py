@@ -8,16 +8,15 @@ A record without its JSON is told as not measured. A test holds the table to thi
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from marked_block import print_or_write
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-BLOCK = re.compile(r"<!-- records -->.*<!-- end of records -->", re.DOTALL)
 HEAD = "| what | record | seeds | date | machine | command |"
 
 # What was measured, what came out, and over how many seeds.
@@ -158,13 +157,7 @@ def table() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    if not parser.parse_args().write:
-        print(table())
-        return
-    document = HERE / "README.md"
-    document.write_text(BLOCK.sub(lambda _: table(), document.read_text()))
+    print_or_write(__doc__.splitlines()[0], table(), "records", HERE / "README.md")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python benchmarks/attention_cost.py
 
-Every comparison runs in this one process. Its candidates take turns, in an order that rotates from
-round to round, each for at least `--span` seconds a turn. A time is the median over the rounds; a
-ratio is the median of the ratios within a round, with its quartiles, so that a slower minute of the
-machine weighs on both sides.
+Every comparison runs in this one process. Its candidates take turns of at least `--span` seconds,
+in an order shuffled in every round: none always meets the memory as the same other left it. A time
+is the median over the rounds; a ratio is the median of the ratios within a round, with its
+quartiles, so that a slower minute of the machine weighs on both sides.
 
 - `softmax_free`: a whole layer, score "none" against "softmax"; forward, and forward with backward.
 - `orders`: the products alone, (Q K^T) V against Q (K^T V); the switch is the first length from
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ Run = Callable[[], object]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--span", type=float, default=0.05, help="seconds a turn, at least")
     parser.add_argument("--tokens", type=int, default=4096, help="tokens a batch, at least one row")
     parser.add_argument("--longest", type=int, default=max(LENGTHS))
@@ -74,9 +75,9 @@ def compare(candidates: dict[str, Run], asked: argparse.Namespace) -> dict[str, 
     """Medians in milliseconds, and the ratio of each candidate to the first."""
     counts = {name: _repeats(run, asked.span) for name, run in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    names = list(candidates)
-    for turn in range(asked.rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+    names, turns = list(candidates), random.Random(0)
+    for _ in range(asked.rounds):
+        for name in turns.sample(names, len(names)):
             start = time.perf_counter()
             for _ in range(counts[name]):
                 candidates[name]()

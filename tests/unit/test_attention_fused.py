@@ -72,6 +72,36 @@ def test_values_and_two_derivatives_are_those_of_the_written_form(wanted: Sequen
         torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_memory_in_another_order_gives_the_same_derivatives(which: int) -> None:
+    def strided(*given: Tensor) -> Tensor:
+        moved = [part.mT.contiguous().mT if i == which else part for i, part in enumerate(given)]
+        return read(*moved)
+
+    everything = (True, True, True)
+    expected = derivatives(written, everything)
+    for one, other in zip(derivatives(strided, everything), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
+
+
+def test_a_gradient_of_one_repeated_number_is_read_right() -> None:
+    def gradients(function) -> list[Tensor]:
+        given = [part.requires_grad_() for part in parts()]
+        return list(torch.autograd.grad(function(*given).sum(), given))
+
+    for one, other in zip(gradients(read), gradients(written), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
+
+
+def test_what_the_kernel_keeps_goes_with_the_graph() -> None:
+    query, key, value = (part.requires_grad_() for part in parts())
+    mixed = read(query, key, value)
+    mixed.sum().backward(retain_graph=True)
+    mixed.sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        mixed.sum().backward()
+
+
 def test_a_penalised_step_reaches_every_weight() -> None:
     with initialisation(0, "fused"):
         layer = Attention(8, heads=2).double()

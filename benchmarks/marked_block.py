@@ -11,8 +11,13 @@ def print_or_write(description: str, block: str, mark: str, document: Path) -> N
     """Prints the block, marks included; with --write, puts it in the place of the old one."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--write", action="store_true")
-    if not parser.parse_args().write:
+    if parser.parse_args().write:
+        put(block, mark, document)
+    else:
         print(block)
-        return
+
+
+def put(block: str, mark: str, document: Path) -> None:
+    """Puts the block, marks included, in the place of the old one."""
     old = re.compile(rf"<!-- {mark} -->.*<!-- end of {mark} -->", re.DOTALL)
     document.write_text(old.sub(lambda _: block, document.read_text()))

@@ -16,7 +16,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from marked_block import put
 from provenance import provenance
 
 from orthogan import data
@@ -38,7 +38,6 @@ from orthogan.training.trainer import Trainer
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "studies.json"
 DOCUMENT = ROOT / "docs" / "attention.md"
-BLOCK = re.compile(r"<!-- studies -->.*<!-- end of studies -->", re.DOTALL)
 NUM_FAKES = 10_000
 
 
@@ -318,8 +317,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="only write the tables")
     asked = parser.parse_args()
     if asked.write:
-        block = tables(read_record())
-        DOCUMENT.write_text(BLOCK.sub(lambda _: block, DOCUMENT.read_text()))
+        put(tables(read_record()), "studies", DOCUMENT)
         return
     record = read_record(asked.out) | {
         "provenance": provenance(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,12 +75,13 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """The mixed values, and what the kernel's backward pass needs."""
+        mixed: Tensor
         parts = (query, key, value)
         ctx.is_kernel = _takes(*parts)
         if ctx.is_kernel:
             mixed, log_sums = _KERNEL(*parts)
             ctx.save_for_backward(*parts, mixed, log_sums)
-            return cast(Tensor, mixed)
+            return mixed
         ctx.save_for_backward(*parts)
         ctx.parts = [
             part.detach().requires_grad_(is_wanted)
@@ -88,7 +89,8 @@ class _Fused(torch.autograd.Function):
         ]
         with torch.enable_grad():
             ctx.mixed = functional.scaled_dot_product_attention(*ctx.parts)
-        return cast(Tensor, ctx.mixed.detach())
+        mixed = ctx.mixed.detach()
+        return mixed
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -111,8 +113,7 @@ class _Fused(torch.autograd.Function):
 
 
 # What `scaled_dot_product_attention` itself calls on processors. Called by name, what it keeps goes
-# with the graph that it is part of; a graph of its own would stay until that one is collected, and
-# cost 10 % in fresh pages.
+# when the graph around it goes, which a graph of its own does not know of.
 _KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SLF001
 _KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward  # noqa: SLF001
 

@@ -5,9 +5,9 @@
 Every comparison runs in this one process. Its candidates take turns of at least `--span` seconds,
 in an order shuffled in every round: none always meets the memory as the same other left it. The
 heap keeps its pages, as it does in a training that runs; in a process that tries one size after
-another it gives them back and asks for them again, a third of the time of a short call. A time is
-the median over the rounds; a ratio is the median of the ratios within a round, with its quartiles,
-so that a slower minute of the machine weighs on both sides.
+another it would give them back and ask for them again. A time is the median over the rounds; a
+ratio is the median of the ratios within a round, with its quartiles, so that a slower minute of the
+machine weighs on both sides.
 
 - `softmax_free`: a whole layer, score "none" against "softmax"; forward, and forward with backward.
 - `orders`: the products alone, (Q K^T) V against Q (K^T V); the switch is the first length from

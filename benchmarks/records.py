@@ -121,7 +121,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_quality": time_to_quality,
     "one_minute": one_minute,
     "ten_seeds": seeds,
-    "half_hour": seeds,
+    "twenty_minutes": seeds,
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
     "classifier": classifier,

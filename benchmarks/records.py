@@ -85,6 +85,9 @@ def sampling(found: dict[str, Any]) -> Iterator[Row]:
     whole, torch = (found["cold"][part]["median_s"] for part in ("sample", "import torch"))
     value = f"{whole:.2f} s (importing torch alone: {torch:.2f} s)"
     yield "sampling: 64 images from a cold start", value, "-"
+    exported = found["cold"].get("sample exported")
+    value = "not measured" if exported is None else f"{exported['median_s']:.2f} s"
+    yield "sampling: 64 images from a cold start, exported to ONNX", value, "-"
     best = max(found["bulk"], key=lambda row: row["images_per_second"])
     value = f"{best['images_per_second']:,.0f} images/s"
     yield f"sampling in bulk, {best['precision']}, batch {best['batch']}", value, "-"

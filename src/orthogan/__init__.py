@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from orthogan.comparison import Comparison
     from orthogan.comparison.compare import compare
     from orthogan.evaluation import Evaluation, Score
+    from orthogan.export import export_onnx
+    from orthogan.exported import load_exported
     from orthogan.language_models import load_language, train_language
     from orthogan.recipes import RECIPES
     from orthogan.surveys import Survey, survey
@@ -41,8 +43,10 @@ _HOMES = {
     "classify": "orthogan.classifiers",
     "compare": "orthogan.comparison",
     "evaluate": "orthogan.api",
+    "export_onnx": "orthogan.export",
     "load": "orthogan.models",
     "load_classifier": "orthogan.classifiers",
+    "load_exported": "orthogan.exported",
     "load_language": "orthogan.language_models",
     "read_tables": "orthogan.tables",
     "resolve": "orthogan.api",
@@ -67,9 +71,11 @@ __all__ = [
     "classify",
     "compare",
     "evaluate",
+    "export_onnx",
     "geometry",
     "load",
     "load_classifier",
+    "load_exported",
     "load_language",
     "read_tables",
     "resolve",

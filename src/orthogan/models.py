@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from orthogan import bundle
-from orthogan.grid import grid, png
+from orthogan.grid import grid
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
+from orthogan.pictures import png
 from orthogan.shapes import Pixels
 
 

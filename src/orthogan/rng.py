@@ -1,13 +1,7 @@
-"""Counter-based randomness: a draw is a function of (seed, stream, counter, rank) alone.
-
-Philox (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3") maps a
-key and a counter to random bits without any state, so a draw never depends on what was drawn
-before it: resuming a run, or sampling one image of a batch, repeats the same bits.
-"""
+"""The random streams as tensors, and PyTorch's own initialisers under a seed."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -15,35 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from orthogan.errors import ConfigError
+from orthogan.streams import LATENTS, MAX_SEED, check_seed, normal_rows, stream
 
-MAX_SEED = 2**63 - 1
-
-
-def check_seed(seed: int) -> int:
-    """The seed itself, if it lies in [0, 2**63).
-
-    Raises:
-        ConfigError: the seed is negative or too large.
-    """
-    if not 0 <= seed <= MAX_SEED:
-        raise ConfigError(f"A seed lies between 0 and {MAX_SEED}, got {seed}.")
-    return seed
-
-
-def stream(seed: int, name: str, counter: int = 0, rank: int = 0) -> np.random.Generator:
-    """The random stream `name` of a seed at a counter (usually `images_seen`).
-
-    >>> float(stream(7, "demo").random()) == float(stream(7, "demo").random())
-    True
-    """
-    name_key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    philox = np.random.Philox(
-        key=np.array([check_seed(seed), name_key], np.uint64),
-        # The low word counts the draws of this stream, so it starts at 0.
-        counter=np.array([0, 0, counter, rank], np.uint64),
-    )
-    return np.random.Generator(philox)
+__all__ = [
+    "MAX_SEED",
+    "check_seed",
+    "initialisation",
+    "latents",
+    "normal",
+    "permutation",
+    "placed",
+    "stream",
+]
 
 
 def normal(shape: tuple[int, ...], source: np.random.Generator) -> Tensor:
@@ -68,8 +45,7 @@ def latents(seeds: Iterable[int], size: int) -> Tensor:
     >>> torch.equal(latents([7], 4)[0], latents([3, 7], 4)[1])
     True
     """
-    rows = [normal((size,), stream(seed, "latent")) for seed in seeds]
-    return torch.stack(rows) if rows else torch.empty(0, size)
+    return torch.from_numpy(normal_rows(seeds, LATENTS, size))
 
 
 def permutation(num_items: int, seed: int, name: str, epoch: int) -> Tensor:

@@ -26,7 +26,7 @@ from orthogan.errors import (
     ResumeError,
     UnknownNameError,
 )
-from orthogan.networks.sampling import PASS_SIZE
+from orthogan.passes import PASS_SIZE
 from orthogan.training.precision import resolve_precision
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from orthogan.errors import ShapeError
-from orthogan.grid import GAP_GREY, LARGEST_SCALE, grid
+from orthogan.grid import grid
+from orthogan.pictures import GAP_GREY, LARGEST_SCALE
 
 
 def test_images_stand_row_by_row_with_gaps() -> None:

@@ -9,7 +9,8 @@ from orthogan import rng
 from orthogan.data import to_pixels
 from orthogan.errors import ConfigError
 from orthogan.networks import GENERATORS, Generator
-from orthogan.networks.sampling import PASS_SIZE, sample_pixels
+from orthogan.networks.sampling import sample_pixels
+from orthogan.passes import PASS_SIZE
 
 
 def generator(kind: str = "attention", classes: int = 0) -> Generator:

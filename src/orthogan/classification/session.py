@@ -14,7 +14,7 @@ from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.files import write_atomic, write_json
-from orthogan.grid import png
+from orthogan.pictures import png
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.sitting import Sitting

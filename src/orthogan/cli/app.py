@@ -10,6 +10,7 @@ from orthogan.cli.classify import classify
 from orthogan.cli.compare import compare
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
+from orthogan.cli.export import export
 from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
 from orthogan.cli.language import language
@@ -51,6 +52,7 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, compare, classify, language, generate, geometry, recipes, runs, doctor,
+    train, sample, evaluate, compare, classify, language, generate, geometry, export, recipes,
+    runs, doctor,
 ):  # fmt: skip
     app.command()(command)

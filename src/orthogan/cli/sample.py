@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orthogan.cli.amounts import parse_numbers
 from orthogan.cli.options import AsJson
 from orthogan.cli.output import show, show_json
+from orthogan.cli.sources import name_of
 from orthogan.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MOST_IN_A_GRID = 10_000  # 100 x 100; a larger picture cannot be looked at
 
@@ -18,7 +22,7 @@ MOST_IN_A_GRID = 10_000  # 100 x 100; a larger picture cannot be looked at
 def sample(
     *,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Run folder, bundle, or mnist-demo.")
+        str, typer.Argument(metavar="SOURCE", help="Run folder, bundle, .onnx file, or mnist-demo.")
     ],
     seeds: Annotated[
         str, typer.Option(metavar="LIST", help="Seeds such as 0-63 or 3,7,10-12.")
@@ -37,7 +41,7 @@ def sample(
     """Draw images from a trained model; a seed gives the same image each time."""
     numbers = parse_numbers(seeds)
     labels = None if classes is None else parse_numbers(classes, "classes")
-    target = out or Path(f"samples-{_name_of(source)}.png")
+    target = out or Path(f"samples-{name_of(source)}.png")
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in {"", ".png", ".npz"}:
         raise ConfigError(f"--out is a .png, a .npz or a folder, got '{target}'.")
@@ -46,20 +50,24 @@ def sample(
             f"A grid holds at most {MOST_IN_A_GRID} images, got {len(numbers)}; "
             "give --out a folder or a .npz."
         )
-    from orthogan import models  # not the whole interface: that would import training too
     from orthogan.cli.sample_files import write_samples
 
-    if labels is not None:
-        labels = [labels[index % len(labels)] for index in range(len(numbers))]
-    pixels = models.sample(source, seeds=numbers, classes=labels)
-    write_samples(pixels, numbers, target, suffix)
+    images = _drawn(source, numbers, labels)
+    write_samples(images, numbers, target, suffix)
     if as_json:
-        shape = {"size": pixels.shape[-1], "colours": pixels.shape[1]}
+        shape = {"size": images.shape[1], "colours": images.shape[3]}
         show_json({"out": str(target), "num_images": len(numbers), "seeds": seeds, **shape})
     else:
         show(str(target))
 
 
-def _name_of(source: str) -> str:
-    path = Path(source).resolve()
-    return path.parent.name if path.name == "bundle" else path.name or "model"
+def _drawn(source: str, seeds: list[int], classes: list[int] | None) -> np.ndarray:
+    """Bytes: image x row x column x colour; an exported generator needs no PyTorch."""
+    if Path(source).suffix.lower() == ".onnx":
+        from orthogan.exported import load_exported
+
+        return load_exported(source).sample(seeds, classes)
+    from orthogan import models  # not the whole interface: that would import training too
+
+    pixels = models.sample(source, seeds=seeds, classes=classes)
+    return pixels.permute(0, 2, 3, 1).contiguous().numpy()

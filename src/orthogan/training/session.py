@@ -8,8 +8,9 @@ from orthogan.bundle import save_bundle
 from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore, Reading
 from orthogan.files import write_atomic
-from orthogan.grid import grid, png
+from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
+from orthogan.pictures import png
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.signals import Signals

@@ -1,0 +1,188 @@
+"""A generator as an ONNX file: the same images without PyTorch, and refusals in a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import orthogan
+from orthogan import bundle, export, exported, rng
+from orthogan.cli import main
+from orthogan.errors import BundleError, ConfigError, MissingExtraError
+from orthogan.models import load
+from orthogan.networks import GENERATORS
+
+CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that was never trained, told uneven classes, one of which never occurs."""
+    config = GENERATORS["attention"](size=16, classes=CLASSES, hidden=8, width=8, channels=8)
+    with rng.initialisation(0, "export"):
+        network = config.build()
+    network.class_shares.copy_(torch.tensor([0.5, 0.0, 0.2, 0.3]))
+    return bundle.save_bundle(
+        tmp_path_factory.mktemp("export") / "bundle",
+        network_config=config.to_dict(),
+        tensors=network.state_dict(),
+        data={"source": "none", "size": 16, "colours": 1},
+        card={"title": "small"},
+    )
+
+
+@pytest.fixture(scope="module")
+def file(model: Path) -> Path:
+    """The same as an ONNX file."""
+    return export.export_onnx(model, model.parent / "deep" / "small.onnx").generator.path
+
+
+def test_it_draws_the_images_of_the_model(model: Path, file: Path) -> None:
+    made = orthogan.load_exported(file).sample(range(70))
+    wanted = load(model).sample(range(70)).permute(0, 2, 3, 1).numpy()
+    assert made.shape == (70, 16, 16, 1)
+    assert int(np.abs(made.astype(int) - wanted).max()) <= 1
+    assert (made != made[:1]).any()
+
+
+def test_it_shows_the_classes_asked_for(model: Path, file: Path) -> None:
+    drawn = orthogan.load_exported(file)
+    made = drawn.sample([5, 5, 5], classes=[3, 1])
+    wanted = load(model).sample([5, 5, 5], classes=[3, 1]).permute(0, 2, 3, 1).numpy()
+    assert int(np.abs(made.astype(int) - wanted).max()) <= 1
+    assert (made[0] == made[2]).all()
+    assert (made[0] != made[1]).any()
+    with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.3, got \[4\]"):
+        drawn.sample([0], classes=[4])
+
+
+def test_latents_draw_the_same_classes_by_their_quantiles(model: Path) -> None:
+    generator = load(model).generator
+    latents = rng.latents(range(4000), 64)
+    half = latents.double().square().sum(1, keepdim=True) / 2
+    drawn = (half >= export.class_quantiles(generator)).long().sum(1)
+    assert torch.equal(drawn, generator.classes_of(latents))
+    assert torch.bincount(drawn, minlength=CLASSES)[1] == 0
+
+
+def test_one_more_thread_or_fewer_changes_nothing(file: Path) -> None:
+    one, two = (orthogan.load_exported(file, threads=n).sample(range(3)) for n in (1, 2))
+    assert int(np.abs(one.astype(int) - two).max()) <= 1
+
+
+def test_drawing_from_it_needs_no_pytorch(file: Path, tmp_path: Path) -> None:
+    words = ["sample", str(file), "--seeds", "0-3", "--classes", "2", "--out", "four.png"]
+    program = (
+        "import sys; from orthogan.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or (9 if 'torch' in sys.modules else 0))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "four.png\n"), done.stderr
+    assert (tmp_path / "four.png").exists()
+
+
+def test_the_command_writes_it_under_the_models_name(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(model), "--to", "onnx", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    written = tmp_path / facts["out"]
+    assert written.name == f"{model.parent.name}.onnx"
+    assert facts["bytes"] == written.stat().st_size
+    assert facts["classes"] == CLASSES
+    assert 0 <= facts["largest_difference"] <= export.TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--to", "tflite"], "Unknown export format 'tflite'. Known: onnx."),
+        (["--out", "x.png"], "An ONNX file ends in .onnx, got 'x.png'."),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", "mnist-demo", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_other_images_are_never_written(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    with pytest.raises(BundleError, match="its ONNX form makes other images"):
+        export.export_onnx(model, tmp_path / "other.onnx")
+    assert not (tmp_path / "other.onnx").exists()
+
+
+def test_what_is_not_finite_counts_as_another_image(model: Path, file: Path) -> None:
+    generator = load(model).generator
+    with torch.no_grad():
+        generator.head.fine.bias.fill_(float("nan"))
+    assert export.largest_difference(generator, orthogan.load_exported(file)) == float("inf")
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_without_its_packages_it_says_which(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package}: .*orthogan\[export\]"):
+        export.export_onnx("mnist-demo", tmp_path / "x.onnx")
+    if package == "onnxruntime":
+        with pytest.raises(MissingExtraError, match=package):
+            exported.load_exported(tmp_path / "x.onnx")
+
+
+def _with_description(file: Path, value: str | None) -> bytes:
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(file)
+    kept = [entry for entry in graph.metadata_props if entry.key != exported.METADATA]
+    del graph.metadata_props[:]
+    graph.metadata_props.extend(kept)
+    if value is not None:
+        graph.metadata_props.add(key=exported.METADATA, value=value)
+    content: bytes = graph.SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (None, "not a generator of ours"),
+        ("[]", "not a generator of ours"),
+        ('{"format": 2}', "format 2, this version reads 1"),
+        ('{"format": 1, "size": "16"}', "its description is incomplete"),
+    ],
+)
+def test_a_file_of_others_is_refused(
+    file: Path, tmp_path: Path, value: str | None, sentence: str
+) -> None:
+    other = tmp_path / "other.onnx"
+    other.write_bytes(_with_description(file, value))
+    with pytest.raises(BundleError, match=sentence):
+        exported.load_exported(other)
+
+
+def test_no_file_and_a_damaged_one(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(tmp_path / "none.onnx")]) == 3
+    assert "none.onnx: no such file." in capsys.readouterr().err
+    half = tmp_path / "half.onnx"
+    half.write_bytes(file.read_bytes()[:1000])
+    assert main(["sample", str(half)]) == 3
+    said = capsys.readouterr().err
+    assert "half.onnx: ONNX Runtime cannot read it" in said
+    assert len(said.splitlines()) == 1

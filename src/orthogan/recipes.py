@@ -59,6 +59,7 @@ def faithful() -> TrainingConfig:
         kind="adam",
         learning_rate=2e-4,
         final_share=1.0,
+        root_after=None,
         beta1=0.5,
         beta2_start=0.999,
         beta2_end=0.999,

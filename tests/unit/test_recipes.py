@@ -98,7 +98,7 @@ def test_faithful_is_cross_entropy_on_a_sigmoid_without_penalty() -> None:
     assert {schedule.gamma(config.penalty, progress) for progress in (0.0, 0.5, 1.0)} == {0.0}
     assert config.escape_attempts == 0
     for adam in (config.generator_optimizer, config.discriminator_optimizer):
-        assert {schedule.learning_rate(adam, p) for p in (0.0, 0.5, 1.0)} == {2e-4}
+        assert {schedule.learning_rate(adam, p, 10**6) for p in (0.0, 0.5, 1.0)} == {2e-4}
         assert {schedule.beta2(adam, p) for p in (0.0, 0.5, 1.0)} == {0.999}
         assert adam.beta1 == 0.5
     # The loss on logits is binary cross-entropy of the discriminator's sigmoid.

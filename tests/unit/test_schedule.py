@@ -12,8 +12,8 @@ PENALTY = PenaltyConfig(gamma_start=8.0, gamma_end=2.0)
 
 
 def test_ends_of_the_budget() -> None:
-    assert schedule.learning_rate(ADAM, 0.0) == pytest.approx(0.02)
-    assert schedule.learning_rate(ADAM, 1.0) == pytest.approx(0.005)
+    assert schedule.learning_rate(ADAM, 0.0, 0) == pytest.approx(0.02)
+    assert schedule.learning_rate(ADAM, 1.0, 0) == pytest.approx(0.005)
     assert schedule.gamma(PENALTY, 0.0) == pytest.approx(8.0)
     assert schedule.gamma(PENALTY, 1.0) == pytest.approx(2.0)
     assert schedule.beta2(ADAM, 0.0) == pytest.approx(0.5)
@@ -23,10 +23,21 @@ def test_ends_of_the_budget() -> None:
 
 def test_the_rate_is_held_before_it_decays() -> None:
     held = ADAM.evolve("hold_share=0.6")
-    assert [schedule.learning_rate(held, p) for p in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
-    assert schedule.learning_rate(held, 0.8) == pytest.approx((0.02 + 0.005) / 2)
-    assert schedule.learning_rate(held, 1.0) == pytest.approx(0.005)
-    assert schedule.learning_rate(ADAM.evolve("hold_share=1"), 1.0) == pytest.approx(0.02)
+    assert [schedule.learning_rate(held, p, 0) for p in (0.0, 0.3, 0.6)] == pytest.approx(
+        [0.02] * 3
+    )
+    assert schedule.learning_rate(held, 0.8, 0) == pytest.approx((0.02 + 0.005) / 2)
+    assert schedule.learning_rate(held, 1.0, 0) == pytest.approx(0.005)
+    assert schedule.learning_rate(ADAM.evolve("hold_share=1"), 1.0, 0) == pytest.approx(0.02)
+
+
+def test_the_rate_falls_with_the_root_of_the_images() -> None:
+    late = ADAM.evolve("root_after=1000")
+    rates = [schedule.learning_rate(late, 0.0, seen) for seen in (0, 1000, 4000, 100_000)]
+    assert rates == pytest.approx([0.02, 0.02, 0.01, 0.002])
+    assert schedule.learning_rate(late, 1.0, 4000) == pytest.approx(0.0025)
+    never = ADAM.evolve("root_after=null")
+    assert schedule.learning_rate(never, 0.0, 10**9) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +68,7 @@ def test_beyond_the_budget_the_end_values_hold(progress: float) -> None:
 
 
 def test_the_way_down_is_monotonic() -> None:
-    rates = [schedule.learning_rate(ADAM, i / 50) for i in range(51)]
+    rates = [schedule.learning_rate(ADAM, i / 50, 10_000 * i) for i in range(51)]
     assert rates == sorted(rates, reverse=True)
 
 

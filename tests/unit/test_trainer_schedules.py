@@ -66,10 +66,11 @@ def test_the_kind_of_optimiser_reaches_its_player(make_trainer, player: str) -> 
     assert not torch.equal(weights(adam, player), weights(muon, player))
 
 
-@pytest.mark.parametrize("setting", ["hold_share=0.9", "final_share=0.9"])
+@pytest.mark.parametrize("setting", ["hold_share=0.9", "final_share=0.9", "root_after=1"])
 def test_every_part_of_the_rate_schedule_has_effect(make_trainer, setting: str) -> None:
     default, changed = make_trainer(), make_trainer(f"generator_optimizer.{setting}")
     for trainer in (default, changed):
+        trainer.step(0.8)
         trainer.step(0.8)
     assert not torch.equal(weights(default, "generator"), weights(changed, "generator"))
 

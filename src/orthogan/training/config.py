@@ -56,6 +56,11 @@ class OptimizerConfig(Config):
     learning_rate: float = Field(2.2e-3, gt=0, description="step size at the start")
     hold_share: float = Field(0.0, ge=0, le=1, description="share of the budget before it decays")
     final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
+    root_after: int | None = Field(
+        100_000,
+        ge=1,
+        description="images from which on it also falls with their square root; None: never",
+    )
     beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")
     beta2_start: float = Field(
         0.9, ge=0, lt=1, description="decay of their squares at the start (what Adam moves)"

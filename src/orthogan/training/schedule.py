@@ -17,11 +17,27 @@ def cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * share
 
 
-def learning_rate(config: OptimizerConfig, progress: float) -> float:
-    """The step size at a point of the budget: held for a share of it, then decaying."""
+def learning_rate(config: OptimizerConfig, progress: float, images_seen: int) -> float:
+    """The step size at a point of the budget: held for a share of it, then decaying.
+
+    After `root_after` images it falls with the square root of their number as well: however long
+    the budget, the first steps are large, and the many that follow do not undo each other.
+    """
     left = 1 - config.hold_share
     decayed = (progress - config.hold_share) / left if left > 0 else 0.0
-    return cosine(config.learning_rate, config.final_share * config.learning_rate, decayed)
+    size = config.learning_rate * root_share(config.root_after, images_seen)
+    return cosine(size, config.final_share * size, decayed)
+
+
+def root_share(root_after: int | None, images_seen: int) -> float:
+    """What the square root leaves of the step size.
+
+    >>> root_share(100, 50), root_share(100, 400), root_share(None, 400)
+    (1.0, 0.5, 1.0)
+    """
+    if root_after is None or images_seen <= root_after:
+        return 1.0
+    return math.sqrt(root_after / images_seen)
 
 
 def beta2(config: OptimizerConfig, progress: float) -> float:

@@ -196,7 +196,8 @@ class Trainer:
         )
         for optimizer, config in players:
             for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate(config, progress) / self._caution
+                rate = schedule.learning_rate(config, progress, self.images_seen)
+                group["lr"] = rate / self._caution
                 group["betas"] = (config.beta1, schedule.beta2(config, progress))
 
     def tensors(self) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """Ten seeds of the default recipe, 60 seconds each, through the product's own `train`.
 
     python benchmarks/ten_seeds.py
-    python benchmarks/ten_seeds.py --seeds 1 --seconds 1200 --out RESULTS/twenty_minutes.json
+    python benchmarks/ten_seeds.py --seeds 5 --seconds 300 --out RESULTS/five_minutes.json
+    python benchmarks/ten_seeds.py --seeds 1 --seconds 1800 --out RESULTS/half_hour.json
 
 For each seed: the evaluation of 10,000 images, its verdict, the share of each digit class, and how
 many times the distance of as many real images its distance is. A grid of each generator is written

@@ -13,6 +13,7 @@ import numpy as np
 
 from orthogan.errors import BundleError, MissingExtraError
 from orthogan.passes import passes
+from orthogan.pictures import png, sheet
 
 SUFFIX = ".onnx"
 FORMAT = 1
@@ -64,6 +65,10 @@ class ExportedGenerator:
             (images,) = self.session.run([IMAGES], given)
             made.append(np.rint((images + 1.0) * 127.5).clip(0, 255).astype(np.uint8))
         return np.concatenate(made)[: len(seeds)].transpose(0, 2, 3, 1)
+
+    def _repr_png_(self) -> bytes:
+        """A grid of 64 images, for notebooks."""
+        return png(sheet(self.sample()))
 
 
 def load_exported(path: str | Path, threads: int | None = None) -> ExportedGenerator:

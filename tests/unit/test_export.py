@@ -17,6 +17,7 @@ from orthogan.cli import main
 from orthogan.errors import BundleError, ConfigError, MissingExtraError
 from orthogan.models import load
 from orthogan.networks import GENERATORS
+from orthogan.pictures import png, sheet
 
 CLASSES = 4
 
@@ -60,6 +61,11 @@ def test_it_shows_the_classes_asked_for(model: Path, file: Path) -> None:
     assert (made[0] != made[1]).any()
     with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.3, got \[4\]"):
         drawn.sample([0], classes=[4])
+
+
+def test_it_shows_itself_in_a_notebook(file: Path) -> None:
+    shown = orthogan.load_exported(file)
+    assert shown._repr_png_() == png(sheet(shown.sample(range(64))))
 
 
 def test_latents_draw_the_same_classes_by_their_quantiles(model: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from orthogan import api
 from orthogan.bundle import load_bundle
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, ResumeError, StorageError
+from orthogan.evaluation import LiveScore
 from orthogan.training import conditions, session, sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.lock import FolderLock
@@ -62,6 +64,26 @@ def test_a_finished_run_leaves_everything(
     assert bundle.data["size"] == 16
     assert bundle.data["class_names"] == ["0", "1", "2", "3"]
     assert name in (path / "bundle" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("last", "told"), [(2.0, True), (1.1, False)])
+def test_a_run_past_its_best_says_so(
+    train_tiny, scored_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    last: float, told: bool,
+) -> None:  # fmt: skip
+    read, distances = LiveScore.read, [5.0, 1.0, 3.0]
+
+    def scripted(score: LiveScore, fake: torch.Tensor) -> Any:
+        distance = distances.pop(0) if distances else last
+        return dataclasses.replace(read(score, fake), distance=distance)
+
+    monkeypatch.setattr(LiveScore, "read", scripted)
+    run = train_tiny(tmp_path / "run", "score_every_s=1e-6", source=scored_file, images=96)
+    picture = tmp_path / "run" / "samples" / "000000032.png"
+    sentence = f"before: 1 after 32 images ({picture}), 2 now; a shorter budget may end better."
+    assert run.reason.endswith(sentence) is told
+    assert picture.exists()
+    assert record(run.path)["reason"] == run.reason
 
 
 def test_too_few_images_for_a_score_still_train(train_tiny, tmp_path: Path) -> None:

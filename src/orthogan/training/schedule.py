@@ -21,12 +21,14 @@ def learning_rate(config: OptimizerConfig, progress: float, images_seen: int) ->
     """The step size at a point of the budget: held for a share of it, then decaying.
 
     After `root_after` images it falls with the square root of their number as well: however long
-    the budget, the first steps are large, and the many that follow do not undo each other.
+    the budget, the first steps are large, and the many that follow do not undo each other. The
+    last step has the same size either way, since averaging needs weights that still move.
     """
     left = 1 - config.hold_share
     decayed = (progress - config.hold_share) / left if left > 0 else 0.0
-    size = config.learning_rate * root_share(config.root_after, images_seen)
-    return cosine(size, config.final_share * size, decayed)
+    final = config.final_share * config.learning_rate
+    falling = config.learning_rate * root_share(config.root_after, images_seen)
+    return cosine(max(falling, final), final, decayed)
 
 
 def root_share(root_after: int | None, images_seen: int) -> float:

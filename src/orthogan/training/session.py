@@ -12,7 +12,7 @@ from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.pictures import png
 from orthogan.training.progress import ProgressDisplay, duration
-from orthogan.training.run_folder import RunFolder
+from orthogan.training.run_folder import RunFolder, read_metrics
 from orthogan.training.signals import Signals
 from orthogan.training.sitting import Sitting
 from orthogan.training.trainer import StepRecord, Trainer
@@ -20,6 +20,8 @@ from orthogan.training.trainer import StepRecord, Trainer
 GRID_SEEDS = range(64)
 # A score of stacked digits takes several seconds, so it waits until training has had its time.
 MAX_SCORE_SHARE = 0.05
+# Scores of one generator differ by less than a tenth from one set of images to the next.
+PAST_ITS_BEST = 1.2
 # A pair that saturates within so many steps has learnt nothing that starting again would lose.
 START_STEPS = 1000
 
@@ -143,6 +145,23 @@ class Session(Sitting[Trainer]):
             card=self._card(
                 f"A generator trained by orthogan on {images.name}.", self._card_scores()
             ),
+        )
+
+    def _afterthought(self) -> str:
+        """Whether the distance was clearly lower before the end, when, and where to look."""
+        name = "" if self.score is None else self.score.name
+        course = [
+            (line[name], line["images_seen"])
+            for line in read_metrics(self.run.metrics_path)
+            if line["event"] == "score" and name in line
+        ]
+        if not course or min(course)[0] * PAST_ITS_BEST > self.scores[name]:
+            return ""
+        best, seen = min(course)
+        return (
+            f" Its distance was lower before: {best:.3g} after {seen:,} images "
+            f"({self.run.sample_path(seen)}), {self.scores[name]:.3g} now; "
+            "a shorter budget may end better."
         )
 
     def _card_scores(self) -> dict[str, dict[str, float]]:

@@ -130,6 +130,10 @@ class Sitting(ABC, Generic[TrainerT]):
     def _finish(self) -> None:
         """Scores, saves and bundles what was trained."""
 
+    def _afterthought(self) -> str:
+        """What the course of a finished run tells, a sentence after a space; often nothing."""
+        return ""
+
     @abstractmethod
     def _bar_words(self, measured: dict[str, float]) -> str:
         """The latest step and score, for the bar."""
@@ -191,7 +195,7 @@ class Sitting(ABC, Generic[TrainerT]):
         self._finish()
         reason = (
             f"Done: the budget is used up after {self.trainer.images_seen:,} {self.unit} "
-            f"in {duration(self.clock.elapsed_s)}."
+            f"in {duration(self.clock.elapsed_s)}.{self._afterthought()}"
         )
         self.run.update_status("done", reason=reason, **self._facts())
         return "done", reason

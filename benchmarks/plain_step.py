@@ -69,13 +69,13 @@ class PlainStep:
         fake_logits, fake_penalty = self._penalised(fake, labels)
         discriminator_loss = functional.softplus(fake_logits - real_logits).mean()
         (discriminator_loss + gamma / 2 * (real_penalty + fake_penalty)).backward()
-        self.updates[1].step(progress)
+        self.updates[1].step(progress, self.images_seen)
         self.generator.zero_grad()
 
         judged = self.discriminator(self.generator(latents, labels), labels)
         generator_loss = functional.softplus(real_logits.detach() - judged).mean()
         generator_loss.backward()
-        self.updates[0].step(progress)
+        self.updates[0].step(progress, self.images_seen)
         self.discriminator.zero_grad()
 
         self.images_seen += batch
@@ -110,9 +110,9 @@ class PlainUpdate:
         self.squares = {p: torch.zeros_like(p) for p in network.parameters()}
 
     @torch.no_grad()
-    def step(self, progress: float) -> None:
+    def step(self, progress: float, images_seen: int) -> None:
         """Moves every parameter and forgets its gradient."""
-        rate = schedule.learning_rate(self.config, progress)
+        rate = schedule.learning_rate(self.config, progress, images_seen)
         beta1, beta2 = self.config.beta1, schedule.beta2(self.config, progress)
         self.steps += 1
         for weight in self.network.parameters():

@@ -1,6 +1,6 @@
 """Remake the trained generator that ships in the wheel, with its measured scores on its card.
 
-python scripts/make_demo.py --minutes 20
+python scripts/make_demo.py --minutes 30
 
 Trains the default recipe on MNIST, evaluates 10,000 images, and replaces
 `src/orthogan/assets/mnist-demo`. The run goes to `runs/mnist-demo` and can be resumed.
@@ -21,7 +21,7 @@ ASSETS = Path(orthogan.__file__).parent / "assets"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     run = orthogan.train(minutes=asked.minutes, seed=asked.seed, run="runs/mnist-demo")

@@ -30,6 +30,7 @@ def make(tiny_file, tiny_settings):
         ("attention-gan", ()),
         ("attention-gan", ("condition=classes",)),
         ("attention-gan", ("generator_optimizer.beta1=0.5", "final_batch_size=32")),
+        ("attention-gan", ("generator_optimizer.root_after=64",)),
         ("transformer-gan", ("discriminator_optimizer.kind=adam",)),
     ],
 )

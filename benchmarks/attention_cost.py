@@ -22,12 +22,9 @@ machine weighs on both sides.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,6 +35,7 @@ from provenance import matmul_rate, provenance
 from torch import Tensor, nn
 
 from orthogan.attention import Attention, order_costs, read, second_derivatives
+from orthogan.cli.process import keep_pages
 
 RESULTS = Path(__file__).parent / "results"
 WIDTH, HEADS = 64, 4
@@ -45,8 +43,6 @@ LENGTHS = (49, 64, 128, 256, 512, 1024, 2048, 4096)
 ORDER_LENGTHS = (4, 8, 12, 16, 20, 24, 32, 48, 64, 128, 256)
 MULTIHEAD_LENGTHS = (49, 65, 129, 197, 257)
 GOALS = {"softmax_free_at_4096": 20.0, "softmax_free_at_49": 1.1, "multihead": 1.0}
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 Run = Callable[[], object]
 
@@ -77,15 +73,6 @@ def main() -> None:
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["goals"], indent=1))
-
-
-def keep_pages() -> None:
-    """Keeps glibc's heap from giving pages back to the system; elsewhere, nothing."""
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return
-    glibc = ctypes.CDLL(None)
-    for threshold in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-        glibc.mallopt(threshold, 1 << 30)
 
 
 def compare(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import math
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,7 @@ from orthogan.shapes import Images, Labels, Latents
 PARITY_BATCHES = (1, 2, 7, PASS_SIZE)
 # Two hundredths of a step of a pixel, whose 256 steps span [-1, 1].
 TOLERANCE = 1.6e-4
+EXPORTER = "torch.onnx"  # its logger: it warns of packages that nobody asked for
 
 
 class ExportForm(nn.Module):
@@ -165,8 +169,8 @@ def _exported(generator: Generator) -> Any:
     if config.classes:
         inputs[LABELS] = torch.full((2,), OWN_CLASS)
     batch = torch.export.Dim("batch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, about itself
+    with warnings.catch_warnings(), _silent(EXPORTER):  # what it says is about itself
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             ExportForm(generator).eval(),
             tuple(inputs.values()),
@@ -181,6 +185,18 @@ def _exported(generator: Generator) -> Any:
     assert program is not None  # noqa: S101 - None only for the older exporter
     program.model.metadata_props[METADATA] = json.dumps(described)
     return program
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Inside, a logger lets errors alone through."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _need(package: str) -> None:

@@ -72,6 +72,28 @@ def test_values_and_two_derivatives_are_those_of_the_written_form(wanted: Sequen
         torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(("length", "value_size"), [(5, 4), (LONG, 4), (5, 3)])
+def test_cosines_take_the_kernel_where_nothing_is_recorded(length: int, value_size: int) -> None:
+    given = parts(length, value_size=value_size)
+    with Kernels() as kernels:
+        wanted = read(*given, score="cosine")
+    assert kernels.seen == []
+    with Kernels() as kernels, torch.no_grad():
+        found = read(*given, score="cosine")
+    assert FORWARD in kernels.seen or value_size != 4
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+    weights = attention_weights(*given[:2], score="cosine")
+    torch.testing.assert_close(found, attend(weights, given[2]), rtol=0, atol=1e-12)
+
+
+def test_masked_cosines_are_written_out() -> None:
+    given, mask = parts(5), torch.ones(5, 5, dtype=torch.bool).tril()
+    with Kernels() as kernels, torch.no_grad():
+        found = read(*given, score="cosine", mask=mask)
+    assert kernels.seen == []
+    torch.testing.assert_close(found[:, :, 0], given[2][:, :, 0])
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_memory_in_another_order_gives_the_same_derivatives(which: int) -> None:
     def strided(*given: Tensor) -> Tensor:

@@ -52,6 +52,15 @@ def test_it_draws_the_images_of_the_model(model: Path, file: Path) -> None:
     assert (made != made[:1]).any()
 
 
+def test_the_exporter_keeps_to_itself(model: Path, tmp_path: Path) -> None:
+    words = ["-m", "orthogan.cli", "export", str(model), "--out", str(tmp_path / "quiet.onnx")]
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith(str(tmp_path / "quiet.onnx"))
+
+
 def test_it_shows_the_classes_asked_for(model: Path, file: Path) -> None:
     drawn = orthogan.load_exported(file)
     made = drawn.sample([5, 5, 5], classes=[3, 1])

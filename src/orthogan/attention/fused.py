@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.nn import functional
 
-from orthogan.attention.scores import attend, softmax
+from orthogan.attention.scores import COSINE_SCALE, attend, softmax, unit
 
 # Keys from which on the kernel wins, forward with backward, with 16 or 32 dimensions a head
 # (benchmarks/attention_cost.py); below the written form is as quick or quicker.
@@ -52,6 +52,16 @@ def fused_softmax(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         mixed: Tensor = _Fused.apply(query, key, value)  # type: ignore[no-untyped-call]
         return mixed
     return functional.scaled_dot_product_attention(query, key, value)
+
+
+def fused_cosine(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """The same for the score "cosine"; for passes that nothing is derived from.
+
+    There the kernel wins at any length; with a backward pass it would not below `FUSED_FROM` keys.
+    """
+    return functional.scaled_dot_product_attention(
+        unit(query), unit(key), value, scale=COSINE_SCALE
+    )
 
 
 def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from orthogan.attention.fused import fused_softmax, is_fused_better
+from orthogan.attention.fused import fused_cosine, fused_softmax, is_fused_better
 from orthogan.attention.scores import attend, attention_weights, score_traits
 from orthogan.errors import ConfigError
 
@@ -69,8 +70,11 @@ def read(
                 "The linear order never makes the weights that a mask removes; "
                 "leave the mask out, or use order = 'quadratic' or 'auto'."
             )
-    if score == "softmax" and mask is None and is_fused_better(query, key, value):
-        return fused_softmax(query, key, value)
+    if mask is None:
+        if score == "softmax" and is_fused_better(query, key, value):
+            return fused_softmax(query, key, value)
+        if score == "cosine" and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return fused_cosine(query, key, value)
     return attend(attention_weights(query, key, score, mask), value)
 
 

@@ -90,7 +90,7 @@ def sigmoid(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
 @register_score("cosine", sums_to_one=True, reads_products=False)
 def cosine(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
     r"""$\mathrm{softmax}(8 \cos(q, k))$ (Henry et al. 2020, "Query-key normalization")."""
-    logits: Tensor = COSINE_SCALE * _unit(query) @ _unit(key).transpose(-1, -2)
+    logits: Tensor = COSINE_SCALE * unit(query) @ unit(key).transpose(-1, -2)
     return distribution(logits, mask)
 
 
@@ -117,7 +117,8 @@ def distribution(logits: Tensor, mask: Tensor | None) -> Tensor:
     return logits.softmax(dim=-1)
 
 
-def _unit(vectors: Tensor) -> Tensor:
+def unit(vectors: Tensor) -> Tensor:
+    """Vectors of length one along the last axis, in the precision they come in."""
     # Lengths of bfloat16 vectors are measured in float32; float64 stays float64.
     wide = torch.promote_types(vectors.dtype, torch.float32)
     return functional.normalize(vectors.to(wide), dim=-1).to(vectors.dtype)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from orthogan.cli.process import end_at_once
+
 INTERRUPTED = 130
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the command again
 RESUMABLE = frozenset({"train", "classify", "language", "compare"})  # commands to repeat
@@ -21,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Words after `orthogan`; None takes them from the process.
     """
     words = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        end_at_once()
     before = _note_preemption() if RESUMABLE.intersection(words) else None
     try:
         from orthogan.cli.entry import run  # late: Ctrl-C during an import is no traceback either

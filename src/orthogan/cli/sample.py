@@ -10,6 +10,7 @@ import typer
 from orthogan.cli.amounts import parse_numbers
 from orthogan.cli.options import AsJson
 from orthogan.cli.output import show, show_json
+from orthogan.cli.process import collect_never, keep_pages
 from orthogan.cli.sources import name_of
 from orthogan.errors import ConfigError
 
@@ -67,6 +68,8 @@ def _drawn(source: str, seeds: list[int], classes: list[int] | None) -> np.ndarr
         from orthogan.exported import load_exported
 
         return load_exported(source).sample(seeds, classes)
+    collect_never()
+    keep_pages()
     from orthogan import models  # not the whole interface: that would import training too
 
     pixels = models.sample(source, seeds=seeds, classes=classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -51,7 +52,7 @@ class AttentionGenerator(Generator):
         )
         self.positions = config.place(grid)
         self.blocks = nn.Sequential(
-            *(Block(width, config.attend(grid), nn.functional.relu) for _ in range(config.blocks))
+            *(Block(width, config.attend(grid), torch.relu_) for _ in range(config.blocks))
         )
         self.norm = nn.RMSNorm(width)
         self.head = ImageHead(width, config.channels, config.colours)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from orthogan.networks.blocks import LEAK
 
@@ -25,7 +27,8 @@ class PatchStem(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Tokens `B T D`, in (row, col) order."""
         features = self.leak(self.middle(self.leak(self.fine(images))))
-        tokens: Tensor = self.leak(self.coarse(features)).flatten(2).transpose(1, 2)
+        # In order before the activation: its derivatives then meet gradients laid out as it is.
+        tokens: Tensor = self.leak(self.coarse(features).flatten(2).transpose(1, 2).contiguous())
         return tokens
 
     @staticmethod
@@ -47,13 +50,13 @@ class ImageHead(nn.Module):
     def __init__(self, width: int, channels: int, colours: int) -> None:
         super().__init__()
         self.coarse = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1)
-        self.fine = nn.ConvTranspose2d(channels, colours, 4, stride=2, padding=1)
+        self.fine = ToColours(channels, colours, 4, stride=2, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Images `B C H W` from tokens `B T D` of a square grid in (row, col) order."""
         side = round(tokens.shape[1] ** 0.5)
         grid = tokens.transpose(1, 2).unflatten(2, (side, side))
-        image: Tensor = self.fine(self.coarse(grid).relu())
+        image: Tensor = self.fine(self.coarse(grid).relu_())
         return image
 
     @staticmethod
@@ -64,3 +67,21 @@ class ImageHead(nn.Module):
         7
         """
         return size // 4
+
+
+class ToColours(nn.ConvTranspose2d):
+    """A transposed convolution to few colours; where nothing is recorded, as one matrix product.
+
+    Kernel libraries make 16 colours at least and drop those nobody asked for. On a processor,
+    drawing is quicker by the product with all taps, laid over each other (`fold`); a training
+    step is not (docs/log.md).
+    """
+
+    def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Images of twice the side."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or features.is_cuda:
+            return super().forward(features, output_size)
+        taps = self.weight.flatten(1).T.expand(len(features), -1, -1) @ features.flatten(2)
+        height, width = features.shape[2:]
+        image: Tensor = functional.fold(taps, (2 * height, 2 * width), 4, padding=1, stride=2)
+        return image if self.bias is None else image + self.bias[:, None, None]

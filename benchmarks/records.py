@@ -92,12 +92,16 @@ def sampling(found: dict[str, Any]) -> Iterator[Row]:
     yield "sampling: 64 images from a cold start, exported to ONNX", value, "-"
     best = max(found["bulk"], key=lambda row: row["images_per_second"])
     value = f"{best['images_per_second']:,.0f} images/s"
-    yield f"sampling in bulk, {best['precision']}, batch {best['batch']}", value, "-"
+    yield f"sampling in bulk, {_passes(best)}", value, "-"
     best = max(found["bulk"], key=lambda row: row["share of 1024 x 1024"]["median"])
     share = best["share of 1024 x 1024"]
     value = f"{share['median']:.2f} (quartiles {share['low']:.2f} and {share['high']:.2f})"
-    what = f"sampling: share of the rate of 1024 x 1024 products, {best['precision']}"
-    yield f"{what}, batch {best['batch']}", value, "-"
+    yield f"sampling: share of the rate of 1024 x 1024 products, {_passes(best)}", value, "-"
+
+
+def _passes(row: dict[str, Any]) -> str:
+    side = f"{row['passes']} passes side by side, " if row["passes"] > 1 else ""
+    return f"{row['precision']}, {side}batch {row['batch']}"
 
 
 def attention_cost(found: dict[str, Any]) -> Iterator[Row]:

@@ -9,7 +9,8 @@
   as a share of the rate of large matrix products in that precision, and as a share of what its own
   products reach alone. Generator and large product take turns: a share is the median of the shares
   within a round, with its quartiles, so that a slower minute of the machine weighs on both.
-  `product` is the whole way from seeds to bytes, as `sample` goes it.
+  Passes of 64 side by side, one a thread, are what `sample` does; `product` is its whole way from
+  seeds to bytes.
 - `onnx`: the same generator exported, first compared with PyTorch, then timed.
 """
 
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ from orthogan import models
 from orthogan.cli.process import keep_pages
 from orthogan.export import export_onnx
 from orthogan.exported import LABELS, LATENTS, OWN_CLASS, load_exported
-from orthogan.networks.sampling import sample_pixels
+from orthogan.networks.sampling import sample_pixels, side_by_side
+from orthogan.passes import PASS_SIZE
 from orthogan.streams import normal_rows
 from orthogan.training.precision import autocast, has_native_bfloat16
 
@@ -47,6 +50,7 @@ CPU = torch.device("cpu")
 NUM_COLD_IMAGES = 64
 BARS = {"cold": 1.5, "share": 0.6}
 BATCH_SIZES = (1, 16, 64, 128, 256, 1024)
+SIDE_BY_SIDE = 32  # passes
 SQUARE = 1024
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -106,31 +110,50 @@ def bulk(generator: nn.Module, asked: argparse.Namespace) -> list[dict[str, Any]
         square = torch.randn(SQUARE, SQUARE).to(getattr(torch, precision))
         for size in BATCH_SIZES:
             latents = torch.randn(size, generator.config.latent_size)
-            row = _bulk_row(generator, latents, square, precision, asked)
+            row = _bulk_row(generator, latents, 1, square, precision, asked)
             rows.append({"precision": precision} | row)
+        latents = torch.randn(PASS_SIZE, generator.config.latent_size)
+        row = _bulk_row(generator, latents, SIDE_BY_SIDE, square, precision, asked)
+        rows.append({"precision": precision} | row)
     return rows
 
 
 def _bulk_row(
-    generator: nn.Module, latents: Tensor, square: Tensor, precision: str, asked: argparse.Namespace
+    generator: nn.Module,
+    latents: Tensor,
+    passes: int,
+    square: Tensor,
+    precision: str,
+    asked: argparse.Namespace,
 ) -> dict[str, Any]:
-    with torch.inference_mode(), autocast(precision, CPU):
-        runs = {"square": lambda: square @ square, "generator": lambda: generator(latents)}
-        found = compare(runs, asked)
-    with torch.no_grad(), autocast(precision, CPU), Products() as products:
-        generator(latents)
-    span = found["ms"]["generator"] / 1e3
-    per_square = products.flops / (2 * SQUARE**3)
+    def draw(given: Tensor) -> Tensor:
+        with torch.inference_mode(), autocast(precision, CPU):
+            return generator(given)
+
+    def many() -> object:
+        return side_by_side(draw, [latents] * passes, asked.threads)
+
+    alone = passes == 1
+    found = compare(
+        {"square": lambda: square @ square, "generator": partial(draw, latents) if alone else many},
+        asked,
+    )
+    with Products() as products:
+        draw(latents)
+    span, flops = found["ms"]["generator"] / 1e3, passes * products.flops
+    images, ratio = passes * len(latents), found["square_over"]["generator"]
+    own = roofline(products.found, CPU)
     return {
         "batch": len(latents),
-        "images_per_second": len(latents) / span,
+        "passes": passes,
+        "images_per_second": images / span,
         "ms": 1e3 * span,
-        "mflop_per_image": products.flops / len(latents) / 1e6,
-        "gflops_per_second": products.flops / span / 1e9,
+        "mflop_per_image": flops / images / 1e6,
+        "gflops_per_second": flops / span / 1e9,
         "share of 1024 x 1024": {
-            name: per_square * ratio for name, ratio in found["square_over"]["generator"].items()
+            name: flops / (2 * SQUARE**3) * value for name, value in ratio.items()
         },
-        "share of its own products": roofline(products.found, CPU)["us"] / 1e6 / span,
+        "share of its own products": passes * own["us"] / 1e6 / span,
     }
 
 
@@ -207,7 +230,8 @@ def table(record: dict[str, Any]) -> str:
         for row in record["heavy_imports"]
     ]
     lines += [
-        f"{row['images_per_second']:10,.0f} images/s  {row['precision']:8} batch {row['batch']:4}  "
+        f"{row['images_per_second']:10,.0f} images/s  {row['precision']:8} "
+        f"{row['passes']:2} x {row['batch']:4}  "
         f"{row['share of 1024 x 1024']['median']:5.1%} of matmul  "
         f"{row['share of its own products']:5.1%} of its own products"
         for row in record["bulk"]

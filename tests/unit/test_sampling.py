@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Barrier
+
 import pytest
 import torch
 
@@ -46,6 +48,54 @@ def test_an_image_is_the_same_in_any_batch(kind: str, classes: int) -> None:
 def test_every_place_in_a_pass_gives_the_same_bits() -> None:
     made = sample_pixels(generator(), [7] * (PASS_SIZE + 3))
     assert torch.equal(made, made[:1].expand_as(made))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_every_number_of_threads_gives_the_same_bits(threads: int) -> None:
+    network, before = generator(), torch.get_num_threads()
+    wanted = sample_pixels(network, range(3 * PASS_SIZE + 1))
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(sample_pixels(network, range(3 * PASS_SIZE + 1)), wanted)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_who_watches_sees_one_pass_after_another() -> None:
+    network, meeting, seen = generator(), Barrier(2), []
+
+    def watch(_part: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        seen.append((given[0][0].clone(), torch.get_num_threads()))
+
+    network.register_forward_pre_hook(watch)
+    sample_pixels(network, range(4 * PASS_SIZE), in_order=True)
+    firsts = rng.latents(range(0, 4 * PASS_SIZE, PASS_SIZE), 64)
+    assert torch.equal(torch.stack([first for first, _ in seen]), firsts)
+    assert {threads for _, threads in seen} == {1}
+
+    def meet(_part: torch.nn.Module, _given: object) -> None:
+        meeting.wait(timeout=60)  # two of them at once, or the barrier breaks
+
+    network.register_forward_pre_hook(meet)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        sample_pixels(network, range(2 * PASS_SIZE))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_goes_wrong_in_a_pass_is_told_and_the_threads_are_as_before() -> None:
+    network, before = generator(), torch.get_num_threads()
+
+    def fail(_part: torch.nn.Module, _given: object) -> None:
+        raise KeyboardInterrupt
+
+    network.register_forward_pre_hook(fail)
+    with pytest.raises(KeyboardInterrupt):
+        sample_pixels(network, range(2 * PASS_SIZE))
+    assert torch.get_num_threads() == before
 
 
 def test_pixels_are_what_the_generator_makes() -> None:

@@ -138,8 +138,8 @@ def _bulk_row(
         {"square": lambda: square @ square, "generator": partial(draw, latents) if alone else many},
         asked,
     )
-    with Products() as products:
-        draw(latents)
+    with autocast(precision, CPU), Products() as products:
+        generator(latents)  # as when recorded: every product by itself
     span, flops = found["ms"]["generator"] / 1e3, passes * products.flops
     images, ratio = passes * len(latents), found["square_over"]["generator"]
     own = roofline(products.found, CPU)

@@ -79,7 +79,8 @@ class ToColours(nn.ConvTranspose2d):
 
     def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
         """Images of twice the side."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or features.is_cuda:
+        is_plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if is_plain or features.device.type != "cpu":
             return super().forward(features, output_size)
         taps = self.weight.flatten(1).T.expand(len(features), -1, -1) @ features.flatten(2)
         height, width = features.shape[2:]

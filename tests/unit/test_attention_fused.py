@@ -86,6 +86,21 @@ def test_cosines_take_the_kernel_where_nothing_is_recorded(length: int, value_si
     torch.testing.assert_close(found, attend(weights, given[2]), rtol=0, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_cosines_can_be_derived_forwards_where_nothing_is_recorded() -> None:
+    given, ahead = parts(5), [torch.ones_like(part) for part in parts(5)]
+
+    def mixed(*parts: Tensor) -> Tensor:
+        return read(*parts, score="cosine")
+
+    wanted = torch.func.jvp(mixed, tuple(given), tuple(ahead))
+    with torch.no_grad():
+        found = torch.func.jvp(mixed, tuple(given), tuple(ahead))
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+    assert found[1].abs().max() > 1e-3
+
+
 def test_masked_cosines_are_written_out() -> None:
     given, mask = parts(5), torch.ones(5, 5, dtype=torch.bool).tril()
     with Kernels() as kernels, torch.no_grad():

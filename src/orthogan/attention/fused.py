@@ -55,7 +55,7 @@ def fused_softmax(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def fused_cosine(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """The same for the score "cosine"; for passes that nothing is derived from.
+    """The same for the score "cosine", where `is_only_read`.
 
     There the kernel wins at any length; with a backward pass it would not below `FUSED_FROM` keys.
     """
@@ -71,12 +71,20 @@ def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """
     if key.shape[-2] < FUSED_FROM or key.shape[-1] != value.shape[-1] or _EXPECTED.get():
         return False
-    is_transformed = (
+    return not _is_transformed(query, key, value)
+
+
+def is_only_read(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether nothing will be derived from what is made of these tensors."""
+    return not torch.is_grad_enabled() and not _is_transformed(query, key, value)
+
+
+def _is_transformed(*parts: Tensor) -> bool:
+    return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()  # noqa: SLF001 - what autograd.Function asks
-        or any(forward_ad.unpack_dual(part).tangent is not None for part in (query, key, value))
+        or any(forward_ad.unpack_dual(part).tangent is not None for part in parts)
     )
-    return not is_transformed
 
 
 class _Fused(torch.autograd.Function):

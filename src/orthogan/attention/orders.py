@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from orthogan.attention.fused import fused_cosine, fused_softmax, is_fused_better
+from orthogan.attention.fused import (
+    fused_cosine,
+    fused_softmax,
+    is_fused_better,
+    is_only_read,
+)
 from orthogan.attention.scores import attend, attention_weights, score_traits
 from orthogan.errors import ConfigError
 
@@ -73,7 +77,7 @@ def read(
     if mask is None:
         if score == "softmax" and is_fused_better(query, key, value):
             return fused_softmax(query, key, value)
-        if score == "cosine" and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if score == "cosine" and is_only_read(query, key, value):
             return fused_cosine(query, key, value)
     return attend(attention_weights(query, key, score, mask), value)
 

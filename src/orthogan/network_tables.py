@@ -158,9 +158,8 @@ def _contents(found: Trained, num_images: int, seed: int) -> tuple[Tensor, list[
     if isinstance(network, Generator):
         seeds = range(seed, seed + num_images)
         # Batches are padded to a fixed size; the padding comes last.
-        tokens = content_tokens(network, lambda: sample_pixels(network, seeds, in_order=True))[
-            :num_images
-        ]
+        tokens = content_tokens(network, lambda: sample_pixels(network, seeds, in_order=True))
+        tokens = tokens[:num_images]
         images = f"{num_images} generated images (seeds {seed}-{seed + num_images - 1})"
         return tokens, [f"seed {number}" for number in seeds], images
     real = _real_images(found, network)

@@ -54,10 +54,9 @@ def sample_pixels(
 def _drawn(
     generator: Generator, device: torch.device, given: tuple[np.ndarray, np.ndarray | None]
 ) -> Pixels:
-    latents, labels = (None if part is None else torch.from_numpy(part) for part in given)
-    assert latents is not None  # noqa: S101 - for the type checker
-    images = generator(latents.to(device), None if labels is None else labels.to(device))
-    return to_pixels(images).cpu()
+    draws, asked = given
+    labels = None if asked is None else torch.from_numpy(asked).to(device)
+    return to_pixels(generator(torch.from_numpy(draws).to(device), labels)).cpu()
 
 
 def side_by_side(work: Callable[[Given], Made], given: Iterable[Given], workers: int) -> list[Made]:

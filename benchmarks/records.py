@@ -139,6 +139,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "half_hour": seeds,
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
+    "time_to_modes-forty-minutes": time_to_modes,
     "classifier": classifier,
     "classifier-softmax-free": classifier,
     "classifier-stacked": classifier,

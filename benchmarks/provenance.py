@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 import orthogan
+from orthogan.training.precision import has_native_bfloat16
 
 
 def provenance() -> dict[str, Any]:
@@ -28,6 +29,7 @@ def provenance() -> dict[str, Any]:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
         "processor": _processor(),
+        "instructions": instructions(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
@@ -42,6 +44,15 @@ def matmul_rate(dtype: torch.dtype, size: int = 1024, seconds: float = 1.0) -> f
         left @ right
         best = max(best, 2 * size**3 / (time.perf_counter() - start) / 1e9)
     return best
+
+
+def instructions() -> str:
+    """The widest vectors PyTorch uses here, and whether bfloat16 is multiplied natively.
+
+    One name of a processor stands for several that differ by half in speed, or have no bfloat16.
+    """
+    widest = torch.backends.cpu.get_cpu_capability()
+    return f"{widest} with bfloat16" if has_native_bfloat16(torch.device("cpu")) else widest
 
 
 def _processor() -> str:

@@ -164,7 +164,8 @@ def table() -> str:
             continue
         found = json.loads(path.read_text())
         made = found["provenance"]
-        machine = f"{made['processor']}, {made['threads']} of {made['cores']} cores"
+        kind = ", ".join(made[fact] for fact in ("processor", "instructions") if fact in made)
+        machine = f"{kind}, {made['threads']} of {made['cores']} cores"
         for what, value, seeds in rows(found):
             cells = (
                 what,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import penalty
 import pytest
 import torch
 from ddpm import DDPM
@@ -75,6 +76,27 @@ def test_a_seed_that_never_arrives_counts_as_late() -> None:
         998,
     )
     assert few["b"]["median seconds to all modes"] == 100.0
+
+
+def test_variants_of_the_penalty_are_tested_by_their_ratio_seed_by_seed() -> None:
+    def runs(*distances: float) -> dict[str, dict[str, float]]:
+        return {str(seed): {"fd": fd} for seed, fd in enumerate(distances)}
+
+    found = penalty.summarise(
+        {"1 x 10": runs(0.2, 0.4), "lower": runs(0.1, 0.19), "higher": runs(0.4, 0.81)}
+    )
+    assert found["lower"]["distance over that of 1 x 10"] == pytest.approx(math.sqrt(0.5 * 0.475))
+    # Student's t with one degree of freedom is Cauchy's: its tail is an arctangent.
+    logs = math.log(0.5), math.log(0.475)
+    t = abs(sum(logs)) / abs(logs[0] - logs[1])
+    assert found["lower"]["p, one-sided"] == pytest.approx(0.5 - math.atan(t) / math.pi)
+    assert found["higher"]["p, one-sided"] > 0.99
+    assert "p, one-sided" not in found["1 x 10"]
+    assert penalty.settings_of("0.5 x 5 to 10") == (
+        "penalty.share=0.5",
+        "penalty.gamma_start=5",
+        "penalty.gamma_end=10",
+    )
 
 
 def test_the_diffusion_sampler_finds_the_image_whose_noise_it_is_told() -> None:

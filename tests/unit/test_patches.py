@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from orthogan import rng
-from orthogan.networks.patches import ImageHead, PatchStem, ToColours
+from orthogan.networks.patches import FromColours, ImageHead, PatchStem, ToColours
 
 
 def _head(colours: int) -> ImageHead:
@@ -46,3 +46,36 @@ def test_tokens_of_patches_lie_in_order() -> None:
     tokens = stem(torch.zeros(2, 1, 28, 28))
     assert tokens.shape == (2, 16, 8)
     assert tokens.is_contiguous()
+
+
+def _slopes(stem: PatchStem, images: torch.Tensor) -> list[torch.Tensor]:
+    """The tokens, and the derivatives that a step with a gradient penalty takes."""
+    images = images.clone().requires_grad_()
+    tokens = stem(images)
+    (slope,) = torch.autograd.grad(tokens.square().sum(), images, create_graph=True)
+    weights = torch.autograd.grad(slope.square().sum(), list(stem.parameters()))
+    return [tokens.detach(), slope.detach(), *weights]
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("shape", [(28, 28), (16, 24)])
+def test_cutting_by_a_product_is_the_convolution(colours: int, shape: tuple[int, int]) -> None:
+    with rng.initialisation(0, "stem"):
+        stem = PatchStem(colours, 4, 8).double()
+        images = torch.randn(3, colours, *shape, dtype=torch.float64)
+    by_product = _slopes(stem, images)
+    stem.fine.__class__ = nn.Conv2d
+    torch.testing.assert_close(by_product, _slopes(stem, images), rtol=1e-12, atol=1e-12)
+
+
+def test_cutting_takes_the_product_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = FromColours(1, 4, 4, stride=2, padding=1)
+    images = torch.zeros(2, 1, 16, 16)
+
+    def refuse(*_args: object, **_settings: object) -> None:
+        raise AssertionError("the kernel library was called")
+
+    monkeypatch.setattr(nn.Conv2d, "forward", refuse)
+    assert layer(images).is_contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(AssertionError, match="library"):
+        layer(images)

@@ -47,16 +47,20 @@ def step(
     gamma: float = 1.0,
     real: Tensor | None = None,
     fake: Tensor | None = None,
+    labels: Tensor | None = None,
+    share: float = 1.0,
 ) -> DiscriminatorStep:
     return discriminator_step(
         judge,
         SGD(judge.parameters(), rate),
         pictures("real") if real is None else real,
         pictures("fake") if fake is None else fake,
+        labels,
         losses[loss] if isinstance(loss, str) else loss,
         PENALTIES[penalty],
         gamma,
         stream(0, "noise"),
+        share=share,
     )
 
 
@@ -105,6 +109,31 @@ def test_merged_forward_equals_separate_forwards() -> None:
     torch.testing.assert_close(merged, list(separate), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.5, 4), (0.3, 3), (0.01, 1), (1.0, 8)])
+def test_a_share_penalises_the_first_pairs_and_judges_all(share: float, count: int) -> None:
+    with initialisation(0, "share"):
+        judge = AttentionDiscriminatorConfig(size=16, classes=3).build()
+        nn.init.normal_(judge.class_features.weight)
+    labels = torch.tensor([0, 1, 2, 0, 2, 1, 1, 0])
+    real, fake = pictures("real"), pictures("fake")
+    told = step(judge, 0.0, gamma=3.0, labels=labels, share=share)
+    ours = [parameter.grad for parameter in judge.parameters()]
+
+    def mean_penalty(images: Tensor) -> Tensor:
+        first = images[:count].clone().requires_grad_()
+        logits = judge(first, labels[:count]).sum()
+        (slope,) = torch.autograd.grad(logits, first, create_graph=True)
+        return slope.square().sum(dim=(1, 2, 3)).mean()
+
+    loss = losses["relativistic"].discriminator(judge(real, labels), judge(fake, labels))
+    penalty = (mean_penalty(real) + mean_penalty(fake)) / 2
+    expected = torch.autograd.grad(loss + 3.0 * penalty, list(judge.parameters()))
+    torch.testing.assert_close(ours, list(expected), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(told.loss, loss.detach())
+    torch.testing.assert_close(told.penalty, penalty.detach())
+    torch.testing.assert_close(told.real, judge(real, labels).detach())
+
+
 def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
     penalties = []
     for gamma in (0.0, 30.0):
@@ -116,6 +145,7 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
                 optimizer,
                 pictures("real"),
                 pictures("fake"),
+                None,
                 losses["relativistic"],
                 PENALTIES["exact"],
                 gamma,
@@ -132,7 +162,14 @@ def test_gradients_are_taken_for_what_the_optimiser_moves_alone(penalty: str) ->
     images = pictures("real"), pictures("fake")
     before = copies(judge)
     discriminator_step(
-        judge, optimizer, *images, losses["relativistic"], PENALTIES[penalty], 1.0, stream(0, "n")
+        judge,
+        optimizer,
+        *images,
+        None,
+        losses["relativistic"],
+        PENALTIES[penalty],
+        1.0,
+        stream(0, "n"),
     )
     assert not is_unchanged(judge, before)
     with_gradient = {name for name, weight in judge.named_parameters() if weight.grad is not None}
@@ -154,7 +191,7 @@ def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     fake = generator(latents())
     before = judge(fake).mean().detach()
     real_logits = judge(pictures("real"))
-    value = generator_step(judge, optimizer, fake, real_logits, losses[loss])
+    value = generator_step(judge, optimizer, fake, None, real_logits, losses[loss])
     assert judge(generator(latents())).mean() > before
     assert not value.requires_grad
     torch.testing.assert_close(value, losses[loss].generator(real_logits, judge(fake)).detach())
@@ -190,7 +227,7 @@ def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
     optimizer = Adam(generator.parameters(), 1e-3)
     real_logits = torch.zeros(8)
     with pytest.raises(DivergedError, match="The generator's loss is 0 and its gradient norm nan"):
-        generator_step(judge, optimizer, generator(latents()), real_logits, sloped)
+        generator_step(judge, optimizer, generator(latents()), None, real_logits, sloped)
     assert is_unchanged(generator, before)
     assert not optimizer.state
 
@@ -198,12 +235,12 @@ def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
 def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
     generator, judge = pair()
     optimizer = Adam(generator.parameters(), 1e-3)
-    generator_step(judge, optimizer, generator(latents()), torch.zeros(8), losses["relativistic"])
+    generator_step(judge, optimizer, generator(latents()), None, torch.zeros(8), losses["relativistic"])
     before = copies(generator)
     moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
     real_logits = torch.full((8,), float("nan"))
     with pytest.raises(DivergedError, match="The generator's loss is nan"):
-        generator_step(judge, optimizer, generator(latents()), real_logits, losses["relativistic"])
+        generator_step(judge, optimizer, generator(latents()), None, real_logits, losses["relativistic"])
     assert is_unchanged(generator, before)
     assert all(map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments))
 
@@ -216,6 +253,7 @@ def test_noise_decides_the_finite_difference_step() -> None:
             SGD(judge.parameters(), 0.0),
             pictures("real"),
             pictures("fake"),
+            None,
             losses["relativistic"],
             PENALTIES["finite-difference"],
             1.0,

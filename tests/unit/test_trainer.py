@@ -102,7 +102,7 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make_trainer, monke
     gammas: list[float] = []
     step = module.discriminator_step
     monkeypatch.setattr(
-        module, "discriminator_step", lambda *args: gammas.append(args[6]) or step(*args)
+        module, "discriminator_step", lambda *args: gammas.append(args[7]) or step(*args)
     )
     early, late = make_trainer(), advance(make_trainer(), 3)
     first = weights(make_trainer(), "generator")

@@ -17,7 +17,7 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make_trainer, monkeypatc
     seen: list[float] = []
     step = module.discriminator_step
     monkeypatch.setattr(
-        module, "discriminator_step", lambda *args: seen.append(args[6]) or step(*args)
+        module, "discriminator_step", lambda *args: seen.append(args[7]) or step(*args)
     )
     trainer = make_trainer(
         "generator_optimizer.learning_rate=0.002",
@@ -48,6 +48,16 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make_trainer, monkeypatc
         )
     )
     assert seen == pytest.approx([8.0, 5.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "judged"), [("exact", [8, 24, 16]), ("finite-difference", [16, 24, 16]), ("none", [32, 16])]
+)
+def test_the_share_decides_which_images_are_penalised(make_trainer, kind, judged) -> None:
+    trainer, seen = make_trainer(f"penalty.kind={kind}", "penalty.share=0.25"), []
+    trainer.discriminator.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    trainer.step(0.0)
+    assert seen == judged
 
 
 def test_the_learning_rate_is_what_moves_the_weights(make_trainer) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -12,64 +14,76 @@ from torch.optim import Optimizer
 from orthogan.adversarial.finite import Update, update_now
 from orthogan.adversarial.losses import Loss
 from orthogan.adversarial.penalties import Judge, Penalty
-from orthogan.shapes import Images, Logits
+from orthogan.shapes import Images, Labels, Logits
+
+# One logit an image, from images and, where it is told any, their labels.
+Discriminate: TypeAlias = Callable[..., Tensor]
 
 
 class DiscriminatorStep(NamedTuple):
     """What one step measured; all before the update."""
 
     loss: Tensor
-    penalty: Tensor  # mean squared gradient norm over real and fake images
+    penalty: Tensor  # mean squared gradient norm over the penalised images, real and fake
     real: Logits
     fake: Logits
 
 
 def discriminator_step(
-    judge: Judge,
+    discriminator: Discriminate,
     optimizer: Optimizer,
     real: Images,
     fake: Images,
+    labels: Labels | None,
     loss: Loss,
     penalty: Penalty,
     gamma: float,
     noise: np.random.Generator,
     update: Update = update_now,
+    share: float = 1.0,
 ) -> DiscriminatorStep:
     r"""Minimise loss $+ \frac\gamma2 (R_1 + R_2)$ once.
 
     Args:
-        judge: The discriminator; for class-conditional training, with the labels filled in.
+        discriminator: Judges; its parameters are those of the optimiser.
         optimizer: Holds the discriminator's parameters.
         real: Real images.
         fake: As many fakes; no gradient flows to their generator.
+        labels: What the discriminator is told of each pair; None: nothing.
         loss: Adversarial loss.
         penalty: Gradient penalty.
         gamma: Weight of the penalty, in logits squared per squared pixel unit.
         noise: Random directions for penalties that need them.
         update: Steps the optimiser unless something is not finite.
+        share: Share of the pairs that is penalised, the first ones of the batch, on behalf of all.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    images = torch.cat([real, fake.detach()])
-    logits, squared_gradient = penalty(judge, images, noise)
-    real_logits, fake_logits = at_least_float32(logits).chunk(2)
-    value = loss.discriminator(real_logits, fake_logits)
+    pairs = torch.stack([real, fake.detach()])
+    steep, rest = _split(len(real), share)
+    logits, squared_gradient = penalty(
+        _judge(discriminator, labels, steep), pairs[:, steep].flatten(0, 1), noise
+    )
+    logits = at_least_float32(logits).unflatten(0, (2, -1))
+    if rest.start < len(real):
+        others = _judge(discriminator, labels, rest)(pairs[:, rest].flatten(0, 1))
+        logits = torch.cat([logits, at_least_float32(others).unflatten(0, (2, -1))], dim=1)
+    value = loss.discriminator(*logits)
     mean_penalty = squared_gradient.mean()
     # The mean runs over real and fake images together: twice it is R1 + R2.
     # Of the parameters alone: the images, leaves of the penalty, need no gradient of their own.
     (value + gamma * mean_penalty).backward(inputs=_parameters(optimizer))
     update(value, optimizer, "discriminator")
-    return DiscriminatorStep(
-        value.detach(), mean_penalty.detach(), real_logits.detach(), fake_logits.detach()
-    )
+    return DiscriminatorStep(value.detach(), mean_penalty.detach(), *logits.detach())
 
 
 def generator_step(
-    judge: Judge,
+    discriminator: Discriminate,
     optimizer: Optimizer,
     fake: Images,
+    labels: Labels | None,
     real_logits: Logits,
     loss: Loss,
     update: Update = update_now,
@@ -77,9 +91,10 @@ def generator_step(
     """Move the fakes to where the updated discriminator judges them real; returns the loss.
 
     Args:
-        judge: The discriminator, its parameters frozen.
+        discriminator: Judges, its parameters frozen.
         optimizer: Holds the generator's parameters.
         fake: The same fakes the discriminator has just seen, still attached to the generator.
+        labels: What the discriminator is told of each; None: nothing.
         real_logits: Logits of the real images, from the discriminator step.
         loss: Adversarial loss.
         update: Steps the optimiser unless something is not finite.
@@ -88,10 +103,26 @@ def generator_step(
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    value = loss.generator(real_logits, at_least_float32(judge(fake)))
+    logits = at_least_float32(_judge(discriminator, labels)(fake))
+    value = loss.generator(real_logits, logits)
     value.backward()
     update(value, optimizer, "generator")
     return value.detach()
+
+
+def _split(num_pairs: int, share: float) -> tuple[slice, slice]:
+    num_first = math.ceil(share * num_pairs)
+    return slice(num_first), slice(num_first, None)
+
+
+def _judge(
+    discriminator: Discriminate, labels: Labels | None, pairs: slice = slice(None)
+) -> Judge:
+    """Logits of one or two images of each of these pairs, all real ones before the fakes."""
+    if labels is None:
+        return discriminator
+    told = labels[pairs]
+    return lambda images: discriminator(images, told.repeat(len(images) // len(told)))
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -19,7 +19,7 @@ class PatchStem(nn.Module):
 
     def __init__(self, colours: int, channels: int, width: int) -> None:
         super().__init__()
-        self.fine = nn.Conv2d(colours, channels, 4, stride=2, padding=1)
+        self.fine = FromColours(colours, channels, 4, stride=2, padding=1)
         self.middle = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
         self.coarse = nn.Conv2d(2 * channels, width, 3, stride=2, padding=1)
         self.leak = nn.LeakyReLU(LEAK)
@@ -39,6 +39,23 @@ class PatchStem(nn.Module):
         (4, 4)
         """
         return -(-size // 8)
+
+
+class FromColours(nn.Conv2d):
+    """A convolution of few colours; in float32 on a processor, as one matrix product.
+
+    Kernel libraries are slow for few colours, most of all in derivatives. What comes out here is
+    laid out channels last, and the layers behind take it so, which float32 kernels are quicker
+    with and bfloat16 kernels are not (docs/log.md).
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features `B C H W` of half the side."""
+        if images.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return super().forward(images)
+        windows = functional.unfold(images, self.kernel_size, padding=1, stride=2)
+        features = functional.linear(windows.transpose(1, 2), self.weight.flatten(1), self.bias)
+        return features.transpose(1, 2).unflatten(2, [side // 2 for side in images.shape[2:]])
 
 
 class ImageHead(nn.Module):

@@ -41,6 +41,9 @@ class PenaltyConfig(Config):
     kind: str = Field("exact", description="exact, finite-difference or none")
     gamma_start: float = Field(10.0, ge=0, description="weight at the start")
     gamma_end: float = Field(10.0, ge=0, description="weight at the end of the budget")
+    share: float = Field(
+        1.0, gt=0, le=1, description="share of the pairs of a batch that is penalised, for all"
+    )
 
     @field_validator("kind")
     @classmethod

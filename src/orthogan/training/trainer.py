@@ -13,7 +13,7 @@ from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
-from orthogan.adversarial.penalties import PENALTIES, Judge
+from orthogan.adversarial.penalties import PENALTIES
 from orthogan.adversarial.steps import at_least_float32
 from orthogan.data import ImageSet, to_floats
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
@@ -138,22 +138,25 @@ class Trainer:
         with autocast(self.precision, self.device):
             fake = at_least_float32(self.generator(latents, labels))
             judged = discriminator_step(
-                _with_labels(self.discriminator, labels),
+                self.discriminator,
                 self.discriminator_optimizer,
                 real,
                 fake,
+                labels,
                 self.loss,
                 PENALTIES[config.penalty.kind],
                 schedule.gamma(config.penalty, progress) * self._caution,
                 noise,
                 self._update,
+                self._share,
             )
             self.discriminator.requires_grad_(False)
             try:
                 loss = generator_step(
-                    _with_labels(self.discriminator, labels),
+                    self.discriminator,
                     self.generator_optimizer,
                     fake,
+                    labels,
                     judged.real,
                     self.loss,
                     self._update,
@@ -188,6 +191,12 @@ class Trainer:
     def _caution(self) -> float:
         """How much gentler this attempt is than the first."""
         return 2.0**self.attempt
+
+    @property
+    def _share(self) -> float:
+        """The share of the pairs that is penalised; without a penalty all are judged at once."""
+        penalty = self.config.penalty
+        return 1.0 if penalty.kind == "none" else penalty.share
 
     def _set_schedules(self, progress: float) -> None:
         players = (
@@ -251,13 +260,3 @@ def _optimizer(network: nn.Module, config: OptimizerConfig) -> Adam:
         return Muon(network, config.learning_rate, betas)
     return Adam(network.parameters(), lr=config.learning_rate, betas=betas, fused=True)
 
-
-def _with_labels(discriminator: nn.Module, labels: Labels | None) -> Judge:
-    def judge(images: Images) -> Tensor:
-        if labels is None:
-            logits: Tensor = discriminator(images)
-        else:
-            logits = discriminator(images, labels.repeat(len(images) // len(labels)))
-        return logits
-
-    return judge

@@ -8,8 +8,8 @@ r"""Where each microsecond of a training step goes, of the default recipe or ano
 - `roofline`: the matrix products of the step, each timed alone at its own size and precision; the
   share of the step that they would fill.
 - `penalty`: the step with both gradient penalties against the same step without.
-- `plain`: the same mathematics written as in the papers (`plain_step.py`) in float32, against ours;
-  and the largest difference between the two after 20 steps in float64.
+- `plain`: the same mathematics written as in the papers (`plain_step.py`) in float32, against ours,
+  eager and compiled; and the largest difference between the two after 20 steps in float64.
 
 Ratios are medians over rounds in which the candidates take turns, with their quartiles.
 """
@@ -20,6 +20,7 @@ import argparse
 import json
 import statistics
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,6 +38,7 @@ from torch.profiler import ProfilerActivity, profile
 from orthogan import data
 from orthogan.api import resolve
 from orthogan.training import trainer as trainer_module
+from orthogan.training.compilation import find_compiler
 from orthogan.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
@@ -127,13 +129,18 @@ def operators(trainer: Trainer, steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def own_roofline(trainer: Trainer, rounds: int) -> dict[str, Any]:
+def products_of(trainer: Trainer) -> Products:
+    """The products of an uncompiled step."""
+    with Products() as products:
+        trainer.step(PROGRESS)
+    return products
+
+
+def own_roofline(trainer: Trainer, products: Products, rounds: int) -> dict[str, Any]:
     """The step's products alone, and the share of the step they would fill.
 
     Steps and products take turns, for their rates drift alike; of the rounds, the middle one.
     """
-    with Products() as products:
-        trainer.step(PROGRESS)
     found = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -157,39 +164,54 @@ def own_roofline(trainer: Trainer, rounds: int) -> dict[str, Any]:
     }
 
 
-def ratios(make: Callable[..., Trainer], images: data.ImageSet, asked: Any) -> dict[str, Any]:
+def ratios(
+    make: Callable[..., Trainer], quick: Trainer | None, images: data.ImageSet, asked: Any
+) -> dict[str, Any]:
     """Penalised against not, ours against plain, and how far plain is from ours."""
     ours, bare, plain = make(), make("penalty.kind=none"), make("precision=float32")
     papers = PlainStep(plain, images)
     penalty = compare(
         {"both penalties": lambda: ours.step(PROGRESS), "none": lambda: bare.step(PROGRESS)}, asked
     )
-    slow = compare(
-        {
-            "plain": lambda: papers.step(PROGRESS),
-            "ours": lambda: ours.step(PROGRESS),
-            "ours in float32": lambda: plain.step(PROGRESS),
-        },
-        asked,
-    )
+    candidates = {
+        "plain": lambda: papers.step(PROGRESS),
+        "ours": lambda: ours.step(PROGRESS),
+        "ours in float32": lambda: plain.step(PROGRESS),
+    }
     double = in_float64(make("precision=float32"))
-    return {
-        "penalty": penalty,
-        "plain": slow,
-        "parity": parity(double, images, PARITY_STEPS),
-    }
+    found = {"penalty": penalty, "parity": parity(double, images, PARITY_STEPS)}
+    if quick is not None:
+        candidates["ours compiled"] = lambda: quick.step(PROGRESS)
+        double = in_float64(make("precision=float32"))
+        double.compile()
+        found["parity, compiled"] = parity(double, images, PARITY_STEPS)
+    return found | {"plain": compare(candidates, asked)}
 
 
-def bars(found: dict[str, Any], share: float) -> dict[str, Any]:
-    """What was aimed at beside what was reached."""
+def compiled_trainer(make: Callable[..., Trainer]) -> tuple[Trainer | None, float]:
+    """A trainer with compiled steps and the seconds that took; None without a compiler."""
+    if find_compiler() is None:
+        return None, 0.0
+    trainer = make()
+    trainer.compile()
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer.step(PROGRESS)
+    return trainer, time.perf_counter() - start
+
+
+def bars(found: dict[str, Any], shares: dict[str, float]) -> dict[str, Any]:
+    """What was aimed at beside what was reached, eager and compiled."""
     penalty = found["penalty"]["both penalties_over"]["none"]["median"]
-    plain = found["plain"]["plain_over"]["ours"]["median"]
-    reached = {
-        "penalised step / unpenalised": (penalty, "<=", BARS["penalty"]),
-        "plain step / ours": (plain, ">=", BARS["plain"]),
-        "difference after 20 steps": (found["parity"], "<=", BARS["parity"]),
-        "share that its own products fill": (share, ">=", BARS["share"]),
-    }
+    reached = {"penalised step / unpenalised": (penalty, "<=", BARS["penalty"])}
+    for form, share in shares.items():
+        plain = found["plain"]["plain_over"][f"ours{form.replace(',', '')}"]["median"]
+        reached |= {
+            f"plain step / ours{form}": (plain, ">=", BARS["plain"]),
+            f"difference after 20 steps{form}": (found[f"parity{form}"], "<=", BARS["parity"]),
+            f"share that its own products fill{form}": (share, ">=", BARS["share"]),
+        }
     return {
         name: {
             "value": value,
@@ -249,8 +271,15 @@ def main() -> None:
     for _ in range(min(20, asked.steps)):
         trainer.step(PROGRESS)
     parts = sections(trainer, asked.steps)
-    own = own_roofline(trainer, asked.rounds)
-    found = ratios(make, images, asked)
+    products = products_of(trainer)
+    own = own_roofline(trainer, products, asked.rounds)
+    quick, compile_s = compiled_trainer(make)
+    found = ratios(make, quick, images, asked)
+    shares = {"": own["share of the step"]}
+    if quick is not None:
+        found["compile_s"] = compile_s
+        found["roofline, compiled"] = own_roofline(quick, products, asked.rounds)
+        shares[", compiled"] = found["roofline, compiled"]["share of the step"]
     record = {
         "provenance": provenance(),
         "model": asked.model,
@@ -262,7 +291,7 @@ def main() -> None:
         "operators": operators(trainer, min(asked.steps, 50)),
         "roofline": own,
         **found,
-        "bars": bars(found, own["share of the step"]),
+        "bars": bars(found, shares),
     }
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n")

@@ -26,6 +26,7 @@ from orthogan.request import (
     wanted_images,
 )
 from orthogan.shapes import Pixels
+from orthogan.training.compile_trial import settle_compilation
 from orthogan.training.conditions import kept_clusters, said
 from orthogan.training.config import TrainingConfig
 from orthogan.training.progress import ProgressDisplay
@@ -145,6 +146,8 @@ def train(
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
         trainer = Trainer(settled, pictures, place, kept_clusters(settled, path))
+        if found := settle_compilation(trainer):
+            display.note(found)
         return _stopped(folder, *Session(trainer, folder, display, score).train())
 
 

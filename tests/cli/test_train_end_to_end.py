@@ -174,6 +174,18 @@ def test_other_settings_on_the_same_folder(
     assert printed.err.count("\n") == 1
 
 
+def test_compiled_steps_can_be_asked_for(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--images", "32", "--compile", "off", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["compile"] == "off"
+    assert main([*words, "--images", "32", "--compile", "maybe"]) == 2
+    assert "'compile' = 'maybe'" in capsys.readouterr().err
+    refused = ("--compile", "on", "--set", "penalty.kind=finite-difference")
+    assert main([*words, "--images", "32", *refused]) == 2
+    assert "compile=on is impossible here" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_settings_that_train_the_same(
     words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -235,12 +235,16 @@ def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
 def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
     generator, judge = pair()
     optimizer = Adam(generator.parameters(), 1e-3)
-    generator_step(judge, optimizer, generator(latents()), None, torch.zeros(8), losses["relativistic"])
+    generator_step(
+        judge, optimizer, generator(latents()), None, torch.zeros(8), losses["relativistic"]
+    )
     before = copies(generator)
     moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
     real_logits = torch.full((8,), float("nan"))
     with pytest.raises(DivergedError, match="The generator's loss is nan"):
-        generator_step(judge, optimizer, generator(latents()), None, real_logits, losses["relativistic"])
+        generator_step(
+            judge, optimizer, generator(latents()), None, real_logits, losses["relativistic"]
+        )
     assert is_unchanged(generator, before)
     assert all(map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments))
 

@@ -51,7 +51,8 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make_trainer, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("kind", "judged"), [("exact", [8, 24, 16]), ("finite-difference", [16, 24, 16]), ("none", [32, 16])]
+    ("kind", "judged"),
+    [("exact", [8, 24, 16]), ("finite-difference", [16, 24, 16]), ("none", [32, 16])],
 )
 def test_the_share_decides_which_images_are_penalised(make_trainer, kind, judged) -> None:
     trainer, seen = make_trainer(f"penalty.kind={kind}", "penalty.share=0.25"), []

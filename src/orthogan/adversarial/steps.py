@@ -29,6 +29,53 @@ class DiscriminatorStep(NamedTuple):
     fake: Logits
 
 
+def discriminator_objective(
+    discriminator: Discriminate,
+    real: Images,
+    fake: Images,
+    labels: Labels | None,
+    loss: Loss,
+    penalty: Penalty,
+    noise: np.random.Generator,
+    share: float,
+) -> DiscriminatorStep:
+    """Loss and penalty of the discriminator, of one merged pass; see `discriminator_step`."""
+    pairs = torch.stack([real, fake])
+    num_steep = math.ceil(share * len(real))
+    steep, rest = slice(num_steep), slice(num_steep, None)
+    logits, squared_gradient = penalty(
+        _judge(discriminator, labels, steep), pairs[:, steep].flatten(0, 1), noise
+    )
+    logits = at_least_float32(logits).unflatten(0, (2, -1))
+    if num_steep < len(real):
+        others = _judge(discriminator, labels, rest)(pairs[:, rest].flatten(0, 1))
+        logits = torch.cat([logits, at_least_float32(others).unflatten(0, (2, -1))], dim=1)
+    # The mean runs over real and fake images together: twice it is R1 + R2.
+    return DiscriminatorStep(loss.discriminator(*logits), squared_gradient.mean(), *logits)
+
+
+def generator_objective(
+    discriminator: Discriminate,
+    fake: Images,
+    labels: Labels | None,
+    real_logits: Logits,
+    loss: Loss,
+) -> Tensor:
+    """Loss of the generator; see `generator_step`."""
+    logits = at_least_float32(_judge(discriminator, labels)(fake))
+    return loss.generator(real_logits, logits)
+
+
+class Objectives(NamedTuple):
+    """What the two players minimise: pure functions, which a compiler may replace."""
+
+    discriminator: Callable[..., DiscriminatorStep] = discriminator_objective
+    generator: Callable[..., Tensor] = generator_objective
+
+
+EAGER = Objectives()
+
+
 def discriminator_step(
     discriminator: Discriminate,
     optimizer: Optimizer,
@@ -41,6 +88,7 @@ def discriminator_step(
     noise: np.random.Generator,
     update: Update = update_now,
     share: float = 1.0,
+    objectives: Objectives = EAGER,
 ) -> DiscriminatorStep:
     r"""Minimise loss $+ \frac\gamma2 (R_1 + R_2)$ once.
 
@@ -56,27 +104,19 @@ def discriminator_step(
         noise: Random directions for penalties that need them.
         update: Steps the optimiser unless something is not finite.
         share: Share of the pairs that is penalised, the first ones of the batch, on behalf of all.
+        objectives: What the players minimise, perhaps compiled.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    pairs = torch.stack([real, fake.detach()])
-    steep, rest = _split(len(real), share)
-    logits, squared_gradient = penalty(
-        _judge(discriminator, labels, steep), pairs[:, steep].flatten(0, 1), noise
+    measured = objectives.discriminator(
+        discriminator, real, fake.detach(), labels, loss, penalty, noise, share
     )
-    logits = at_least_float32(logits).unflatten(0, (2, -1))
-    if rest.start < len(real):
-        others = _judge(discriminator, labels, rest)(pairs[:, rest].flatten(0, 1))
-        logits = torch.cat([logits, at_least_float32(others).unflatten(0, (2, -1))], dim=1)
-    value = loss.discriminator(*logits)
-    mean_penalty = squared_gradient.mean()
-    # The mean runs over real and fake images together: twice it is R1 + R2.
     # Of the parameters alone: the images, leaves of the penalty, need no gradient of their own.
-    (value + gamma * mean_penalty).backward(inputs=_parameters(optimizer))
-    update(value, optimizer, "discriminator")
-    return DiscriminatorStep(value.detach(), mean_penalty.detach(), *logits.detach())
+    (measured.loss + gamma * measured.penalty).backward(inputs=_parameters(optimizer))
+    update(measured.loss, optimizer, "discriminator")
+    return DiscriminatorStep(*(part.detach() for part in measured))
 
 
 def generator_step(
@@ -87,6 +127,7 @@ def generator_step(
     real_logits: Logits,
     loss: Loss,
     update: Update = update_now,
+    objectives: Objectives = EAGER,
 ) -> Tensor:
     """Move the fakes to where the updated discriminator judges them real; returns the loss.
 
@@ -98,26 +139,19 @@ def generator_step(
         real_logits: Logits of the real images, from the discriminator step.
         loss: Adversarial loss.
         update: Steps the optimiser unless something is not finite.
+        objectives: What the players minimise, perhaps compiled.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    logits = at_least_float32(_judge(discriminator, labels)(fake))
-    value = loss.generator(real_logits, logits)
+    value = objectives.generator(discriminator, fake, labels, real_logits, loss)
     value.backward()
     update(value, optimizer, "generator")
     return value.detach()
 
 
-def _split(num_pairs: int, share: float) -> tuple[slice, slice]:
-    num_first = math.ceil(share * num_pairs)
-    return slice(num_first), slice(num_first, None)
-
-
-def _judge(
-    discriminator: Discriminate, labels: Labels | None, pairs: slice = slice(None)
-) -> Judge:
+def _judge(discriminator: Discriminate, labels: Labels | None, pairs: slice = slice(None)) -> Judge:
     """Logits of one or two images of each of these pairs, all real ones before the fakes."""
     if labels is None:
         return discriminator

@@ -17,6 +17,7 @@ import torch
 from orthogan.bundle import load_bundle, resolve, shipped_names
 from orthogan.errors import OrthoganError
 from orthogan.files import write_atomic
+from orthogan.training.compilation import find_compiler
 from orthogan.version import __version__
 
 MATMUL_SIZE = 1024  # large enough to reach the rate that training can hope for
@@ -112,11 +113,7 @@ def check_speed(dtype: torch.dtype) -> Check:
 
 def check_compiler() -> Check:
     """Whether torch.compile can build code for the CPU."""
-    for name in ("c++", "g++", "clang++", "cl"):
-        path = shutil.which(name)
-        if path:
-            return Check(name="compiler", found=path)
-    return Check(name="compiler", found="none; training runs uncompiled")
+    return Check(name="compiler", found=find_compiler() or "none; training runs uncompiled")
 
 
 def check_asset(name: str, load: Callable[[], object]) -> Check:

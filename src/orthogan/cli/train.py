@@ -48,6 +48,12 @@ def train(
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
+    compile_steps: Annotated[
+        str | None,
+        typer.Option(
+            "--compile", metavar="WHEN", help="auto, on or off: compiled steps. [default: auto]"
+        ),
+    ] = None,
     size: Size = None,
     settings: Settings = None,
     config: ConfigFile = None,
@@ -60,7 +66,7 @@ def train(
         "model": model,
         **parse_budget(duration, images=images),
         "seed": seed,
-        "settings": settings or [],
+        "settings": [*(settings or []), *([f"compile={compile_steps}"] if compile_steps else [])],
         "config": config,
         "size": size,
     }

@@ -55,7 +55,8 @@ class FromColours(nn.Conv2d):
             return super().forward(images)
         windows = functional.unfold(images, self.kernel_size, padding=1, stride=2)
         features = functional.linear(windows.transpose(1, 2), self.weight.flatten(1), self.bias)
-        return features.transpose(1, 2).unflatten(2, [side // 2 for side in images.shape[2:]])
+        grid: Tensor = features.transpose(1, 2).unflatten(2, [s // 2 for s in images.shape[2:]])
+        return grid
 
 
 class ImageHead(nn.Module):

@@ -107,6 +107,11 @@ class TrainingConfig(Config):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="compiled steps; auto: in runs of 40 minutes or more, if a trial shows that "
+        "it pays",
+    )
     escape_attempts: int = Field(
         5, ge=0, description="restarts with a gentler start if the first image saturates"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,14 @@ from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
 from orthogan.adversarial.penalties import PENALTIES
-from orthogan.adversarial.steps import at_least_float32
+from orthogan.adversarial.steps import EAGER, Objectives, at_least_float32
 from orthogan.data import ImageSet, to_floats
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
 from orthogan.training.average import average_of, update_average
 from orthogan.training.collapse_alarm import CollapseAlarm
+from orthogan.training.compilation import compiled
 from orthogan.training.conditions import class_shares, clusters_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
 from orthogan.training.muon import Muon
@@ -73,6 +75,8 @@ class Trainer:
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0
+        self.is_compiled = False
+        self._objectives = EAGER
         self._start()
 
     def _start(self) -> None:
@@ -99,6 +103,9 @@ class Trainer:
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
         self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
+        self._generate: Callable[..., Tensor] = self.generator
+        if self.is_compiled:
+            self.compile()
 
     def _show_first_images(self) -> None:
         """Both players see the first images of the run, for statistics of their tokens."""
@@ -136,7 +143,7 @@ class Trainer:
         draws = rng.normal((batch, config.generator.latent_size), noise)
         latents = rng.placed(draws, self.device)
         with autocast(self.precision, self.device):
-            fake = at_least_float32(self.generator(latents, labels))
+            fake = at_least_float32(self._generate(latents, labels))
             judged = discriminator_step(
                 self.discriminator,
                 self.discriminator_optimizer,
@@ -149,6 +156,7 @@ class Trainer:
                 noise,
                 self._update,
                 self._share,
+                self._objectives,
             )
             self.discriminator.requires_grad_(False)
             try:
@@ -160,6 +168,7 @@ class Trainer:
                     judged.real,
                     self.loss,
                     self._update,
+                    self._objectives,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -176,6 +185,15 @@ class Trainer:
             real_logit=judged.real.mean(),
             fake_logit=judged.fake.mean(),
         )
+
+    def compile(self) -> None:
+        """From here on steps run by compiled code, with the same numbers to rounding.
+
+        The first such step compiles, which takes a minute or two; more if batches grow.
+        """
+        self.is_compiled = True
+        self._generate = compiled(self.generator)
+        self._objectives = Objectives(compiled(EAGER.discriminator), compiled(EAGER.generator))
 
     def _settle(self) -> None:
         if isinstance(self._update, DeferredUpdate):
@@ -259,4 +277,3 @@ def _optimizer(network: nn.Module, config: OptimizerConfig) -> Adam:
     if config.kind == "muon":
         return Muon(network, config.learning_rate, betas)
     return Adam(network.parameters(), lr=config.learning_rate, betas=betas, fused=True)
-

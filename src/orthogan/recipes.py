@@ -41,7 +41,10 @@ def stacked_mnist() -> TrainingConfig:
 def transformer_gan() -> TrainingConfig:
     """Transformers on both sides: adaLN generator, class-token discriminator."""
     return TrainingConfig(
-        generator=TransformerGeneratorConfig(), discriminator=TransformerDiscriminatorConfig()
+        generator=TransformerGeneratorConfig(),
+        discriminator=TransformerDiscriminatorConfig(),
+        # All pairs: what half of them gains was not tried here (docs/log.md).
+        penalty=PenaltyConfig(),
     )
 
 

@@ -85,7 +85,10 @@ def test_no_command_shows_help(cli, words: tuple[str, ...]) -> None:
         (("trian",), "No such command 'trian'. Did you mean 'train'? See: orthogan --help"),
         (
             ("train", "--modle", "x"),
-            "No such option '--modle'. Did you mean '--model'? See: orthogan train --help",
+            (
+                "No such option '--modle'. Did you mean '--compile' or '--model'? "
+                "See: orthogan train --help"
+            ),
         ),
         (("train", "--frobnicate"), "No such option: --frobnicate. See: orthogan train --help"),
         (("train", "--seed"), "Option '--seed' requires an argument."),

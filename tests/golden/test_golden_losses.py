@@ -21,6 +21,6 @@ def test_first_losses_are_the_recorded_ones(recipe: str) -> None:
     measured = first_losses(recipe)
     assert len(measured) == len(RECORDED[recipe]) == NUM_STEPS
     for now, then in zip(measured, RECORDED[recipe], strict=True):
-        assert now == pytest.approx(then, rel=1e-4, abs=1e-4), (
-            "Losses moved. If that is meant: python tests/golden/refresh.py"
+        assert now == pytest.approx(then, rel=1e-6, abs=1e-6), (
+            "Losses moved. If that is meant: PYTHONPATH=benchmarks python tests/golden/refresh.py"
         )

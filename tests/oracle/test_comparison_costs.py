@@ -61,7 +61,10 @@ def test_operations_of_a_step_grow_with_batch_and_penalty(tiny_settings) -> None
     doubled = costs_of(base.evolve("penalty.kind=none", "batch_size=32"))
     assert (plain.batch_size, doubled.batch_size) == (16, 32)
     assert doubled.flops_per_step == 2 * plain.flops_per_step > 0
-    assert costs_of(base).flops_per_step > 1.3 * plain.flops_per_step
+    whole = costs_of(base.evolve("penalty.share=1"))
+    assert whole.flops_per_step > 1.3 * plain.flops_per_step
+    of_half = costs_of(base).flops_per_step - plain.flops_per_step
+    assert 2 * of_half == whole.flops_per_step - plain.flops_per_step
     assert costs_of(base) == costs_of(base)
 
 

@@ -94,6 +94,7 @@ def test_statistics_of_tokens_are_taken_once_and_restored(make) -> None:
     assert torch.equal(*codes)
     again = whole.config.network.build()
     again.load_state_dict(whole.average.state_dict())
+    again.to(memory_format=torch.channels_last)  # as trained: kernels round by the layout
     shown = torch.ones(2, 1, 16, 16)
     assert torch.equal(again.eval()(shown), whole.average(shown))
 

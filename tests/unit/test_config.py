@@ -193,6 +193,9 @@ def test_recorded_settings_are_completed_or_left_alone() -> None:
     for name in ("keys", "key_size", "injection", "start"):
         del earlier["generator"][name]
     assert TrainingConfig.complete(earlier) == whole
+    # Runs from before there was a share penalised every pair, and go on so.
+    del earlier["penalty"]["share"]
+    assert TrainingConfig.complete(earlier)["penalty"]["share"] == 1.0
     for unfit in ({"seed": -1}, {"loss": "none of ours"}, {"gone": 1}):
         assert TrainingConfig.complete(unfit) == unfit
 

@@ -252,7 +252,7 @@ def test_a_finished_run_is_left_alone(
 
 def test_other_settings_are_refused_by_name(train_tiny, tmp_path: Path) -> None:
     train_tiny(tmp_path / "run", images=32)
-    with pytest.raises(ResumeError, match=r"penalty\.gamma_start 10\.0 -> 1\.0"):
+    with pytest.raises(ResumeError, match=r"penalty\.gamma_start 5\.0 -> 1\.0"):
         train_tiny(tmp_path / "run", "penalty.gamma_start=1", images=32)
     with pytest.raises(ResumeError, match=r"budget\.images 32 -> 64"):
         train_tiny(tmp_path / "run", images=64)

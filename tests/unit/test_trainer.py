@@ -115,7 +115,7 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make_trainer, monke
     late.step(0.0)
     for optimizer in (late.generator_optimizer, late.discriminator_optimizer):
         assert optimizer.param_groups[0]["lr"] == pytest.approx(2.2e-3 / 2)
-    assert gammas == pytest.approx([10.0, 10.0, 10.0, 20.0])
+    assert gammas == pytest.approx([5.0, 5.0, 5.0, 10.0])
 
 
 @pytest.mark.parametrize("steps_before", [0, 4])

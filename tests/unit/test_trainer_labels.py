@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.mark.parametrize("kind", ["exact", "finite-difference", "none"])
 def test_labels_reach_both_players(make_trainer, tiny_images: ImageSet, kind: str) -> None:
-    trainer = make_trainer("condition=classes", f"penalty.kind={kind}")
+    trainer = make_trainer("condition=classes", f"penalty.kind={kind}", "penalty.share=0.25")
     assert trainer.config.generator.classes == trainer.config.discriminator.classes == 4
     seen: dict[str, list[torch.Tensor]] = {"generator": [], "discriminator": []}
     for player, calls in seen.items():
@@ -27,9 +27,12 @@ def test_labels_reach_both_players(make_trainer, tiny_images: ImageSet, kind: st
     labels = tiny_images.labels[Order(200, 0).batch(0, 16)]
     assert len(labels.unique()) > 1
     assert [torch.equal(got, labels) for got in seen["generator"]] == [True]
-    judged, again = seen["discriminator"]
+    *judged, again = seen["discriminator"]
     copies = 4 if kind == "finite-difference" else 2
-    assert torch.equal(judged, labels.repeat(copies))
+    expected = [labels[:4].repeat(copies), labels[4:].repeat(2)]
+    expected = [labels.repeat(2)] if kind == "none" else expected
+    assert list(map(len, judged)) == list(map(len, expected))
+    assert all(map(torch.equal, judged, expected))
     assert torch.equal(again, labels)
 
 

@@ -134,6 +134,7 @@ def gpu(found: dict[str, Any]) -> Iterator[Row]:
 RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_quality": time_to_quality,
     "one_minute": one_minute,
+    "one_minute-avx2": one_minute,
     "ten_seeds": seeds,
     "five_minutes": seeds,
     "half_hour": seeds,
@@ -145,6 +146,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "classifier-stacked": classifier,
     "classifier-stacked-softmax-free": classifier,
     "step": step,
+    "step-avx512": step,
     "step-stacked-mnist": step,
     "sampling": sampling,
     "attention_cost": attention_cost,

@@ -9,7 +9,7 @@ from orthogan.training import compile_trial, trainer
 from orthogan.training.compile_trial import settle_compilation, trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-LONG = ("budget.images=null", "budget.seconds=3600")
+LONG = ("budget.images=null", "budget.seconds=7200")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_trial_decides(make_trainer, tried, settings, gain, is_compiled, said)
     "settings",
     [
         (),  # a number of images, which repeats bit for bit
-        ("budget.images=null", "budget.seconds=300"),
+        ("budget.images=null", "budget.seconds=7199"),
         (*LONG, "compile=off"),
         (*LONG, "penalty.kind=finite-difference"),
         (*LONG, "decorrelation=0.1"),

@@ -20,7 +20,6 @@ import argparse
 import json
 import statistics
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +38,7 @@ from orthogan import data
 from orthogan.api import resolve
 from orthogan.training import trainer as trainer_module
 from orthogan.training.compilation import find_compiler
+from orthogan.training.compile_trial import seconds_to_compile
 from orthogan.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
@@ -193,12 +193,7 @@ def compiled_trainer(make: Callable[..., Trainer]) -> tuple[Trainer | None, floa
     if find_compiler() is None:
         return None, 0.0
     trainer = make()
-    trainer.compile()
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        trainer.step(PROGRESS)
-    return trainer, time.perf_counter() - start
+    return trainer, seconds_to_compile(trainer)
 
 
 def bars(found: dict[str, Any], shares: dict[str, float]) -> dict[str, Any]:

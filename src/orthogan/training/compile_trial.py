@@ -63,11 +63,12 @@ def trial(trainer: Trainer) -> tuple[float, float]:
     eager, quick = (
         Trainer(trainer.config, trainer.images, trainer.device, trainer.clusters) for _ in "ab"
     )
-    seconds = _compiled_in(quick)
+    seconds = seconds_to_compile(quick)
     return seconds, statistics.median(_ratio(eager, quick) for _ in range(ROUNDS))
 
 
-def _compiled_in(trainer: Trainer) -> float:
+def seconds_to_compile(trainer: Trainer) -> float:
+    """Has a trainer compile its steps, and take the first of them; returns how long that took."""
     trainer.compile()
     start = time.perf_counter()
     with warnings.catch_warnings():

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from orthogan import rng
 from orthogan.data import ImageSet, to_floats
+from orthogan.networks.patches import FromColours, ToColours
 from orthogan.training import schedule
 from orthogan.training.config import OptimizerConfig
 from orthogan.training.trainer import Trainer
@@ -101,12 +102,21 @@ class PlainStep:
         return logits, slope.square().sum(dim=(1, 2, 3)).mean()
 
 
+class LibraryToColours(nn.ConvTranspose2d):
+    """`ToColours` by the library's own call."""
+
+    def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
+        """Images `B C 2H 2W` from features `B H W C`."""
+        return super().forward(features.permute(0, 3, 1, 2))
+
+
 def plain(network: nn.Module) -> nn.Module:
     """The network itself, each convolution by the library's own call."""
     for layer in network.modules():
-        for kind in (nn.Conv2d, nn.ConvTranspose2d):
-            if isinstance(layer, kind):
-                layer.__class__ = kind
+        if isinstance(layer, ToColours):
+            layer.__class__ = LibraryToColours
+        elif isinstance(layer, FromColours):
+            layer.__class__ = nn.Conv2d
     return network
 
 

@@ -9,7 +9,7 @@ from orthogan.training import compile_trial, trainer
 from orthogan.training.compile_trial import settle_compilation, trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-LONG = ("budget.images=null", "budget.seconds=7200")
+LONG = ("budget.images=null", "budget.seconds=1800")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def tried(monkeypatch):
 
     monkeypatch.setattr(compile_trial, "trial", try_it)
     monkeypatch.setattr(compile_trial, "find_compiler", lambda: "/usr/bin/c++")
-    monkeypatch.setattr(trainer, "compiled", lambda work: work)
+    monkeypatch.setattr(trainer, "compiled", lambda work, **_: work)
     return found, seen
 
 
@@ -56,7 +56,7 @@ def test_a_trial_decides(make_trainer, tried, settings, gain, is_compiled, said)
     "settings",
     [
         (),  # a number of images, which repeats bit for bit
-        ("budget.images=null", "budget.seconds=7199"),
+        ("budget.images=null", "budget.seconds=1799"),
         (*LONG, "compile=off"),
         (*LONG, "penalty.kind=finite-difference"),
         (*LONG, "decorrelation=0.1"),
@@ -85,7 +85,7 @@ def test_without_a_compiler_the_steps_run_as_they_are(make_trainer, tried, monke
 
 
 def test_a_trial_leaves_the_trainer_alone(make_trainer, monkeypatch) -> None:
-    monkeypatch.setattr(trainer, "compiled", lambda work: work)
+    monkeypatch.setattr(trainer, "compiled", lambda work, **_: work)
     made = make_trainer()
     seconds, gain = trial(made)
     assert seconds > 0

@@ -15,29 +15,41 @@ def _head(colours: int) -> ImageHead:
         return ImageHead(6, 5, colours).double()
 
 
+def _by_library(features: torch.Tensor, layer: nn.ConvTranspose2d) -> torch.Tensor:
+    return nn.ConvTranspose2d.forward(layer, features.permute(0, 3, 1, 2))
+
+
 @pytest.mark.parametrize("colours", [1, 3])
-def test_drawing_without_a_record_changes_no_image(colours: int) -> None:
+def test_a_head_by_a_product_is_the_transposed_convolution(
+    colours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     head, tokens = _head(colours), torch.randn(3, 16, 6, dtype=torch.float64)
-    recorded = head(tokens)
-    with torch.no_grad():
-        drawn = head(tokens)
-    head.fine.__class__ = nn.ConvTranspose2d
-    assert torch.equal(recorded, head(tokens))
-    assert drawn.shape == (3, colours, 16, 16)
-    torch.testing.assert_close(drawn, recorded.detach())
+
+    def image_and_slopes() -> list[torch.Tensor]:
+        image = head(tokens)
+        return [image, *torch.autograd.grad(image.square().sum(), list(head.parameters()))]
+
+    by_product = image_and_slopes()
+    assert by_product[0].shape == (3, colours, 16, 16)
+    monkeypatch.setattr(ToColours, "forward", lambda layer, seen: _by_library(seen, layer))
+    torch.testing.assert_close(by_product, image_and_slopes(), rtol=1e-12, atol=1e-12)
 
 
-def test_drawing_takes_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = ToColours(4, 1, 4, stride=2, padding=1)
+def test_images_take_the_product_but_where_training_is_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer, features = ToColours(4, 1, 4, stride=2, padding=1), torch.zeros(2, 3, 3, 4)
 
     def refuse(*_args: object, **_settings: object) -> None:
         raise AssertionError("the kernel library was called")
 
     monkeypatch.setattr(nn.ConvTranspose2d, "forward", refuse)
-    with torch.no_grad():
-        assert layer(torch.zeros(2, 4, 3, 3)).shape == (2, 1, 6, 6)
-    with pytest.raises(AssertionError, match="kernel library"):
-        layer(torch.zeros(2, 4, 3, 3))
+    assert layer(features).shape == (2, 1, 6, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
+            assert layer(features).shape == (2, 1, 6, 6)
+        with pytest.raises(AssertionError, match="kernel library"):
+            layer(features)
 
 
 def test_tokens_of_patches_lie_in_order() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from orthogan.adversarial.steps import DiscriminatorStep
+from orthogan.adversarial.objectives import DiscriminatorStep
 from orthogan.rng import normal, stream
 from orthogan.training.watch import (
     FLAT_PATIENCE,

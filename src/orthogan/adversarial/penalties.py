@@ -38,7 +38,7 @@ def squared_gradient_norm(
         judge: The discriminator; must be twice differentiable.
         images: Where to measure.
     """
-    if torch.compiler.is_compiling():
+    if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - what autograd.Function asks
         return _by_transform(judge, images)
     images = images.detach().requires_grad_()
     with second_derivatives():
@@ -50,7 +50,7 @@ def squared_gradient_norm(
 
 
 def _by_transform(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The same in the form that a compiler sees through."""
+    """The same inside of a function transform, as when compiled."""
 
     def total(points: Tensor) -> tuple[Tensor, Tensor]:
         logits = judge(points)

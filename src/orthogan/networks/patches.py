@@ -74,7 +74,10 @@ class ImageHead(nn.Module):
         """Images `B C H W` from tokens `B T D` of a square grid in (row, col) order."""
         side = round(tokens.shape[1] ** 0.5)
         grid = tokens.transpose(1, 2).unflatten(2, (side, side))
-        image: Tensor = self.fine(self.coarse(grid).relu_())
+        features: Tensor = self.coarse(grid)
+        # A row a pixel, as they are laid out: what is kept for the way back is kept once.
+        rows = features.permute(0, 2, 3, 1).flatten(0, 2).relu()
+        image: Tensor = self.fine(rows.unflatten(0, (-1, 2 * side, 2 * side)))
         return image
 
     @staticmethod
@@ -88,19 +91,27 @@ class ImageHead(nn.Module):
 
 
 class ToColours(nn.ConvTranspose2d):
-    """A transposed convolution to few colours; where nothing is recorded, as one matrix product.
+    """A transposed convolution to few colours; on a processor, as one matrix product.
 
-    Kernel libraries make 16 colours at least and drop those nobody asked for. On a processor,
-    drawing is quicker by the product with all taps, laid over each other (`fold`); a training
-    step is not (docs/log.md).
+    Kernel libraries make 16 colours at least and drop those nobody asked for. The product with all
+    taps, laid over each other, is quicker, except for training in bfloat16 (docs/log.md).
     """
 
     def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Images of twice the side."""
-        is_plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
-        if is_plain or features.device.type != "cpu":
-            return super().forward(features, output_size)
-        taps = self.weight.flatten(1).T.expand(len(features), -1, -1) @ features.flatten(2)
-        height, width = features.shape[2:]
-        image: Tensor = functional.fold(taps, (2 * height, 2 * width), 4, padding=1, stride=2)
+        """Images `B C 2H 2W` from features `B H W C`."""
+        trains_in_less = torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
+        if features.device.type != "cpu" or trains_in_less:
+            return super().forward(features.permute(0, 3, 1, 2), output_size)
+        taps = features.flatten(0, 2) @ self.weight.flatten(1)
+        grid = taps.unflatten(1, (-1, 4, 4)).unflatten(0, features.shape[:3])
+        image = _laid_over(_laid_over(grid, 1, 4), 2, 4).permute(0, 3, 1, 2)
         return image if self.bias is None else image + self.bias[:, None, None]
+
+
+def _laid_over(taps: Tensor, side: int, kernel: int) -> Tensor:
+    """Twice as long a side from four taps, two apart: each place is reached by two of them."""
+    first, second, third, fourth = taps.unbind(kernel)
+    none, count = torch.zeros_like(first.narrow(side, 0, 1)), first.shape[side]
+    even = second + torch.cat([none, fourth.narrow(side, 0, count - 1)], side)
+    odd = third + torch.cat([first.narrow(side, 1, count - 1), none], side)
+    return torch.stack([even, odd], side + 1).flatten(side, side + 1)

@@ -16,17 +16,26 @@ T = TypeVar("T")
 CXX_NAMES = ("c++", "g++", "clang++", "cl")
 
 
-def compiled(work: Callable[..., T], backend: str = "inductor") -> Callable[..., T]:
-    """The function, or the forward pass of the module, to be compiled when first called.
+def compiled(work: Callable[..., T], device: str, backend: str = "inductor") -> Callable[..., T]:
+    """The function, to be compiled when first called.
 
     As a whole or not at all, and for each shape anew: what is left to Python inside a step takes
-    back what compiling gains, and the shapes of a training are few.
+    back what compiling gains, and the shapes of a training are few. On a processor the calls
+    between the kernels are C++ as well.
 
     Args:
         work: What is to be compiled.
+        device: Type of the device where it will run.
         backend: Of `torch.compile`.
     """
-    quick: Callable[..., T] = torch.compile(work, fullgraph=True, dynamic=False, backend=backend)
+    is_cpp = (device, backend) == ("cpu", "inductor")
+    quick: Callable[..., T] = torch.compile(
+        work,
+        fullgraph=True,
+        dynamic=False,
+        backend=backend,
+        options={"cpp_wrapper": True} if is_cpp else None,
+    )
     return quick
 
 

@@ -114,8 +114,8 @@ class TrainingConfig(Config):
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="compiled steps; auto: in runs of two hours or more, if a trial shows that it "
-        "pays",
+        description="compiled steps; auto: in runs of half an hour or more, if a trial shows that "
+        "it pays",
     )
     escape_attempts: int = Field(
         5, ge=0, description="restarts with a gentler start if the first image saturates"

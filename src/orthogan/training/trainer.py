@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +14,9 @@ from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
+from orthogan.adversarial.objectives import at_least_float32
+from orthogan.adversarial.passes import EAGER, compiled_passes
 from orthogan.adversarial.penalties import PENALTIES
-from orthogan.adversarial.steps import EAGER, Objectives, at_least_float32
 from orthogan.data import ImageSet, to_floats
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
@@ -76,7 +77,7 @@ class Trainer:
         self.images_seen = 0
         self.attempt = 0
         self.is_compiled = False
-        self._objectives = EAGER
+        self._passes = EAGER
         self._start()
 
     def _start(self) -> None:
@@ -103,9 +104,6 @@ class Trainer:
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
         self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
-        self._generate: Callable[..., Tensor] = self.generator
-        if self.is_compiled:
-            self.compile()
 
     def _show_first_images(self) -> None:
         """Both players see the first images of the run, for statistics of their tokens."""
@@ -143,7 +141,7 @@ class Trainer:
         draws = rng.normal((batch, config.generator.latent_size), noise)
         latents = rng.placed(draws, self.device)
         with autocast(self.precision, self.device):
-            fake = at_least_float32(self._generate(latents, labels))
+            fake = at_least_float32(self._passes.generate(self.generator, latents, labels))
             judged = discriminator_step(
                 self.discriminator,
                 self.discriminator_optimizer,
@@ -156,7 +154,7 @@ class Trainer:
                 noise,
                 self._update,
                 self._share,
-                self._objectives,
+                self._passes,
             )
             self.discriminator.requires_grad_(False)
             try:
@@ -168,7 +166,7 @@ class Trainer:
                     judged.real,
                     self.loss,
                     self._update,
-                    self._objectives,
+                    self._passes,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -192,8 +190,7 @@ class Trainer:
         The first such step compiles, which takes a minute or two; more if batches grow.
         """
         self.is_compiled = True
-        self._generate = compiled(self.generator)
-        self._objectives = Objectives(compiled(EAGER.discriminator), compiled(EAGER.generator))
+        self._passes = compiled_passes(partial(compiled, device=self.device.type))
 
     def _settle(self) -> None:
         if isinstance(self._update, DeferredUpdate):

@@ -17,16 +17,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
-import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import torch
 from attention_cost import compare
 from provenance import provenance
+from side_by_side import Runs, train_missing
 
 from orthogan import data
 from orthogan.api import resolve
@@ -91,7 +89,7 @@ def train(source: str, model: str, variant: str, images: int, seed: int) -> dict
     }
 
 
-def summarise(runs: dict[str, dict[str, dict[str, float]]]) -> dict[str, Any]:
+def summarise(runs: Runs) -> dict[str, Any]:
     """Middle and extremes, and the ratio to the first variant with its one-sided p."""
     base, *_ = runs
     rows: dict[str, Any] = {}
@@ -130,29 +128,31 @@ def main() -> None:
     known, runs = record.get("speeds", {}), record.get("runs", {})
     if set(known) != set(asked.variants):
         known = speeds(asked)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        todo = {}
-        for seed in range(asked.seeds):
-            for variant in asked.variants:
-                if str(seed) not in runs.setdefault(variant, {}):
-                    images = round(asked.images * known[variant])
-                    job = (asked.data, asked.model, variant, images, seed)
-                    todo[pool.submit(train, *job)] = variant, seed
-        for done in as_completed(todo):
-            variant, seed = todo[done]
-            runs[variant][str(seed)] = done.result()
-            record = {
-                "provenance": provenance(),
-                "data": asked.data,
-                "model": asked.model,
-                "fakes": NUM_FAKES,
-                "speeds": known,
-                "summary": summarise({each: found for each, found in runs.items() if found}),
-                "runs": runs,
-            }
-            asked.out.write_text(json.dumps(record, indent=1) + "\n")
-            print(f"{variant}, seed {seed}: {done.result()['fd']:.4f}", flush=True)
+
+    def save() -> None:
+        record.update(
+            provenance=provenance(),
+            data=asked.data,
+            model=asked.model,
+            fakes=NUM_FAKES,
+            speeds=known,
+            summary=summarise({each: found for each, found in runs.items() if found}),
+            runs=runs,
+        )
+        asked.out.write_text(json.dumps(record, indent=1) + "\n")
+
+    jobs = {
+        (variant, str(seed)): (
+            asked.data,
+            asked.model,
+            variant,
+            round(asked.images * known[variant]),
+            seed,
+        )
+        for seed in range(asked.seeds)
+        for variant in asked.variants
+    }
+    train_missing(train, jobs, runs, save)
     print(json.dumps(record["summary"], indent=1))
 
 

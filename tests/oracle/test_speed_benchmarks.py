@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import penalty
+import precision
 import pytest
 import torch
 from ddpm import DDPM
+from precision import EmulatedBfloat16
 from products import Product, Products
 from time_to_modes import first_time, kl_facts, summarise
 from torch import nn
@@ -51,6 +53,43 @@ def test_convolutions_are_the_products_they_are_computed_by() -> None:
         Product(7, 2, 4, 3, FLOAT),
         Product(1, 2, 4, 3, FLOAT),
     }
+
+
+def test_emulated_bfloat16_is_that_of_the_library(tiny_file, tiny_settings) -> None:
+    settings = tiny_settings("attention-gan", "precision=bfloat16")
+    config = api.resolve(tiny_file, images=640, settings=settings)
+    own, emulated = (Trainer(config, load(tiny_file), torch.device("cpu")) for _ in "ab")
+    expected = own.step(0.0).numbers()
+    with EmulatedBfloat16() as mode:
+        found = emulated.step(0.0).numbers()
+    assert mode.count > 100
+    full = Trainer(
+        api.resolve(tiny_file, images=640, settings=[*settings, "precision=float32"]),
+        load(tiny_file),
+        torch.device("cpu"),
+    )
+    other = full.step(0.0).numbers()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-2, abs=1e-4)
+    # As far from float32 as the library's own.
+    far, near = (
+        sum(abs(one[name] - two[name]) for name in expected)
+        for one, two in ((expected, other), (expected, found))
+    )
+    assert far > 0
+    assert near < far
+
+
+def test_precision_is_compared_seed_by_seed() -> None:
+    runs = {
+        "float32": {"0": {"10": 2.0}, "1": {"10": 3.0}, "2": {"10": 5.0}},
+        "bfloat16": {"1": {"10": 6.0}, "0": {"10": 2.0}},
+    }
+    row = precision.summarise(runs)["10"]
+    assert row["seeds"] == 2
+    assert row["distance in bfloat16 over float32"] == pytest.approx(math.sqrt(2))
+    assert row["interval"][0] < 1 < row["interval"][1]
+    assert precision.summarise({"float32": runs["float32"]}) == {}
 
 
 def test_modes_and_divergence_of_a_reading() -> None:

@@ -3,8 +3,7 @@
     python benchmarks/gpu.py                    # with a CUDA device
     python benchmarks/gpu.py --small            # anywhere, in seconds: shows that the script works
 
-- `throughput`: images a second by batch size and precision, eager and with a compiled generator
-  (the discriminator's exact penalty differentiates twice, which torch.compile refuses), the share
+- `throughput`: images a second by batch size and precision, eager and compiled, the share
   of the time in which the device was at work, and the roofline of the step's own products.
 - `waiting`: steps taken while PyTorch forbids every call that makes the host wait for the device.
 - `gradients`: both players' gradients in float32 against the CPU's.
@@ -86,7 +85,7 @@ def throughput(images: data.ImageSet, device: torch.device, asked: Any) -> list[
     for size in asked.batch_sizes:
         for precision in ("float32", "bfloat16"):
             for compiled in (False, True) if asked.compile else (False,):
-                row = {"batch": size, "precision": precision, "compiled generator": compiled}
+                row = {"batch": size, "precision": precision, "compiled": compiled}
                 rows.append(row | _attempt(lambda r=row: _throughput(images, device, asked, r)))
                 print(json.dumps(rows[-1]), flush=True)
     return rows
@@ -97,15 +96,15 @@ def _throughput(
 ) -> dict[str, Any]:
     settings = (f"batch_size={row['batch']}", f"precision={row['precision']}")
     trainer = make(images, device, *settings)
-    if row["compiled generator"]:
-        trainer.generator.compile()
+    if row["compiled"]:
+        trainer.compile()
     span = step_seconds(trainer, asked.steps)
     found = {
         "ms": 1e3 * span,
         "images_per_second": row["batch"] / span,
         "device busy": busy_share(trainer, asked.steps),
     }
-    if row["compiled generator"]:
+    if row["compiled"]:
         return found
     with Products() as products:
         trainer.step(PROGRESS)
@@ -207,7 +206,7 @@ def table(record: dict[str, Any]) -> str:
     """The record for people."""
     lines = [f"device: {record['device']}"]
     for row in record["throughput"]:
-        kind = "compiled" if row["compiled generator"] else "eager"
+        kind = "compiled" if row["compiled"] else "eager"
         name = f"batch {row['batch']:5} {row['precision']:8} {kind:8}"
         if NOT_MEASURED in row:
             lines.append(f"{name}  {NOT_MEASURED}: {row[NOT_MEASURED][:60]}")

@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 from attention_cost import compare
+from one_thread_each import Runs, train_missing
 from provenance import provenance
-from side_by_side import Runs, train_missing
 
 from orthogan import data
 from orthogan.api import resolve

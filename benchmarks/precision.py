@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from one_thread_each import Runs, train_missing
 from provenance import provenance
-from side_by_side import Runs, train_missing
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
@@ -121,29 +121,31 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS / "precision.json")
     asked = parser.parse_args()
-    runs: Runs = json.loads(asked.out.read_text())["runs"] if asked.out.exists() else {}
-    record: dict[str, Any] = {}
+    marks = sorted(asked.marks)
+    facts = {
+        "data": asked.data,
+        "model": asked.model,
+        "fakes": NUM_FAKES,
+        "marks": marks,
+        "emulated": is_emulated("bfloat16"),
+    }
+    known = json.loads(asked.out.read_text()) if asked.out.exists() else facts
+    if any(known[name] != value for name, value in facts.items()):
+        parser.error(f"{asked.out} holds runs of other settings; choose another --out.")
+    runs: Runs = known.get("runs", {})
 
     def save() -> None:
-        record.update(
-            provenance=provenance(),
-            data=asked.data,
-            model=asked.model,
-            fakes=NUM_FAKES,
-            emulated=is_emulated("bfloat16"),
-            summary=summarise(runs),
-            runs=runs,
-        )
+        found = {"summary": summarise(runs), "runs": runs}
+        record = {"provenance": provenance()} | facts | found
         asked.out.write_text(json.dumps(record, indent=1) + "\n")
 
-    marks = sorted(asked.marks)
     jobs = {
         (precision, str(seed)): (asked.data, asked.model, precision, marks, seed)
         for seed in range(asked.seeds)
         for precision in PRECISIONS
     }
     train_missing(train, jobs, runs, save)
-    print(json.dumps(record.get("summary", {}), indent=1))
+    print(json.dumps(summarise(runs), indent=1))
 
 
 if __name__ == "__main__":

@@ -82,6 +82,16 @@ def step(found: dict[str, Any]) -> Iterator[Row]:
         yield f"step of {found['model']}: {name}", f"{bar['value']:.3g}", "-"
 
 
+def precision(found: dict[str, Any]) -> Iterator[Row]:
+    """What training in bfloat16 changes."""
+    for mark, row in found["summary"].items():
+        low, high = row["interval"]
+        value = f"{row['distance in bfloat16 over float32']:.3f} ({low:.3f} to {high:.3f})"
+        kind = "bfloat16, emulated," if found["emulated"] else "bfloat16"
+        what = f"{found['data']}: distance trained in {kind} / in float32, {int(mark):,} images"
+        yield what, value, str(row["seeds"])
+
+
 def sampling(found: dict[str, Any]) -> Iterator[Row]:
     """Images a second, and the first ones."""
     whole, torch = (found["cold"][part]["median_s"] for part in ("sample", "import torch"))
@@ -133,6 +143,7 @@ def gpu(found: dict[str, Any]) -> Iterator[Row]:
 
 RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_quality": time_to_quality,
+    "time_to_quality-avx2": time_to_quality,
     "one_minute": one_minute,
     "one_minute-avx2": one_minute,
     "ten_seeds": seeds,
@@ -141,6 +152,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
     "time_to_modes-forty-minutes": time_to_modes,
+    "time_to_modes-avx2": time_to_modes,
     "classifier": classifier,
     "classifier-softmax-free": classifier,
     "classifier-stacked": classifier,
@@ -148,6 +160,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "step": step,
     "step-avx512": step,
     "step-stacked-mnist": step,
+    "precision": precision,
     "sampling": sampling,
     "attention_cost": attention_cost,
     "census": census,

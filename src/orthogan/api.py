@@ -146,7 +146,7 @@ def train(
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
         trainer = Trainer(settled, pictures, place, kept_clusters(settled, path))
-        if found := settle_compilation(trainer):
+        if found := settle_compilation(trainer, folder.facts.get("seconds", 0.0)):
             display.note(found)
         return _stopped(folder, *Session(trainer, folder, display, score).train())
 

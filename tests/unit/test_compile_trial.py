@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from orthogan.errors import ConfigError
 from orthogan.training import compile_trial, trainer
+from orthogan.training.compilation import MAX_FORMS, compiled
 from orthogan.training.compile_trial import settle_compilation, trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,6 +69,24 @@ def test_nothing_is_tried_where_it_cannot_pay(make_trainer, tried, settings) -> 
     assert settle_compilation(made) == ""
     assert not made.is_compiled
     assert not tried[1]
+
+
+def test_a_resumed_run_counts_what_is_left(make_trainer, tried) -> None:
+    tried[0].append(1.2)
+    made = make_trainer("budget.images=null", "budget.seconds=3600")
+    assert settle_compilation(made, spent_s=1801.0) == ""
+    assert not tried[1]
+    assert settle_compilation(made, spent_s=1800.0)
+
+
+@pytest.mark.parametrize(("device", "is_cpp"), [("cpu", True), ("cuda", False)])
+def test_calls_between_kernels_are_compiled_on_a_processor(monkeypatch, device, is_cpp) -> None:
+    asked = {}
+    monkeypatch.setattr(torch, "compile", lambda work, **settings: asked.update(settings) or work)
+    compiled(len, device)
+    assert (asked["options"] == {"cpp_wrapper": True}) is is_cpp
+    assert asked["fullgraph"]
+    assert torch._dynamo.config.recompile_limit >= MAX_FORMS
 
 
 @pytest.mark.parametrize("setting", ["penalty.kind=finite-difference", "decorrelation=0.1"])

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
 from orthogan.adversarial import discriminator_step, generator_step, losses
+from orthogan.adversarial.gradients import EAGER, Gradients, compiled_gradients
 from orthogan.adversarial.losses import Loss
 from orthogan.adversarial.objectives import DiscriminatorStep
-from orthogan.adversarial.passes import EAGER, Passes, compiled_passes
 from orthogan.adversarial.penalties import PENALTIES
 from orthogan.errors import DivergedError
 from orthogan.networks import (
@@ -274,30 +274,32 @@ def test_noise_decides_the_finite_difference_step() -> None:
 @pytest.mark.parametrize("labels", [None, torch.tensor([0, 1, 2, 0, 2, 1, 1, 0])])
 @pytest.mark.parametrize("penalty", ["exact", "none"])
 @pytest.mark.parametrize("share", [0.5, 1.0])
-def test_passes_to_be_compiled_find_the_same_gradients(
+def test_functions_to_be_compiled_find_the_same_gradients(
     labels: Tensor | None, penalty: str, share: float
 ) -> None:
     classes = 0 if labels is None else 3
-    with initialisation(0, "passes"):
+    with initialisation(0, "gradients"):
         generator = AttentionGeneratorConfig(size=16, classes=classes).build().double()
         judge = AttentionDiscriminatorConfig(size=16, classes=classes).build().double()
     moved = list(judge.parameters())[:-1]  # the rest is no one's to move
     shown = labels, losses["relativistic"], PENALTIES[penalty], stream(0, "noise"), share
 
-    def found(passes: Passes) -> list[Tensor | None]:
+    def found(gradients: Gradients) -> list[Tensor | None]:
         judge.zero_grad()
         generator.zero_grad()
-        fake = passes.generate(generator, latents().double(), labels)
+        fake = gradients.generate(generator, latents().double(), labels)
         real = pictures("real").double()
-        told = passes.discriminator(judge, moved, 0.7, real, fake.detach(), *shown)
+        told = gradients.discriminator(judge, moved, 0.7, real, fake.detach(), *shown)
         slopes = [weight.grad for weight in judge.parameters()]
         judge.requires_grad_(False)
-        value = passes.generator(judge, fake, labels, told.real.detach(), shown[1])
+        value = gradients.generator(judge, fake, labels, told.real.detach(), shown[1])
+        # Fused optimisers read gradients in the order of the weights.
+        assert all(slope is None or slope.is_contiguous() for slope in slopes)
         judge.requires_grad_(True)
         found = [*told, value, *slopes, *(weight.grad for weight in generator.parameters())]
         return [None if each is None else each.detach().clone() for each in found]
 
-    ours, eager = found(compiled_passes(lambda work: work)), found(EAGER)
+    ours, eager = found(compiled_gradients(lambda work: work)), found(EAGER)
     assert [each is None for each in ours] == [each is None for each in eager]
     for one, other in zip(ours, eager, strict=True):
         if one is not None:

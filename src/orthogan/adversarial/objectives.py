@@ -52,6 +52,11 @@ def discriminator_objective(
     return DiscriminatorStep(loss.discriminator(*logits), squared_gradient.mean(), *logits)
 
 
+def penalised(measured: DiscriminatorStep, gamma: float | Tensor) -> Tensor:
+    r"""What the discriminator minimises: loss $+ \frac\gamma2 (R_1 + R_2)$."""
+    return measured.loss + gamma * measured.penalty
+
+
 def generator_objective(
     discriminator: Discriminate,
     fake: Images,

@@ -38,7 +38,8 @@ def squared_gradient_norm(
         judge: The discriminator; must be twice differentiable.
         images: Where to measure.
     """
-    if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - what autograd.Function asks
+    # The second question is the one that autograd.Function asks.
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():  # noqa: SLF001
         return _by_transform(judge, images)
     images = images.detach().requires_grad_()
     with second_derivatives():
@@ -50,7 +51,7 @@ def squared_gradient_norm(
 
 
 def _by_transform(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The same inside of a function transform, as when compiled."""
+    """The same for a compiler, and inside of a function transform."""
 
     def total(points: Tensor) -> tuple[Tensor, Tensor]:
         logits = judge(points)

@@ -1,4 +1,4 @@
-"""The whole method: one discriminator step and one generator step on the same fakes."""
+"""One discriminator step and one generator step on the same fakes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from orthogan.adversarial.finite import Update, update_now
+from orthogan.adversarial.gradients import EAGER, Gradients
 from orthogan.adversarial.losses import Loss
 from orthogan.adversarial.objectives import Discriminate, DiscriminatorStep
-from orthogan.adversarial.passes import EAGER, Passes
 from orthogan.adversarial.penalties import Penalty
 from orthogan.shapes import Images, Labels, Logits
 
@@ -26,7 +26,7 @@ def discriminator_step(
     noise: np.random.Generator,
     update: Update = update_now,
     share: float = 1.0,
-    passes: Passes = EAGER,
+    gradients: Gradients = EAGER,
 ) -> DiscriminatorStep:
     r"""Minimise loss $+ \frac\gamma2 (R_1 + R_2)$ once.
 
@@ -42,14 +42,14 @@ def discriminator_step(
         noise: Random directions for penalties that need them.
         update: Steps the optimiser unless something is not finite.
         share: Share of the pairs that is penalised, the first ones of the batch, on behalf of all.
-        passes: How gradients are found, perhaps compiled.
+        gradients: How they are found, perhaps compiled.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
     weights = _parameters(optimizer)
-    measured = passes.discriminator(
+    measured = gradients.discriminator(
         discriminator, weights, gamma, real, fake.detach(), labels, loss, penalty, noise, share
     )
     update(measured.loss, optimizer, "discriminator")
@@ -64,7 +64,7 @@ def generator_step(
     real_logits: Logits,
     loss: Loss,
     update: Update = update_now,
-    passes: Passes = EAGER,
+    gradients: Gradients = EAGER,
 ) -> Tensor:
     """Move the fakes to where the updated discriminator judges them real; returns the loss.
 
@@ -76,13 +76,13 @@ def generator_step(
         real_logits: Logits of the real images, from the discriminator step.
         loss: Adversarial loss.
         update: Steps the optimiser unless something is not finite.
-        passes: How gradients are found, perhaps compiled.
+        gradients: How they are found, perhaps compiled.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     optimizer.zero_grad(set_to_none=True)
-    value = passes.generator(discriminator, fake, labels, real_logits, loss)
+    value = gradients.generator(discriminator, fake, labels, real_logits, loss)
     update(value, optimizer, "generator")
     return value.detach()
 

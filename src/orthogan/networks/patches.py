@@ -75,7 +75,7 @@ class ImageHead(nn.Module):
         side = round(tokens.shape[1] ** 0.5)
         grid = tokens.transpose(1, 2).unflatten(2, (side, side))
         features: Tensor = self.coarse(grid)
-        # A row a pixel, as they are laid out: what is kept for the way back is kept once.
+        # A row a pixel, as sequences are laid out: what is kept for the way back is kept once.
         rows = features.permute(0, 2, 3, 1).flatten(0, 2).relu()
         image: Tensor = self.fine(rows.unflatten(0, (-1, 2 * side, 2 * side)))
         return image
@@ -94,14 +94,14 @@ class ToColours(nn.ConvTranspose2d):
     """A transposed convolution to few colours; on a processor, as one matrix product.
 
     Kernel libraries make 16 colours at least and drop those nobody asked for. The product with all
-    taps, laid over each other, is quicker, except for training in bfloat16 (docs/log.md).
+    taps, laid over each other, is quicker in float32 (docs/log.md); in bfloat16 it serves drawing.
     """
 
-    def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
         """Images `B C 2H 2W` from features `B H W C`."""
-        trains_in_less = torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
-        if features.device.type != "cpu" or trains_in_less:
-            return super().forward(features.permute(0, 3, 1, 2), output_size)
+        trains_in_bfloat16 = torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
+        if features.device.type != "cpu" or trains_in_bfloat16:
+            return super().forward(features.permute(0, 3, 1, 2))
         taps = features.flatten(0, 2) @ self.weight.flatten(1)
         grid = taps.unflatten(1, (-1, 4, 4)).unflatten(0, features.shape[:3])
         image = _laid_over(_laid_over(grid, 1, 4), 2, 4).permute(0, 3, 1, 2)

@@ -13,6 +13,8 @@ from orthogan.training.config import TrainingConfig
 
 T = TypeVar("T")
 
+# Shapes and networks in one process, as a comparison has them; PyTorch refuses more.
+MAX_FORMS = 256
 CXX_NAMES = ("c++", "g++", "clang++", "cl")
 
 
@@ -21,13 +23,16 @@ def compiled(work: Callable[..., T], device: str, backend: str = "inductor") -> 
 
     As a whole or not at all, and for each shape anew: what is left to Python inside a step takes
     back what compiling gains, and the shapes of a training are few. On a processor the calls
-    between the kernels are C++ as well.
+    between the kernels are C++ as well. All trainers of a process share what is compiled.
 
     Args:
         work: What is to be compiled.
         device: Type of the device where it will run.
         backend: Of `torch.compile`.
     """
+    from torch._dynamo import config  # late: it takes a second, and few runs compile
+
+    config.recompile_limit = max(config.recompile_limit, MAX_FORMS)
     is_cpp = (device, backend) == ("cpu", "inductor")
     quick: Callable[..., T] = torch.compile(
         work,

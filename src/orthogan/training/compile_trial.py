@@ -11,8 +11,8 @@ from orthogan.errors import ConfigError
 from orthogan.training.compilation import find_compiler, obstacle
 from orthogan.training.trainer import Trainer
 
-# Compiling takes two minutes and has gained a fifth (docs/log.md): in half an hour it gives back
-# more than twice what it takes.
+# Compiling takes two minutes and has gained a fifth in float32 on AVX2 (docs/log.md), elsewhere it
+# was not measured: there half an hour gives back more than twice what it takes.
 MIN_PLANNED_S = 1800.0
 # Rounds in which an eager and a compiled step take turns; and the least gain that beats chance.
 ROUNDS = 12
@@ -21,14 +21,15 @@ MIN_GAIN = 1.03
 TROUBLES = (RuntimeError, OSError, ImportError, subprocess.SubprocessError)
 
 
-def settle_compilation(trainer: Trainer) -> str:
+def settle_compilation(trainer: Trainer, spent_s: float = 0.0) -> str:
     """Lets a trainer compile its steps if its configuration says so, or says auto and it pays.
 
-    With `compile=auto` nothing is tried in runs shorter than half an hour, nor in those of a number
-    of images, which repeat bit for bit: a trial decides by the clock.
+    With `compile=auto` nothing is tried with less than half an hour to train, nor in runs of a
+    number of images, which repeat bit for bit: a trial decides by the clock.
 
     Args:
         trainer: Fresh; its own state is not touched by the trial.
+        spent_s: What an earlier sitting has used of the budget.
 
     Returns:
         What was decided and why, a sentence; empty where nothing was to be decided.
@@ -39,7 +40,7 @@ def settle_compilation(trainer: Trainer) -> str:
     config, hindrance = trainer.config, obstacle(trainer.config)
     if config.compile == "on" and hindrance:
         raise ConfigError(f"compile=on is impossible here: {hindrance}; set compile=off.")
-    planned_s = config.budget.seconds or 0.0
+    planned_s = (config.budget.seconds or 0.0) - spent_s
     if config.compile == "off" or (
         config.compile == "auto" and (hindrance or planned_s < MIN_PLANNED_S)
     ):

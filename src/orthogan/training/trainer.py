@@ -14,8 +14,8 @@ from orthogan import rng
 from orthogan.adversarial import discriminator_step, generator_step, losses
 from orthogan.adversarial.decorrelation import decorrelated
 from orthogan.adversarial.finite import DeferredUpdate, Update, update_now
+from orthogan.adversarial.gradients import EAGER, compiled_gradients
 from orthogan.adversarial.objectives import at_least_float32
-from orthogan.adversarial.passes import EAGER, compiled_passes
 from orthogan.adversarial.penalties import PENALTIES
 from orthogan.data import ImageSet, to_floats
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
@@ -77,7 +77,7 @@ class Trainer:
         self.images_seen = 0
         self.attempt = 0
         self.is_compiled = False
-        self._passes = EAGER
+        self._gradients = EAGER
         self._start()
 
     def _start(self) -> None:
@@ -141,7 +141,7 @@ class Trainer:
         draws = rng.normal((batch, config.generator.latent_size), noise)
         latents = rng.placed(draws, self.device)
         with autocast(self.precision, self.device):
-            fake = at_least_float32(self._passes.generate(self.generator, latents, labels))
+            fake = at_least_float32(self._gradients.generate(self.generator, latents, labels))
             judged = discriminator_step(
                 self.discriminator,
                 self.discriminator_optimizer,
@@ -154,7 +154,7 @@ class Trainer:
                 noise,
                 self._update,
                 self._share,
-                self._passes,
+                self._gradients,
             )
             self.discriminator.requires_grad_(False)
             try:
@@ -166,7 +166,7 @@ class Trainer:
                     judged.real,
                     self.loss,
                     self._update,
-                    self._passes,
+                    self._gradients,
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -190,7 +190,7 @@ class Trainer:
         The first such step compiles, which takes a minute or two; more if batches grow.
         """
         self.is_compiled = True
-        self._passes = compiled_passes(partial(compiled, device=self.device.type))
+        self._gradients = compiled_gradients(partial(compiled, device=self.device.type))
 
     def _settle(self) -> None:
         if isinstance(self._update, DeferredUpdate):

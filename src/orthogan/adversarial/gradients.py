@@ -1,4 +1,4 @@
-"""The passes of a step, forward and back: they leave gradients at the weights of the players."""
+"""How the gradients of both players are found: as the step is written, or to be compiled."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from orthogan.adversarial.objectives import (
     DiscriminatorStep,
     discriminator_objective,
     generator_objective,
+    penalised,
 )
 from orthogan.adversarial.penalties import Penalty
 from orthogan.shapes import Images, Labels, Latents, Logits
 
-Pass: TypeAlias = Callable[..., Any]
+Work: TypeAlias = Callable[..., Any]
 Weights: TypeAlias = dict[str, Tensor]
 
 
-class Passes(NamedTuple):
-    """What a step is made of; the arguments are those of the functions below."""
+class Gradients(NamedTuple):
+    """The fakes of a step, and what leaves gradients at the weights of each player.
+
+    The arguments are those of the functions below.
+    """
 
     generate: Callable[..., Images]
     discriminator: Callable[..., DiscriminatorStep]
@@ -37,7 +41,7 @@ def generate(generator: Callable[..., Images], latents: Latents, labels: Labels 
     return generator(latents, labels)
 
 
-def discriminator_pass(
+def discriminator_gradients(
     discriminator: Discriminate,
     weights: Sequence[Tensor],
     gamma: float,
@@ -54,11 +58,11 @@ def discriminator_pass(
         discriminator, real, fake, labels, loss, penalty, noise, share
     )
     # Of the weights alone: the images, leaves of the penalty, need no gradient of their own.
-    (measured.loss + gamma * measured.penalty).backward(inputs=list(weights))
+    penalised(measured, gamma).backward(inputs=list(weights))
     return measured
 
 
-def generator_pass(
+def generator_gradients(
     discriminator: Discriminate,
     fake: Images,
     labels: Labels | None,
@@ -71,15 +75,16 @@ def generator_pass(
     return value
 
 
-EAGER = Passes(generate, discriminator_pass, generator_pass)
+EAGER = Gradients(generate, discriminator_gradients, generator_gradients)
 
 
-def compiled_passes(compiled: Callable[[Pass], Pass]) -> Passes:
-    """The same for players that are modules, each pass forward and back as one function.
+def compiled_gradients(compiled: Callable[[Work], Work]) -> Gradients:
+    """The same for players that are modules, by pure functions that a compiler takes whole.
 
-    A compiler that is given the way forward alone plans by itself what to keep for the way back of
-    the penalty, and the step becomes slower than uncompiled; from weights to gradients it is
-    quicker (docs/log.md).
+    The gradients by the weights of the discriminator are one function, so are those of the
+    generator by the fakes. A compiler that is given the way forward alone plans by itself what to
+    keep for the way back, and the step becomes slower than uncompiled (docs/log.md). The generator
+    has two ways all the same: its fakes serve both players.
 
     Args:
         compiled: Makes a function quicker.
@@ -96,12 +101,12 @@ def compiled_passes(compiled: Callable[[Pass], Pass]) -> Passes:
         *shown: Any,
     ) -> DiscriminatorStep:
         moved = _named(discriminator, weights)
-        scale = real.new_full((), gamma, dtype=torch.float64)  # a number would be compiled in
+        gamma_tensor = weights[0].new_full((), gamma)  # a number would be compiled in
         gradients: Weights
         measured: DiscriminatorStep
-        gradients, measured = slopes(discriminator, _detached(moved), scale, real, *shown)
-        for name, weight in moved.items():
-            weight.grad = gradients[name]
+        gradients, measured = slopes(discriminator, _detached(moved), gamma_tensor, real, *shown)
+        for name, parameter in moved.items():
+            parameter.grad = gradients[name]
         return measured
 
     def of_generator(discriminator: nn.Module, fake: Images, *shown: Any) -> Tensor:
@@ -112,7 +117,7 @@ def compiled_passes(compiled: Callable[[Pass], Pass]) -> Passes:
         fake.backward(slope)
         return value
 
-    return Passes(images_of, of_discriminator, of_generator)
+    return Gradients(images_of, of_discriminator, of_generator)
 
 
 def _images_of(generator: nn.Module, latents: Latents, labels: Labels | None) -> Images:
@@ -128,7 +133,7 @@ def _slopes(
 
     def total(weights: Weights) -> tuple[Tensor, DiscriminatorStep]:
         measured = discriminator_objective(_with(discriminator, weights), *shown)
-        return measured.loss + gamma * measured.penalty, measured
+        return penalised(measured, gamma), measured
 
     gradients, measured = torch.func.grad(total, has_aux=True)(weights)
     # Laid out as the weights, which fused optimisers rely on.
@@ -149,11 +154,11 @@ def _slope_at_fakes(
 
 def _with(network: nn.Module, weights: Weights) -> Callable[..., Tensor]:
     """The network with these weights, kernels laid out as what they see."""
-    placed = {name: _laid_out(weight) for name, weight in weights.items()}
+    placed = {name: _channels_last(weight) for name, weight in weights.items()}
     return lambda *shown: functional_call(network, placed, shown)
 
 
-def _laid_out(weight: Tensor) -> Tensor:
+def _channels_last(weight: Tensor) -> Tensor:
     """Kernels channels last in float32 on a processor, as `FromColours` lays out its features."""
     is_kernel = weight.dim() == 4 and weight.device.type == "cpu"
     if not is_kernel or torch.is_autocast_enabled("cpu"):

@@ -143,7 +143,6 @@ def gpu(found: dict[str, Any]) -> Iterator[Row]:
 
 RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_quality": time_to_quality,
-    "time_to_quality-avx2": time_to_quality,
     "one_minute": one_minute,
     "one_minute-avx2": one_minute,
     "ten_seeds": seeds,
@@ -152,7 +151,6 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
     "time_to_modes-forty-minutes": time_to_modes,
-    "time_to_modes-avx2": time_to_modes,
     "classifier": classifier,
     "classifier-softmax-free": classifier,
     "classifier-stacked": classifier,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from orthogan.adversarial.losses import Loss
 from orthogan.adversarial.objectives import (
     Discriminate,
     DiscriminatorStep,
@@ -18,8 +16,7 @@ from orthogan.adversarial.objectives import (
     generator_objective,
     penalised,
 )
-from orthogan.adversarial.penalties import Penalty
-from orthogan.shapes import Images, Labels, Latents, Logits
+from orthogan.shapes import Images, Labels, Latents
 
 Work: TypeAlias = Callable[..., Any]
 Weights: TypeAlias = dict[str, Tensor]
@@ -28,7 +25,8 @@ Weights: TypeAlias = dict[str, Tensor]
 class Gradients(NamedTuple):
     """The fakes of a step, and what leaves gradients at the weights of each player.
 
-    The arguments are those of the functions below.
+    The arguments are those of the functions below; `shown` are the further arguments of the
+    objectives.
     """
 
     generate: Callable[..., Images]
@@ -42,35 +40,18 @@ def generate(generator: Callable[..., Images], latents: Latents, labels: Labels 
 
 
 def discriminator_gradients(
-    discriminator: Discriminate,
-    weights: Sequence[Tensor],
-    gamma: float,
-    real: Images,
-    fake: Images,
-    labels: Labels | None,
-    loss: Loss,
-    penalty: Penalty,
-    noise: np.random.Generator,
-    share: float,
+    discriminator: Discriminate, weights: Sequence[Tensor], gamma: float, *shown: Any
 ) -> DiscriminatorStep:
-    """Gradients of the discriminator at its weights; the fakes need none."""
-    measured = discriminator_objective(
-        discriminator, real, fake, labels, loss, penalty, noise, share
-    )
+    """Gradients of the discriminator at its weights."""
+    measured = discriminator_objective(discriminator, *shown)
     # Of the weights alone: the images, leaves of the penalty, need no gradient of their own.
     penalised(measured, gamma).backward(inputs=list(weights))
     return measured
 
 
-def generator_gradients(
-    discriminator: Discriminate,
-    fake: Images,
-    labels: Labels | None,
-    real_logits: Logits,
-    loss: Loss,
-) -> Tensor:
-    """Gradients of the generator behind the fakes."""
-    value = generator_objective(discriminator, fake, labels, real_logits, loss)
+def generator_gradients(discriminator: Discriminate, fake: Images, *shown: Any) -> Tensor:
+    """Gradients of the generator at its weights, behind the fakes."""
+    value = generator_objective(discriminator, fake, *shown)
     value.backward()
     return value
 
@@ -94,17 +75,13 @@ def compiled_gradients(compiled: Callable[[Work], Work]) -> Gradients:
     )
 
     def of_discriminator(
-        discriminator: nn.Module,
-        weights: Sequence[Tensor],
-        gamma: float,
-        real: Images,
-        *shown: Any,
+        discriminator: nn.Module, weights: Sequence[Tensor], gamma: float, *shown: Any
     ) -> DiscriminatorStep:
         moved = _named(discriminator, weights)
         gamma_tensor = weights[0].new_full((), gamma)  # a number would be compiled in
         gradients: Weights
         measured: DiscriminatorStep
-        gradients, measured = slopes(discriminator, _detached(moved), gamma_tensor, real, *shown)
+        gradients, measured = slopes(discriminator, _detached(moved), gamma_tensor, *shown)
         for name, parameter in moved.items():
             parameter.grad = gradients[name]
         return measured

@@ -148,6 +148,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "ten_seeds": seeds,
     "five_minutes": seeds,
     "half_hour": seeds,
+    "half_hour-avx2": seeds,
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
     "time_to_modes-forty-minutes": time_to_modes,

@@ -143,6 +143,7 @@ def gpu(found: dict[str, Any]) -> Iterator[Row]:
 
 RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_quality": time_to_quality,
+    "time_to_quality-avx2": time_to_quality,
     "one_minute": one_minute,
     "one_minute-avx2": one_minute,
     "ten_seeds": seeds,

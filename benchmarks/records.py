@@ -153,6 +153,7 @@ RECORDS: dict[str, Callable[[dict[str, Any]], Iterator[Row]]] = {
     "time_to_modes": time_to_modes,
     "time_to_modes-five-seeds": time_to_modes,
     "time_to_modes-forty-minutes": time_to_modes,
+    "time_to_modes-avx2": time_to_modes,
     "classifier": classifier,
     "classifier-softmax-free": classifier,
     "classifier-stacked": classifier,

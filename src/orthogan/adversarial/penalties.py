@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from orthogan.attention import second_derivatives
+from orthogan.attention.fused import is_transformed
 from orthogan.registry import Registry
 from orthogan.rng import normal, placed
 from orthogan.shapes import Images, Logits
@@ -38,8 +39,7 @@ def squared_gradient_norm(
         judge: The discriminator; must be twice differentiable.
         images: Where to measure.
     """
-    # The second question is the one that autograd.Function asks.
-    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():  # noqa: SLF001
+    if is_transformed():
         return _by_transform(judge, images)
     images = images.detach().requires_grad_()
     with second_derivatives():

@@ -71,15 +71,16 @@ def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """
     if key.shape[-2] < FUSED_FROM or key.shape[-1] != value.shape[-1] or _EXPECTED.get():
         return False
-    return not _is_transformed(query, key, value)
+    return not is_transformed(query, key, value)
 
 
 def is_only_read(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """Whether nothing will be derived from what is made of these tensors."""
-    return not torch.is_grad_enabled() and not _is_transformed(query, key, value)
+    return not torch.is_grad_enabled() and not is_transformed(query, key, value)
 
 
-def _is_transformed(*parts: Tensor) -> bool:
+def is_transformed(*parts: Tensor) -> bool:
+    """Whether a compiler or a function transform looks on, or a part carries a derivative."""
     return (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()  # noqa: SLF001 - what autograd.Function asks

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from orthogan.evaluation.features import check_finite, check_same_width
-from orthogan.evaluation.neighbours import Bounds, check_enough, squared_radii
+from orthogan.evaluation.neighbours import (
+    MANY,
+    Distances,
+    check_enough,
+    row_blocks,
+    squared_radii,
+)
 from orthogan.geometry.tables import binary_scale
 
 NUM_NEIGHBOURS = 5  # as in Naeem et al. 2020
@@ -56,29 +62,38 @@ def overlap(fake: Tensor, real: Tensor, k: int = NUM_NEIGHBOURS) -> Overlap:
     num_balls = torch.zeros(len(fake))
     recalled = torch.zeros(len(real), dtype=torch.bool)
     covered = torch.zeros(len(real), dtype=torch.bool)
-    bounds = Bounds(fake, real)
-    # A bound lies below 0 where the distance may be 0, but nothing lies in a ball of radius 0.
-    real_limits, fake_limits = (
-        radii.masked_fill(radii == 0, -torch.inf) for radii in (real_radii, fake_radii)
-    )
-    for rows, low in bounds.blocks():
-        near = (low < real_limits).logical_or_(low < fake_limits[rows, None])
-        row, j = near.nonzero(as_tuple=True)
-        i = rows.start + row
-        inside, holds = _decide(bounds, low[row, j], (i, j), (real_radii[j], fake_radii[i]))
-        num_balls[rows] = torch.bincount(row[inside], minlength=len(low)).float()
+    distances = Distances(fake, real)
+    for rows in row_blocks(len(fake)):
+        row, j, inside, holds = _members(distances, rows, real_radii, fake_radii)
+        num_balls[rows] = torch.bincount(row[inside], minlength=rows.stop - rows.start).float()
         covered[j[inside]] = True
         recalled[j[holds]] = True
     return Overlap(num_balls > 0, recalled, num_balls / k, covered)
 
 
-def _decide(
-    bounds: Bounds, low: Tensor, pairs: tuple[Tensor, Tensor], radii: tuple[Tensor, Tensor]
-) -> list[Tensor]:
-    """Whether each pair is nearer than each of two squared radii, from lower bounds."""
-    distances = low + bounds.widths(*pairs)
-    doubtful = torch.zeros_like(low, dtype=torch.bool)
-    for radius in radii:
-        doubtful |= (low < radius) & (distances >= radius)
-    distances[doubtful] = bounds.exact(*(index[doubtful] for index in pairs))
-    return [distances < radius for radius in radii]
+def _members(
+    distances: Distances, rows: slice, real_radii: Tensor, fake_radii: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pairs of a block, and whether the real and the fake ball of each holds the other one."""
+    for bounds in distances.bounds():
+        low = bounds.block(rows)
+        near = low < _at_least(real_radii, low.dtype)
+        near |= low < _at_least(fake_radii[rows, None], low.dtype)
+        row, j = near.nonzero(as_tuple=True)
+        i = rows.start + row
+        radii = real_radii[j], fake_radii[i]
+        least = low[row, j].double()
+        most = least + bounds.widths(i, j)
+        doubtful = torch.zeros_like(row, dtype=torch.bool)
+        for radius in radii:
+            doubtful |= (least < radius) & (most >= radius) & (radius > 0)
+        if bounds.is_close or int(doubtful.sum()) <= MANY * low.numel():
+            break
+    most[doubtful] = distances.exact(i[doubtful], j[doubtful])
+    return row, j, most < radii[0], most < radii[1]
+
+
+def _at_least(radii: Tensor, dtype: torch.dtype) -> Tensor:
+    """The radii rounded up; a ball of radius 0 holds nothing, so bounds below 0 are no matter."""
+    high = radii.to(dtype)
+    return high.nextafter(torch.full_like(high, torch.inf)).masked_fill(radii == 0, -torch.inf)

@@ -100,6 +100,17 @@ def test_the_vocabulary_knows_nothing_of_the_held_out_text() -> None:
     assert "8 tokens to learn from" in lesson.notes[-1]
 
 
+def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
+    def mark(text: str, kind: str = "words") -> str:
+        config = TextConfig(tokeniser=kind, min_count=1, held_out=0.5)
+        corpus = Corpus(name="x", text=text * 4)
+        return lesson_of(corpus, config, 2).fingerprint.removeprefix(corpus.fingerprint())
+
+    assert mark("the caf\u00e9 \u20ac, ") == ""
+    assert mark("the cafe\u0301, ") == "-rule-2"
+    assert mark("the cafe\u0301, ", "characters") == ""
+
+
 def test_rare_words_are_unknown_and_said() -> None:
     text = "the cat and the dog and the cat and a bird. " * 3 + "the end of it"
     lesson = lesson_of(Corpus(name="x", text=text), TextConfig(tokeniser="words"), context=4)

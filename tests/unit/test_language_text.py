@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,52 @@ def test_a_file_and_a_folder(tmp_path: Path) -> None:
     assert (
         folder.fingerprint() != file.fingerprint() == read_corpus(tmp_path / "b.txt").fingerprint()
     )
+
+
+def test_a_folder_holds_more_than_texts(tmp_path: Path) -> None:
+    (tmp_path / "A.TXT").write_text("one two")
+    (tmp_path / "b.txt").write_text("three")
+    (tmp_path / "._b.txt").write_bytes(b"\x00\x05\x16\x07\x00\xff")
+    (tmp_path / "sub.txt").mkdir()
+    (tmp_path / "sub.txt" / "c.Txt").write_text("four")
+    corpus = read_corpus(tmp_path)
+    assert corpus.text == "one two\nthree\nfour"
+    assert corpus.notes == (
+        f"3 .txt files of {tmp_path}.",
+        "Left out: ._b.txt (metadata of macOS), sub.txt (a folder).",
+    )
+
+
+def test_a_folder_without_texts_says_what_it_left_out(tmp_path: Path) -> None:
+    for n in range(7):
+        (tmp_path / f"._{n}.txt").write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"no \.txt files\. Left out: \._0\.txt .* and 2 more\."):
+        read_corpus(tmp_path)
+
+
+def test_a_damaged_file_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(DataError, match=r"deep/b\.txt: is not a text in UTF-8 \(byte 3\)"):
+        read_corpus(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "a.txt").write_text("fine")
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="shut: cannot be read: Permission denied"):
+        read_corpus(tmp_path)
 
 
 def test_a_named_corpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from orthogan.errors import BundleError, ConfigError, DataError
+from orthogan.errors import BundleError, ConfigError, DataError, OrthoganError
 from orthogan.language.word_rules import FIRST_RULE, NEWEST_RULE, WORD_RULES
 from orthogan.registry import Registry
 
@@ -186,17 +186,22 @@ class Tokeniser:
         return {entry: token for token, entry in enumerate(self.entries)}
 
 
-def check_text(text: str) -> None:
+def check_text(text: str, what: str = "a text", error: type[OrthoganError] = DataError) -> None:
     """Nothing, if a text can be written as Unicode.
 
+    Args:
+        text: What somebody gave.
+        what: What it is, for the message.
+        error: What is raised.
+
     Raises:
-        DataError: it holds half of a surrogate pair.
+        OrthoganError: of the kind `error`: it holds half of a surrogate pair.
     """
     half = _HALF_PAIR.search(text)
     if half is not None:
-        raise DataError(
-            f"A text is Unicode, got half of a surrogate pair, {half[0]!a}, at character "
-            f"{half.start() + 1:,}; give it in UTF-8."
+        raise error(
+            f"Character {half.start() + 1:,} of {what} is half of a surrogate pair, {half[0]!a}, "
+            "which is no Unicode text; give it in UTF-8."
         )
 
 

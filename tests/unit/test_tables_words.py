@@ -187,6 +187,9 @@ def test_words_with_spaces_in_a_binary_file(tmp_path: Path, words: list[str], en
         tables = read_tables(write(tmp_path, packed(words, vectors, end)))
         assert tables.labels == tuple(words)
         np.testing.assert_array_equal(tables.tokens.numpy(), vectors.astype(np.float32))
+        spaced = [word for word in words if " " in word]
+        assert f"{len(spaced)} word" in tables.notes[0]
+        assert f"the first {spaced[0]!a}:" in tables.notes[0]
 
 
 def test_spaces_that_cannot_be_told_from_numbers_are_refused_or_read_rightly(

@@ -16,6 +16,7 @@ from orthogan.tables.questions import Analogy, Judged, read_analogies, read_simi
 FEW = "; fewer than 10 say nothing."
 WORDS = (*sorted(ENGLISH), *(f"w{i}" for i in range(15)))
 TABLE = Tables(normal((20, 4), stream(0, "words")), labels=WORDS)
+TABLE.tokens[9, 0] = 0
 
 
 @pytest.fixture
@@ -148,6 +149,7 @@ def test_a_zero_vector_is_left_out_and_named(row: int) -> None:
     parts = (TABLE.tokens[:row], torch.zeros(1, 4), TABLE.tokens[row:])
     labels = (*WORDS[:row], "void\x1b", *WORDS[row:])
     with_zero = Tables(torch.cat(parts), labels=labels)
+    assert (with_zero.tokens == 0).any(1).sum() == 2  # one row only begins with a zero
     judged = [Judged((f"w{i}", f"w{i + 1}"), float(i % 5)) for i in range(12)]
     asked = Tests(analogies_of({"family": 12}).analogies, {"judged": judged})
     codes = {"plain": None, "coded": normal((3, 4), stream(0, "codes"))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BufferedIOBase
 
 import numpy as np
@@ -67,4 +68,5 @@ def read_word2vec_binary(
             f"begin with bytes of numbers: the width {width} in the header is wrong, or the file "
             "is damaged."
         )
-    return rows.tables()
+    tables = rows.tables()
+    return replace(tables, notes=(*source.notes(), *tables.notes))

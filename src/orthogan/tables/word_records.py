@@ -44,6 +44,7 @@ class WordRecords:
         self._buffer = b""
         self._start = 0
         self.has_line_feeds: bool | None = None  # after each vector; unknown before the first
+        self._spaced: list[bytes] = []
 
     def next(self, number: int) -> tuple[bytes, bytes]:
         """The next word and the bytes of its vector.
@@ -62,6 +63,8 @@ class WordRecords:
         begin = self._start + length + 1
         end = begin + self._vector_bytes
         word, vector = self._buffer[self._start : begin - 1], self._buffer[begin:end]
+        if b" " in word:
+            self._spaced.append(word)
         self._start = end
         if self.has_line_feeds is None and self._holds(1):
             self.has_line_feeds = self._buffer[self._start] == LINE_FEED
@@ -71,6 +74,15 @@ class WordRecords:
         """Whether anything but line feeds follows."""
         self._skip_line_feeds()
         return self._holds(1)
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence on words with spaces, if there were any."""
+        if not self._spaced:
+            return ()
+        first = ascii(self._spaced[0].decode("utf-8", "replace"))
+        holds = "word holds" if len(self._spaced) == 1 else "words hold"
+        named = f"{len(self._spaced):,} {holds} spaces, the first {first}"
+        return (f"{named}: their ends are where the bytes that follow leave one reading.",)
 
     def _likeliest(self, first: int, number: int) -> int:
         """The length of a word whose first space does not seem to be its end."""

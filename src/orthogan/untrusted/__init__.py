@@ -1,0 +1,23 @@
+"""Files from anywhere: NumPy arrays and zip archives, whatever their headers claim."""
+
+from orthogan.untrusted.arrays import (
+    MAGIC,
+    ArrayArchive,
+    map_array,
+    open_arrays,
+    read_array,
+    text_of,
+)
+from orthogan.untrusted.zips import MEMBER_ERRORS, open_zip, read_member
+
+__all__ = [
+    "MAGIC",
+    "MEMBER_ERRORS",
+    "ArrayArchive",
+    "map_array",
+    "open_arrays",
+    "open_zip",
+    "read_array",
+    "read_member",
+    "text_of",
+]

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from orthogan.data.catalogue import Wanted
-from orthogan.data.collection import Entry, gather, image_set
+from orthogan.data.collection import gather, image_set
+from orthogan.data.entries import Entry
 from orthogan.data.image_set import ImageSet
 from orthogan.errors import DataError, MissingExtraError
 

@@ -57,8 +57,11 @@ def named_classes(labels: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
     >>> named_classes(["10", "2", "10"])
     (tensor([1, 0, 1]), ('2', '10'))
     """
-    names = in_order(set(labels))
-    index = {label: number for number, label in enumerate(names)}
+    # Half of a surrogate pair, as in names of files that are no UTF-8, could not be written down.
+    plain = {name: name.encode("utf-8", "backslashreplace").decode() for name in set(labels)}
+    names = in_order(set(plain.values()))
+    place = {name: number for number, name in enumerate(names)}
+    index = {label: place[name] for label, name in plain.items()}
     return torch.tensor([index[label] for label in labels], dtype=torch.int64), names
 
 

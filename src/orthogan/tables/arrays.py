@@ -16,9 +16,8 @@ from orthogan.errors import DataError, ShapeError, UnknownNameError
 from orthogan.tables.labels import read_words
 from orthogan.tables.result import Tables, check_table
 from orthogan.tables.wanted import Wanted
-from orthogan.untrusted import ArrayArchive, map_array, open_arrays, text_of
+from orthogan.untrusted import MAX_TABLE_BYTES, ArrayArchive, map_array, open_arrays, text_of
 
-MAX_BYTES = 64 * 2**30  # of one array; a larger promise is a mistake before it is a table
 TOKEN_KEYS = ("tokens", "embedding", "embeddings", "vectors", "E", "X", "arr_0")
 POSITION_KEYS = ("positions", "position", "position_embeddings", "P")
 LABEL_KEYS = ("labels", "words", "vocab", "vocabulary")
@@ -51,7 +50,7 @@ def read_npy(path: Path, wanted: Wanted) -> Tables:
         DataError: damaged, or not as many words as rows.
     """
     wanted.only_limit(str(path))
-    array = map_array(path, MAX_BYTES)
+    array = map_array(path)
     beside = word_list(path)
     if beside is not None:
         words = read_words(beside)
@@ -107,7 +106,7 @@ def _from_members(arrays: ArrayArchive, wanted: Wanted) -> Tables:
     path, members = arrays.path, arrays.names
 
     def read(key: str) -> NDArray[Any]:
-        return arrays.read(key, MAX_BYTES)
+        return arrays.read(key, MAX_TABLE_BYTES)
 
     key = _key(members, wanted.embedding, TOKEN_KEYS, path)
     if key is None:

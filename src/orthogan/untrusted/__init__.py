@@ -2,6 +2,7 @@
 
 from orthogan.untrusted.arrays import (
     MAGIC,
+    MAX_TABLE_BYTES,
     ArrayArchive,
     map_array,
     open_arrays,
@@ -12,6 +13,7 @@ from orthogan.untrusted.zips import MEMBER_ERRORS, open_zip, read_member
 
 __all__ = [
     "MAGIC",
+    "MAX_TABLE_BYTES",
     "MEMBER_ERRORS",
     "ArrayArchive",
     "map_array",

@@ -25,6 +25,7 @@ from orthogan.untrusted.zips import damage_told, open_member, open_zip, read_up_
 
 MAGIC = b"\x93NUMPY"
 KIND = "an .npz file"
+MAX_TABLE_BYTES = 64 * 2**30  # a larger promise is a mistake before it is a table
 MAX_AXES = 32  # of an array, for every version of NumPy
 MAX_HEADER_BYTES = 2**16  # NumPy itself refuses to parse more than 10,000
 # What NumPy raises on damaged headers, as seen by fuzzing: it evaluates them as Python literals.
@@ -72,7 +73,7 @@ def read_array(path: Path, max_bytes: int) -> NDArray[Any]:
     return _array(header, body)
 
 
-def map_array(path: Path, max_bytes: int) -> NDArray[Any]:
+def map_array(path: Path, max_bytes: int = MAX_TABLE_BYTES) -> NDArray[Any]:
     """The array in a `.npy` file, mapped: only the rows that are used are read.
 
     Raises:
@@ -131,7 +132,8 @@ def _read_header(stream: BufferedIOBase, name: str, max_bytes: int) -> ArrayHead
     try:
         header = _parse(stream)
     except _HEADER_ERRORS as error:
-        lines = str(error).splitlines()
+        # A TokenError holds its place besides.
+        lines = str(error.args[0] if error.args else "").splitlines()
         why = lines[0] if lines else type(error).__name__
         raise DataError(f"{name}: not a NumPy array, or a damaged one ({why}).") from None
     if header.dtype.hasobject:

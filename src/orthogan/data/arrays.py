@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ IMAGE_KEYS = ("x_{}", "{}_images", "images", "x", "X", "data", "arr_0")
 LABEL_KEYS = ("y_{}", "{}_labels", "labels", "y")
 CHUNK = 4096  # images converted at a time, so that no second copy of the set exists in floats
 ROUNDING = 1e-3  # how far outside of its range a float may stray by rounding
+
+
+class _Key(NamedTuple):
+    """The name of an array, and the part of the data set that it says it belongs to."""
+
+    name: str
+    part: str | None = None
 
 
 @READERS.register("npy")
@@ -45,23 +52,23 @@ def load_npz(path: Path, wanted: Wanted) -> ImageSet:
         DataError: damaged, none of these names, or the test split of a file without one.
     """
     with open_arrays(path) as arrays:
-        key = _image_key(arrays, wanted)
-        array = arrays.read(key, MAX_BYTES)
-        part = _part_of(key)
-        label_key = _find(LABEL_KEYS, arrays.names, [part] if part else SPLIT_NAMES[wanted.split])
-        values = None if label_key is None else arrays.read(label_key, MAX_BYTES)
-    pixels, notes = to_bytes(channels_last(array, f"{path}[{key}]"), f"{path}[{key}]")
+        found = _image_key(arrays, wanted)
+        array, key = arrays.read(found.name, MAX_BYTES), f"{path}[{found.name}]"
+        parts = [found.part] if found.part else SPLIT_NAMES[wanted.split]
+        label_key = _find(LABEL_KEYS, arrays.names, parts)
+        values = None if label_key is None else arrays.read(label_key.name, MAX_BYTES)
+    pixels, notes = to_bytes(channels_last(array, key), key)
     images, more = assemble(pixels, wanted)
     notes += more
-    if values is None:
+    if label_key is None or values is None:
         return ImageSet(images, name=path.name, notes=tuple(notes), split=wanted.split)
-    labels, names = classes(values, len(images), f"{path}[{label_key}]")
+    labels, names = classes(values, len(images), f"{path}[{label_key.name}]")
     return ImageSet(images, labels, names, path.name, tuple(notes), wanted.split)
 
 
-def _image_key(arrays: ArrayArchive, wanted: Wanted) -> str:
-    key = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[wanted.split])
-    if key is None:
+def _image_key(arrays: ArrayArchive, wanted: Wanted) -> _Key:
+    found = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[wanted.split])
+    if found is None:
         if _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES["train"]):
             wanted.only_split(str(arrays.path))
         accepted = ", ".join(k.format(wanted.split) for k in IMAGE_KEYS)
@@ -69,9 +76,9 @@ def _image_key(arrays: ArrayArchive, wanted: Wanted) -> str:
             f"{arrays.path}: no array is named like images ({accepted}); "
             f"it holds: {', '.join(arrays.names) or 'nothing'}."
         )
-    if _part_of(key) is None:
+    if found.part is None:
         wanted.only_split(str(arrays.path))
-    return key
+    return found
 
 
 def channels_last(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -128,15 +135,9 @@ def to_bytes(array: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], list[st
     return out, [f"Values {origin} were mapped to bytes 0 to 255."]
 
 
-def _find(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> str | None:
+def _find(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> _Key | None:
     """The first accepted name that is there, the names of a part before those without."""
     present, keys = set(names), list(keys)
-    of_parts = [key.format(part) for part in parts for key in keys if "{}" in key]
-    candidates = [*of_parts, *(key for key in keys if "{}" not in key)]
-    return next((name for name in candidates if name in present), None)
-
-
-def _part_of(key: str) -> str | None:
-    """The part of the data set that an array belongs to by its name."""
-    parts = [part for part in (*SPLIT_NAMES["test"], *SPLIT_NAMES["train"]) if part in key]
-    return parts[0] if parts else None
+    of_parts = [_Key(key.format(part), part) for part in parts for key in keys if "{}" in key]
+    candidates = [*of_parts, *(_Key(key) for key in keys if "{}" not in key)]
+    return next((key for key in candidates if key.name in present), None)

@@ -17,7 +17,7 @@ from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import named_classes
 from orthogan.data.layout import part_of
 from orthogan.data.listed_labels import listed_classes
-from orthogan.data.rendering import AS_STORED, Rendering, Traits, remarks, rendering_of
+from orthogan.data.rendering import AS_STORED, FULL, Rendering, Traits, remarks, rendering_of
 from orthogan.data.squares import Picture, assemble, crop_resize, is_kept_size
 from orthogan.errors import DataError
 
@@ -91,9 +91,16 @@ def _render(
     others: Iterable[Entry],
 ) -> None:
     """Reads what leaves ground or white open again, in the way that suits the whole set."""
-    elsewhere = (_decoded(entry, AS_STORED, []) for entry in others)
-    traits = [traits for _, _, traits in open_ones]
-    rendering = rendering_of(traits + [each.traits for each in elsewhere if each and each.traits])
+    elsewhere = ((entry, _decoded(entry, AS_STORED, [])) for entry in others)
+    traits = [(entry, traits) for _, entry, traits in open_ones]
+    traits += [(entry, each.traits) for entry, each in elsewhere if each and each.traits]
+    rendering = rendering_of([each for _, each in traits])
+    if rendering.white != FULL:  # what is bright by now may need another ground
+        scaled = Rendering(white=rendering.white)
+        again = [_decoded(entry, scaled, []) for entry, each in traits if each.contrasts]
+        contrasts = [each.traits for each in again if each and each.traits]
+        opaque = [each for _, each in traits if not each.contrasts]
+        rendering = rendering_of([*contrasts, *opaque])
     for place, entry, traits_here in open_ones:
         found.remarks.update(remarks(traits_here, rendering))
         if rendering == AS_STORED:
@@ -144,13 +151,9 @@ def from_tree(listing: Listing, where: str, wanted: Wanted) -> ImageSet:
         raise DataError(f"{where}: holds no images ({', '.join(pictures.SUFFIXES)}).")
     part = part_of(listing.pictures, where, wanted)
     found = gather(part.entries, wanted, listing.skipped, part.others)
-    found.layout.extend(part.notes)
-    listed = listed_classes(listing.label_files, found.names, where)
-    if listed is not None:
-        classes, notes = listed
-        found.layout.extend(notes)
-    else:
-        classes = part.folder_classes(found.names)
+    stated = listed_classes(listing.label_files, found.names, where)
+    found.layout.extend([*part.notes, *stated.notes])
+    classes = stated.classes if stated.applies else part.folder_classes(found.names)
     if classes is not None:
         found.labels = list(classes)
     return image_set(found, where, wanted)

@@ -12,7 +12,8 @@ from orthogan.data.image_set import ImageSet
 from orthogan.data.pictures import MAX_FILE_BYTES
 
 RUN_FILE = "run.json"  # a run's record
-RUN_FOLDERS = ("samples", "bundle", "checkpoints")
+RUN_FOLDERS = ("samples", "bundle", "checkpoints")  # in which a run keeps things
+RUN_PARTS = (".lock", "metrics.jsonl", *RUN_FOLDERS)  # one of them lies beside its record
 
 
 @READERS.register("folder")
@@ -39,7 +40,7 @@ def list_pictures(root: Path) -> Listing:
             found.skipped.append((name, "link to a folder already read"))
             continue
         visited.add((status.st_dev, status.st_ino))
-        if folder != root and any(child.name == RUN_FILE for child in children):
+        if any(child.name == RUN_FILE for child in children) and is_run(folder):
             found.skipped.append((name, "folder of a training run"))
             continue
         waiting += [c for c in children if _is_folder(c) and not c.name.startswith(".")]
@@ -50,8 +51,11 @@ def list_pictures(root: Path) -> Listing:
 
 def is_run(path: Path) -> bool:
     """Whether a folder is one of a training run, or one in which a run keeps things."""
-    inner = path.name in RUN_FOLDERS
-    return (path / RUN_FILE).is_file() or (inner and (path.parent / RUN_FILE).is_file())
+    folders = [path, path.parent] if path.name in RUN_FOLDERS else [path]
+    return any(
+        (folder / RUN_FILE).is_file() and any((folder / part).exists() for part in RUN_PARTS)
+        for folder in folders
+    )
 
 
 def _list_file(path: Path, name: str, found: Listing) -> None:

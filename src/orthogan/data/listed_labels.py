@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
-from orthogan.data.entries import Entry, shown
+from orthogan.data.entries import LABEL_FILE, Entry, shown
 from orthogan.data.pictures import DECODE_ERRORS, reason
 from orthogan.errors import DataError
 
@@ -17,50 +17,55 @@ NUM_LISTED = 3  # names of pictures in a note
 Listed = Mapping[str, str]
 
 
-def listed_classes(
-    label_files: Sequence[Entry], names: Sequence[str], where: str
-) -> tuple[list[str] | None, list[str]] | None:
-    """The class of each picture, None without classes, and what is to be said.
+class Stated(NamedTuple):
+    """What label files say of pictures.
+
+    Attributes:
+        applies: Whether one speaks of any of them; if none does, their folders may be classes.
+        classes: The class of each picture, or None without classes.
+        notes: What is to be said.
+    """
+
+    applies: bool
+    classes: list[str] | None
+    notes: list[str]
+
+
+def listed_classes(label_files: Sequence[Entry], names: Sequence[str], where: str) -> Stated:
+    """The class of each picture by the label files beside them.
 
     Args:
         label_files: The files; the nearest one above a picture is the one that counts for it.
         names: Names of the pictures.
         where: The source, for messages.
 
-    Returns:
-        None if no file counts for any of the pictures: then their folders may be classes.
-
     Raises:
         DataError: a file is damaged.
 
     Source: `dataset_tool.py` of https://github.com/NVlabs/stylegan3.
     """
-    read = {str(PurePosixPath(file.name).parent): _read(file, where) for file in label_files}
-    found = {folder: listed for folder, listed in read.items() if listed is not None}
-    unused = [
-        f"{shown(file.name)} has no 'labels' and is not used."
-        for file in label_files
-        if read[str(PurePosixPath(file.name).parent)] is None
-    ]
-    classes: list[str | None] = []
-    used: dict[str, bool] = {}  # the folders of files that count, and whether they list classes
-    for name in names:
-        folder = next((str(up) for up in PurePosixPath(name).parents if str(up) in found), None)
-        if folder is None:
-            classes.append(None)
-            continue
-        listed = found[folder]
-        used[folder] = bool(listed)
-        inner = name if folder == "." else name[len(folder) + 1 :]
-        classes.append(listed.get(inner))
+    found: dict[str, Listed] = {}
+    notes = []
+    for file in label_files:
+        listed = _read(file, where)
+        if listed is None:
+            notes.append(f"{shown(file.name)} has no 'labels' and is not used.")
+        else:
+            found[str(PurePosixPath(file.name).parent)] = listed
+    folders = [_nearest(name, found) for name in names]
+    used = sorted({folder for folder in folders if folder is not None})
     if not used:
-        return (None, unused) if unused and not names else None
+        return Stated(False, None, notes)
+    classes = [
+        None if folder is None else found[folder].get(_below(name, folder))
+        for name, folder in zip(names, folders, strict=True)
+    ]
     known = [label for label in classes if label is not None]
-    files = ", ".join(shown(str(PurePosixPath(folder) / "dataset.json")) for folder in used)
+    files = ", ".join(shown(str(PurePosixPath(folder) / LABEL_FILE)) for folder in used)
     if len(known) == len(names):
-        return known, [*unused, f"Classes are read from {files}."]
-    if not any(used.values()):
-        return None, [*unused, f"{files} lists no classes, so the images have none."]
+        return Stated(True, known, [*notes, f"Classes are read from {files}."])
+    if not any(found[folder] for folder in used):
+        return Stated(True, None, [*notes, f"{files} lists no classes, so the images have none."])
     missing = [name for name, label in zip(names, classes, strict=True) if label is None]
     some = ", ".join(shown(name) for name in missing[:NUM_LISTED])
     more = ", ..." if len(missing) > NUM_LISTED else ""
@@ -68,7 +73,15 @@ def listed_classes(
         f"{files} names no class for {len(missing):,} of {len(names):,} images ({some}{more}), "
         "so the images have no classes."
     )
-    return None, [*unused, note]
+    return Stated(True, None, [*notes, note])
+
+
+def _nearest(name: str, folders: Collection[str]) -> str | None:
+    return next((str(up) for up in PurePosixPath(name).parents if str(up) in folders), None)
+
+
+def _below(name: str, folder: str) -> str:
+    return name if folder == "." else name[len(folder) + 1 :]
 
 
 def _read(file: Entry, where: str) -> Listed | None:

@@ -101,9 +101,9 @@ def _format_of(path: Path) -> str:
     if path.is_dir():
         if folder.is_run(path):
             raise DataError(
-                f"{path}: is a folder of a training run, whose pictures are grids of samples. "
-                "Name the folder of the images to learn from or compare with; for images of the "
-                "run's generator, draw some first: orthogan sample RUN --out FOLDER."
+                f"{path}: is a folder of a training run, which holds grids of samples, not images; "
+                "name the images that it learned from, or leave out --data; for images of its "
+                "generator, draw some into another folder: orthogan sample RUN --out FOLDER."
             )
         return "folder"
     if not path.is_file():

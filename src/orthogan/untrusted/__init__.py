@@ -9,7 +9,7 @@ from orthogan.untrusted.arrays import (
     read_array,
     text_of,
 )
-from orthogan.untrusted.zips import MEMBER_ERRORS, open_zip, read_member
+from orthogan.untrusted.zips import MEMBER_ERRORS, open_zip, read_member, read_up_to
 
 __all__ = [
     "MAGIC",
@@ -21,5 +21,6 @@ __all__ = [
     "open_zip",
     "read_array",
     "read_member",
+    "read_up_to",
     "text_of",
 ]

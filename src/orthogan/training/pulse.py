@@ -37,7 +37,7 @@ class Pulse:
     @property
     def stopped_s(self) -> float:
         """Seconds without running, up to now."""
-        # Who comes first after a stop accounts for it: a budget must not end before the pulse wakes.
+        # Who wakes first accounts for a stop, or a budget would end before the pulse beats.
         if self._is_beating and time.perf_counter() - self._last[0] > LEAST_STOP_S:
             self.beat()
         return self._stopped_s

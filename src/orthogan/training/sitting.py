@@ -120,8 +120,13 @@ class Sitting(ABC, Generic[TrainerT]):
             if not bool(tensor.isfinite().all()):
                 raise DivergedError(f"The tensor {name} is not finite.")
         state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
-        save_checkpoint(self.run.path, trainer.images_seen, tensors, state)
+        seen, spared = trainer.images_seen, self._spared()
+        save_checkpoint(self.run.path, seen, tensors, state, spared=spared)
         self.run.update_status("running", **self._facts())
+
+    def _spared(self) -> tuple[int, ...]:
+        """Image counts up to each of which the newest checkpoint stays, beside the last ones."""
+        return ()
 
     @abstractmethod
     def measure(self) -> None:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from orthogan.data import SOURCES, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
@@ -23,7 +21,7 @@ from orthogan.request import (
     open_run,
     pick_device,
     requested,
-    thread_count,
+    set_threads,
     wanted_images,
 )
 from orthogan.shapes import Pixels
@@ -132,12 +130,12 @@ def train(
     asked = requested(source, model, minutes, images, seed, settings, config, size)
     path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
     place = pick_device(device)
-    torch.set_num_threads(thread_count(threads, path))
+    about_threads = set_threads(threads, path)
     pictures = wanted_images(asked)
     settled = fitted(asked, pictures, place)
     with open_run(path, settled, place, pictures.fingerprint()) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*pictures.notes, *folder.changes):
+        for sentence in (*pictures.notes, *folder.changes, *about_threads):
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")

@@ -32,7 +32,7 @@ from orthogan.request import (
     laid_over,
     open_run,
     pick_device,
-    thread_count,
+    set_threads,
 )
 from orthogan.shapes import Features, Pixels
 from orthogan.training.precision import resolve_precision
@@ -253,13 +253,14 @@ def classify(
         Path(run) if run is not None else default_run(asked.data.source, "classifier", asked.seed)
     )
     place = pick_device(device)
-    torch.set_num_threads(thread_count(threads, path))
+    about_threads = set_threads(threads, path)
     lesson = load_lesson(asked.data, asked.seed)
     settled = _fitted(asked, lesson, place)
     fingerprints = [examples.images.fingerprint() for examples in (lesson.train, lesson.test)]
     with open_run(path, settled, place, "+".join(fingerprints)) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
+        sentences = (*lesson.notes, *without_effect(settled), *folder.changes, *about_threads)
+        for sentence in sentences:
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError
 from orthogan.evaluation.features import check_finite, check_same_width
-from orthogan.intervals import Interval, centred_interval
 from orthogan.rng import stream
 from orthogan.shapes import Features
+from orthogan.statistics import Interval, centred_interval
 
 SAMPLES_PER_FEATURE = 2  # below, the sample covariance is close to singular and the bias large
 NUM_BLOCKS = 100  # independent blocks of fakes that are resampled for the interval

@@ -54,9 +54,9 @@ class Run:
     scores: dict[str, float]
 
     def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> Pixels:
-        """Images of the run's generator, one a seed."""
+        """Images of the run's generator, one a seed; of the classes named, in turn."""
         return load(self.path).sample(seeds, classes)
 
     def to_dict(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from orthogan.request import (
     wanted_images,
 )
 from orthogan.shapes import Pixels
+from orthogan.terminal import pasteable
 from orthogan.training.compile_trial import settle_compilation
 from orthogan.training.conditions import kept_clusters, said
 from orthogan.training.config import TrainingConfig
@@ -226,7 +227,8 @@ def _live_score(images: ImageSet) -> LiveScore | None:
 def _stopped(folder: RunFolder, status: str, reason: str) -> Run:
     facts = folder.facts
     repeat = "repeat the same command to go on."
-    next_command = f"orthogan sample {folder.path}" if status == "done" else repeat
+    sample_it = pasteable(["orthogan", "sample", folder.path])
+    next_command = sample_it if status == "done" else repeat
     return Run(
         path=folder.path,
         status=status,

@@ -103,7 +103,11 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
     options.log_severity_level = 4  # its complaints become our sentence
     options.intra_op_num_threads = threads or 0
     try:
-        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # The bytes and not the path: it takes no path that is not valid Unicode.
+        content = path.read_bytes()
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001 - its errors share no base but this
         why = str(error).splitlines()[0]
         raise BundleError(f"{path}: ONNX Runtime cannot read it: {why}") from None

@@ -37,16 +37,16 @@ def printable_lines(text: str) -> str:
     return printable(text, _LINES)
 
 
-def command(words: Iterable[str | Path]) -> str:
+def pasteable(words: Iterable[str | Path]) -> str:
     r"""A command line to paste into a shell.
 
     Args:
         words: The program and its arguments. A `Path` that begins with `-` becomes `./-...`, so
             that it is not taken for an option; a string is taken as it is.
 
-    >>> command(["orthogan", "sample", Path("runs/my letters-0")])
+    >>> pasteable(["orthogan", "sample", Path("runs/my letters-0")])
     "orthogan sample 'runs/my letters-0'"
-    >>> command(["orthogan", "sample", Path("-x"), "a\n"])
+    >>> pasteable(["orthogan", "sample", Path("-x"), "a\n"])
     "orthogan sample ./-x $'a\\012'"
     """
     return " ".join(map(_quoted, words))

@@ -81,7 +81,7 @@ def test_the_file_knows_the_names_of_its_classes(model: Path, file: Path, tmp_pa
     wanted = load(model).sample([5, 5], classes=["2", "a,b"]).permute(0, 2, 3, 1).numpy()
     assert int(np.abs(by_name.astype(int) - wanted).max()) <= 1
     assert (by_name[0] != by_name[1]).any()
-    with pytest.raises(UnknownNameError, match="Unknown class 'ab'. Did you mean 'a,b'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown class 'ab'\. Did you mean 'a,b'"):
         drawn.sample([5], classes=["ab"])
     out = tmp_path / "named.npz"
     assert main(["sample", str(file), "--seeds", "5", "--classes", "2", "--out", str(out)]) == 0

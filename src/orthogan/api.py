@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from orthogan.training.trainer import Trainer
 __all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
+DEFAULT_REAL = "mnist"  # what bare images are compared with
 # Sources that come with real images the generator never sees.
 _WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
 
@@ -164,7 +165,8 @@ def evaluate(
 
     Args:
         source: A run, model, bundle, shipped name; or a folder or file of images.
-        data: The real images; what the model was trained on by default.
+        data: The real images; what the model was trained on by default, and MNIST for images,
+            which a note then says.
         metrics: Names; the usual ones for the data by default.
         num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
             default, 26,000 where the real images are stacked digits.
@@ -188,7 +190,11 @@ def evaluate(
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
     held_out = load_images(str(real), split="test", **form) if real in _WITH_TEST_SPLIT else None
     fake = draw(seed, count)
-    return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    notes = found.notes
+    if data is None and "chosen" in facts:
+        notes = (facts["chosen"], *notes)
+    return replace(found, data=str(real), notes=notes)
 
 
 def _candidate(
@@ -199,7 +205,11 @@ def _candidate(
     if model is not None:
         return model.data, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
-    facts = {"source": "mnist", "size": given.size, "colours": given.colours}
+    facts = {"source": DEFAULT_REAL, "size": given.size, "colours": given.colours}
+    facts["chosen"] = (
+        f"Images do not say what they were made from, so they are compared with {DEFAULT_REAL}; "
+        "choose the real images with --data (data= in Python)."
+    )
     return facts, lambda _, count: given.images[:count]
 
 

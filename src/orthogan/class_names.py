@@ -10,7 +10,7 @@ import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from orthogan.errors import ConfigError, UnknownNameError, did_you_mean
 
@@ -109,7 +109,7 @@ def named_classes(data: Mapping[str, Any], num_classes: int) -> tuple[str, ...]:
     return tuple(names) if len(names) == num_classes else ()
 
 
-def is_name_list(names: object) -> bool:
+def is_name_list(names: object) -> TypeGuard[Sequence[str]]:
     """Whether what a file holds in the place of class names is a list of texts."""
     return isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
 

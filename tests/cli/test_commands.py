@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -211,6 +212,17 @@ def test_evaluate_passes_its_options_on_and_shows_a_table(cli, api) -> None:
     assert lines[2].split() == ["kd", "-", "-", "-", "10"]
     assert lines[-1] == "Usable."
     assert answer.err == "N.\n"
+
+
+def test_evaluate_names_what_it_compares_with(cli, api, monkeypatch) -> None:
+    tree = {"scores": {}, "verdict": "Usable.", "notes": ["Choose."], "data": "pets\x1b"}
+    monkeypatch.setattr(
+        api, "evaluate", lambda *_, **__: SimpleNamespace(to_dict=lambda: tree), raising=False
+    )
+    answer = cli("evaluate", "x")
+    assert answer.out.splitlines()[-2:] == ["Compared with pets\\x1b.", "Usable."]
+    assert answer.err == "Choose.\n"
+    assert json.loads(cli("evaluate", "x", "--json").out)["data"] == "pets\x1b"
 
 
 def test_evaluate_json(cli, api) -> None:

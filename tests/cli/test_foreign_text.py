@@ -154,6 +154,14 @@ def test_nobody_listens_at_all(forks: Forks, out: str, err: str) -> None:
         assert forks.run(*COMMANDS[name], out=out, err=err).code == CODES.get(name, 0)
 
 
+def test_training_goes_on_when_nobody_listens(forks: Forks) -> None:
+    record = json.loads((forks.folder / GAN / "run.json").read_text())
+    words = ("train", "pets", "--images", "64", *_settings_of(record), "--run", "runs/alone")
+    for err in ("gone", "full", "closed"):
+        done = forks.run(*words, "--json", err=err)
+        assert (done.code, done.document["status"]) == (0, "done")
+
+
 def test_names_are_shown_with_their_brackets(forks: Forks) -> None:
     said = forks.run(*COMMANDS["score"]).out.decode()
     for name in ("[red]cats", "a, \\x07b", "caf\u00e9 \u0928", "e\\u202emus\\udcff"):

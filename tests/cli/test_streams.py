@@ -119,7 +119,10 @@ def test_a_label_is_neither_markup_nor_control(
         assert capsys.readouterr().out.count(shown) == 2
 
 
-def test_progress_shows_a_label_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_shows_a_label_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     display = ProgressDisplay("a\x1b", True)
     display.note("found [red]cats\x1b[31m")
     assert capsys.readouterr().err == "found [red]cats\\x1b[31m\n"

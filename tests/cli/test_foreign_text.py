@@ -135,6 +135,12 @@ def test_nobody_reads_the_result(forks: Forks, name: str, out: str) -> None:
     check(name, forks.run(*COMMANDS[name], out=out), "utf-8")
 
 
+def test_a_requirement_counts_when_nobody_reads_on(forks: Forks) -> None:
+    words = ("geometry", "vectors.txt", "--num-positions", "4", "--require", "kept>=2")
+    for out in ("gone", "closed", "file"):
+        assert forks.run(*words, out=out).code == 7
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("name", ["recipes", "predict", "generate", "generate out", "no model"])
 def test_the_disk_behind_the_result_is_full(forks: Forks, name: str) -> None:

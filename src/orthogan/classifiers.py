@@ -35,6 +35,7 @@ from orthogan.request import (
     set_threads,
 )
 from orthogan.shapes import Features, Pixels
+from orthogan.terminal import pasteable
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -334,12 +335,12 @@ def _fitted(
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:
     facts, done = folder.facts, status == "done"
-    predict = f"orthogan classify --classifier {folder.path} --predict FOLDER"
+    words = ["orthogan", "classify", "--classifier", folder.path, "--predict", "FOLDER"]
     return ClassifierRun(
         path=folder.path,
         status=status,
         reason=reason,
-        next_command=predict if done else "repeat the same command to go on.",
+        next_command=pasteable(words) if done else "repeat the same command to go on.",
         images_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),
         scores=dict(facts.get("scores", {})),

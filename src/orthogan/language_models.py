@@ -25,6 +25,7 @@ from orthogan.language.trainer import LanguageTrainer
 from orthogan.language.transformer import LanguageTransformer
 from orthogan.request import laid_over, open_run, pick_device, set_threads
 from orthogan.tables import Tables
+from orthogan.terminal import pasteable
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -287,7 +288,9 @@ def _stopped(folder: RunFolder, status: str, reason: str) -> LanguageRun:
         status=status,
         reason=reason,
         next_command=(
-            f"orthogan generate {folder.path}" if done else "repeat the same command to go on."
+            pasteable(["orthogan", "generate", folder.path])
+            if done
+            else "repeat the same command to go on."
         ),
         tokens_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),

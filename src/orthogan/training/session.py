@@ -234,6 +234,7 @@ class Session(Sitting[Trainer]):
                 "size": images.size,
                 "colours": images.colours,
                 "class_names": list(images.class_names),
+                "condition": config.condition,
                 "fingerprint": self.run.provenance["data_fingerprint"],
             },
             card=card,

@@ -34,7 +34,7 @@ def table() -> str:
     )
     times = minute["times below the dcgan at 60 s"]
     race = (
-        f"Beside that DCGAN in a race of a minute, conditioned on classes, over {minute['seeds']} seeds: "
+        f"Beside that DCGAN in a race of a minute, with classes, over {minute['seeds']} seeds: "
         f"{minute['fd at 20 s']['median']:.2f} after 20 s, "
         f"{minute['fd at 60 s']['median']:.2f} after 60 s, {times['median']:.0f} times below it "
         f"({times['low']:.0f} to {times['high']:.0f})."

@@ -335,7 +335,8 @@ def _fitted(
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:
     facts, done = folder.facts, status == "done"
-    words = ["orthogan", "classify", "--classifier", folder.path, "--predict", "FOLDER"]
+    words: list[str | Path] = ["orthogan", "classify", "--classifier", folder.path]
+    words += ["--predict", "FOLDER"]
     return ClassifierRun(
         path=folder.path,
         status=status,

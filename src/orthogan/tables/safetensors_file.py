@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from orthogan.errors import DataError
+from orthogan.files import parse_json
 from orthogan.tables.json_file import read_object
 from orthogan.tables.stored import Stored
 
@@ -72,12 +72,13 @@ def read_header(path: Path) -> dict[str, Entry]:
 
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
+    why = ""
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError):
-        header = None
+        header = parse_json(raw, "header", error=DataError, advice="")
+    except DataError as wrong:
+        header, why = None, f": it {str(wrong).removeprefix('header: ').removesuffix('.')}"
     if not isinstance(header, dict):
-        raise DataError(f"{path}: not a safetensors file: its header is not a JSON object.")
+        raise DataError(f"{path}: not a safetensors file: its header is not a JSON object{why}.")
     header.pop("__metadata__", None)
     return header
 

@@ -14,7 +14,14 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import MAX_NAMES, ConfigError, SettingError, did_you_mean
+from orthogan.errors import (
+    MAX_NAMES,
+    ConfigError,
+    OrthoganError,
+    SettingError,
+    did_you_mean,
+    shortened,
+)
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -33,7 +40,7 @@ class Config(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:  # /: a file may hold a setting 'self'
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -253,4 +260,27 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigErro
     if not name:  # a rule between settings, which names them itself
         return ConfigError(f"{message[:1].upper()}{message[1:]}.")
     kind = ConfigError if problem["type"] == "value_error" else SettingError
-    return kind(f"Setting '{name}' = {problem['input']!r}: {message}.")
+    return kind(f"Setting '{name}' = {shortened(repr(problem['input']))}: {message}.")
+
+
+def check_shape(
+    shape: type[BaseModel], tree: object, where: object, error: type[OrthoganError], advice: str
+) -> None:
+    """Nothing, if a tree that was read from a file has the shape that a model describes.
+
+    Args:
+        shape: Its fields and their types; bools are no numbers, and texts no numbers either.
+        tree: What was read.
+        where: What to call the source.
+        error: What is raised.
+        advice: What to do, with what goes before it.
+
+    Raises:
+        OrthoganError: of the kind `error`: a field is missing, or of another type or range.
+    """
+    try:
+        shape.model_validate(tree, strict=True)
+    except ValidationError as wrong:
+        loc = wrong.errors(include_url=False)[0]["loc"]
+        name = ".".join(map(str, loc)) or "its content"
+        raise error(f"{where}: '{shortened(name)}' is missing or damaged{advice}") from None

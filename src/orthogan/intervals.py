@@ -7,10 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import BaseModel
 from torch import Tensor
 
 Z = 1.959964  # 97.5 % point of the standard normal
 PERCENTILES = (2.5, 97.5)
+
+
+class ScoreShape(BaseModel):
+    """A score with its interval as a file holds it: value, both ends, floor, sample size."""
+
+    value: float
+    low: float
+    high: float
+    floor: float
+    n: int
 
 
 class Interval(NamedTuple):

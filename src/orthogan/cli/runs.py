@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from orthogan.cli.options import AsJson
-from orthogan.cli.output import say, show_json, show_table
+from orthogan.cli.output import number, say, show_json, show_table
 
 DEFAULT = Path("runs")
 
@@ -21,7 +21,7 @@ def runs(
     """List the runs, the latest first."""
     from orthogan.training.run_folder import list_runs
 
-    found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder)
+    found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder, say)
     rows = [
         {
             "run": str(run.path),
@@ -46,6 +46,6 @@ def runs(
 
 def _row(run: dict[str, Any]) -> list[str]:
     seconds = "-" if run["seconds"] is None else f"{run['seconds']:.0f}"
-    score = next((f"{name} {value:.4g}" for name, value in run["scores"].items()), "-")
+    score = next((f"{name} {number(value)}" for name, value in run["scores"].items()), "-")
     updated = run["updated"][:16].replace("T", " ")
     return [run["run"], run["status"], f"{run['images_seen']:,}", seconds, score, updated]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 from torch.nn import functional
 
 from orthogan.errors import ConfigError
-from orthogan.intervals import mean_interval
+from orthogan.intervals import ScoreShape, mean_interval
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageTransformer
 
@@ -56,6 +57,12 @@ class LanguageScore:
 
     def _named(self, bits: float) -> float:
         return 2.0**bits if self.name == "perplexity" else bits
+
+
+class LanguageScoreShape(BaseModel):
+    """What `LanguageScore.to_dict` writes."""
+
+    scores: dict[str, ScoreShape]
 
 
 def score_text(

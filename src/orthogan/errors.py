@@ -22,6 +22,8 @@ from collections.abc import Iterable
 
 # A longer list is left out when there is a near match: a sentence stays readable.
 MAX_NAMES = 20
+# Characters of a value that a file holds or somebody typed: for the same reason.
+MAX_SHOWN = 60
 
 
 class OrthoganError(Exception):
@@ -46,6 +48,7 @@ class UnknownNameError(OrthoganError, LookupError):
     exit_code = 2
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        name = shortened(name)  # looking for what is near a very long one would take minutes
         super().__init__(f"Unknown {kind} '{name}'.{did_you_mean(name, known)}")
 
 
@@ -106,3 +109,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names or (close and len(names) > MAX_NAMES):
         return hint
     return f"{hint} Known: {', '.join(names)}."
+
+
+def shortened(value: object) -> str:
+    """A value as text, cut to what a sentence can hold.
+
+    >>> shortened(0.5), len(shortened("x" * 10_000))
+    ('0.5', 60)
+    """
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."

@@ -12,12 +12,16 @@ import numpy as np
 import yaml
 
 from fuzz.archives import Files, pack, unpack
-from fuzz.seeds import SIZE, metrics_lines
+from fuzz.seeds import SIZE, TEXT, metrics_lines, npy, pixels
 from orthogan import bundle, rng
+from orthogan.api import train
 from orthogan.bundle.tensors import digest
 from orthogan.classification import ClassificationConfig
+from orthogan.classifiers import classify
+from orthogan.comparison.compare import compare
 from orthogan.language import LanguageConfig
 from orthogan.language.transformer import LanguageNetworkConfig
+from orthogan.language_models import train_language
 from orthogan.networks import GENERATORS
 from orthogan.recipes import RECIPES
 from orthogan.training.checkpoint import save_checkpoint
@@ -29,15 +33,17 @@ TINY_GAN = (
     *("generator.blocks=1", "generator.size=16", "discriminator.size=16", "discriminator.width=8"),
     *("discriminator.channels=4", "discriminator.heads=2", "discriminator.hidden=8"),
 )
+TINY_NETWORK = ("network.width=8", "network.heads=2", "network.blocks=1", "batch_size=2")
+LABELS = np.arange(32) % 2
+TINY_LANGUAGE = (*TINY_NETWORK, "network.context=8")
 
 
 def configs() -> dict[str, Any]:
     """A tiny configuration of each kind of run."""
-    network = ("network.width=8", "network.heads=2", "network.blocks=1", "batch_size=2")
     return {
         "gan": RECIPES["attention-gan"]().evolve(*TINY_GAN),
-        "classify": ClassificationConfig().evolve(*network, "network.size=16"),
-        "language": LanguageConfig().evolve(*network, "network.context=8", "data.source=a.txt"),
+        "classify": ClassificationConfig().evolve(*TINY_NETWORK, "network.size=16"),
+        "language": LanguageConfig().evolve(*TINY_LANGUAGE, "data.source=a.txt"),
     }
 
 
@@ -231,3 +237,51 @@ def comparison_folders() -> list[bytes]:
 
 def _files_of_run(kind: str) -> Files:
     return unpack(run_folders()[list(configs()).index(kind)])
+
+
+def resumed(kind: str, folder: Path) -> object:
+    """A tiny run of a kind in `folder`, which the images or the text are put beside."""
+    if kind != "language":
+        source = folder / "images.npz"
+        source.write_bytes(pack({"images.npy": npy(pixels(32)), "labels.npy": npy(LABELS)}))
+        settings = TINY_NETWORK if kind == "classify" else (*TINY_GAN, "compile=off")
+        return (classify if kind == "classify" else train)(
+            source, images=16, run=folder / "run", threads=1, device="cpu", show_progress=False,
+            settings=(*settings, "batch_size=8", "precision=float32"),
+        )  # fmt: skip
+    source = folder / "text.txt"
+    source.write_text(TEXT)
+    return train_language(
+        source, tokens=64, run=folder / "run", threads=1, device="cpu", show_progress=False,
+        settings=(*TINY_LANGUAGE, "precision=float32"),
+    )  # fmt: skip
+
+
+@cache
+def stopped_runs(kind: str) -> list[bytes]:
+    """A run of a kind at the end of its budget: finished, and as one that was interrupted there."""
+    with tempfile.TemporaryDirectory() as name:
+        resumed(kind, Path(name))
+        done = _read_back(Path(name) / "run")
+    record = json.loads(done["run.json"]) | {"status": "interrupted"}
+    stopped = {name: content for name, content in done.items() if not name.startswith("bundle/")}
+    return [pack(stopped | {"run.json": json.dumps(record).encode()}), pack(done)]
+
+
+def planned(folder: Path) -> object:
+    """The plan of a comparison in `folder / "out"`, made or read back."""
+    source = folder / "text.txt"
+    source.write_text(TEXT)
+    return compare(
+        task="language", vary={"network.blocks": [1, 2]}, seeds=1, source=source, tokens=64,
+        settings=TINY_LANGUAGE, device="cpu", threads=1, plan=True, out=folder / "out",
+        show_progress=False,
+    ).to_dict()  # fmt: skip
+
+
+@cache
+def plans() -> list[bytes]:
+    """The folder of a planned comparison."""
+    with tempfile.TemporaryDirectory() as name:
+        planned(Path(name))
+        return [pack(_read_back(Path(name) / "out"))]

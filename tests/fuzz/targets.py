@@ -264,6 +264,22 @@ def checkpoint_folder(content: bytes, folder: Path) -> Calls:
     yield partial(trained.load_trained, folder)
 
 
+_KEPT = ("run.json", "metrics.jsonl", "score.json", "checkpoints/latest")
+
+
+for _kind, _steps in (("gan", 16), ("classify", 16), ("language", 64)):
+
+    @target(
+        f"resume-{_kind}",
+        partial(run_seeds.stopped_runs, _kind),
+        folder_form(*_KEPT, f"checkpoints/{_steps:09d}/state.json", seal=run_seeds.seal_run),
+    )
+    def resume(content: bytes, folder: Path, kind: str = _kind) -> Calls:
+        (folder / "run").mkdir()
+        lay_out(content, folder / "run")
+        yield partial(run_seeds.resumed, kind, folder)
+
+
 @target("bundle", lambda: run_seeds.bundles("generator"), folder_form(seal=run_seeds.seal_bundle))
 def bundle(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
@@ -352,6 +368,13 @@ def comparison(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(record.read_plan, folder)
     yield partial(_compared, folder)
+
+
+@target("plan", run_seeds.plans, folder_form())
+def plan(content: bytes, folder: Path) -> Calls:
+    (folder / "out").mkdir()
+    lay_out(content, folder / "out")
+    yield partial(run_seeds.planned, folder)
 
 
 def _compared(folder: Path) -> object:

@@ -119,14 +119,14 @@ def folder_form(*damage: str, seal: Seal | None = None) -> Form:
             if not names:
                 break
             name = rng.choice(names)
-            action = rng.randrange(20)
+            action = rng.randrange(30)
             if action == 0:
                 del files[name]
             elif action == 1 and not damage:
                 files[rng.choice(STRANGE_NAMES)] = files.pop(name)
             elif action == 2 and not damage:
                 files[name] = files[rng.choice(list(files))]
-            elif action < 6:
+            elif action < 5:
                 files[name] = damaged(rng, files[name], b"")
             else:
                 files[name] = form_of(name)(rng, files[name], b"")

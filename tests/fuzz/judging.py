@@ -55,7 +55,7 @@ def case(target: Target, seed: int, index: int) -> bytes:
     rng = Random(f"{target.name}/{seed}/{index}")
     valid, other = rng.choice(target.seeds), rng.choice(target.seeds)
     way = rng.random()
-    if way < 0.65:
+    if target.carried or way < 0.65:
         return target.form(rng, valid, other)
     if way < 0.9:
         return damaged(rng, valid, other)

@@ -25,12 +25,15 @@ class Target:
         read: Takes bytes and an empty folder to put them into; gives the calls.
         make_seeds: Valid inputs, made by code.
         form: How the structure of an input is damaged.
+        carried: The bytes are a folder in a zip that the reader never sees, so nothing but the
+            form may touch them.
     """
 
     name: str
     read: Read
     make_seeds: Callable[[], list[bytes]]
     form: Form
+    carried: bool = False
 
     @cached_property
     def seeds(self) -> list[bytes]:
@@ -41,12 +44,14 @@ class Target:
 TARGETS: dict[str, Target] = {}
 
 
-def target(name: str, seeds: Callable[[], list[bytes]], form: Form) -> Callable[[Read], Read]:
+def target(
+    name: str, seeds: Callable[[], list[bytes]], form: Form, *, carried: bool = False
+) -> Callable[[Read], Read]:
     """Enrols a reader in the command and in the tests."""
 
     def enrol(read: Read) -> Read:
         assert name not in TARGETS, f"{name} is enrolled twice"
-        TARGETS[name] = Target(name, read, seeds, form)
+        TARGETS[name] = Target(name, read, seeds, form, carried)
         return read
 
     return enrol

@@ -34,6 +34,7 @@ TINY_GAN = (
     *("discriminator.channels=4", "discriminator.heads=2", "discriminator.hidden=8"),
 )
 TINY_NETWORK = ("network.width=8", "network.heads=2", "network.blocks=1", "batch_size=2")
+TINY_CLASSIFIER = (*TINY_NETWORK, "network.channels=4")
 LABELS = np.arange(32) % 2
 TINY_LANGUAGE = (*TINY_NETWORK, "network.context=8")
 
@@ -42,7 +43,7 @@ def configs() -> dict[str, Any]:
     """A tiny configuration of each kind of run."""
     return {
         "gan": RECIPES["attention-gan"]().evolve(*TINY_GAN),
-        "classify": ClassificationConfig().evolve(*TINY_NETWORK, "network.size=16"),
+        "classify": ClassificationConfig().evolve(*TINY_CLASSIFIER, "network.size=16"),
         "language": LanguageConfig().evolve(*TINY_LANGUAGE, "data.source=a.txt"),
     }
 
@@ -244,7 +245,7 @@ def resumed(kind: str, folder: Path) -> object:
     if kind != "language":
         source = folder / "images.npz"
         source.write_bytes(pack({"images.npy": npy(pixels(32)), "labels.npy": npy(LABELS)}))
-        settings = TINY_NETWORK if kind == "classify" else (*TINY_GAN, "compile=off")
+        settings = TINY_CLASSIFIER if kind == "classify" else (*TINY_GAN, "compile=off")
         return (classify if kind == "classify" else train)(
             source, images=16, run=folder / "run", threads=1, device="cpu", show_progress=False,
             settings=(*settings, "batch_size=8", "precision=float32"),

@@ -82,8 +82,9 @@ def _copied(value: Any) -> Any:
 
 
 def _value(rng: Random, old: Any, raw: dict[str, str]) -> Any:
+    is_number = isinstance(old, int | float) and not isinstance(old, bool)
     numbers = (integer(rng), -integer(rng), 10 ** rng.choice((3, 30, 400)), 0, -1)
-    kind = rng.randrange(10)
+    kind = rng.choice((1, 1, 3, 7)) if is_number and rng.random() < 0.5 else rng.randrange(10)
     if kind == 0:
         return rng.choice((None, True, False))
     if kind in (1, 2):
@@ -96,7 +97,7 @@ def _value(rng: Random, old: Any, raw: dict[str, str]) -> Any:
         return rng.choice(("", "\ud800", "\x1b[31m", "a" * 5000, "\x00", "\n", "../..", "/etc"))
     if kind == 6:
         return rng.choice(([], {}, [[]], [None], {"": None}, [0] * 1000))
-    if kind == 7 and isinstance(old, int | float) and not isinstance(old, bool):
+    if kind == 7 and is_number:
         return rng.choice((str(old), float(old) if abs(old) < 1e300 else 0.5, old + 1, -old, [old]))
     if kind == 8 and raw is not None:
         return _hole(rng, raw)

@@ -86,7 +86,7 @@ def picture(content: bytes, folder: Path) -> Calls:
     yield partial(read_named, written(folder, "x.png", content), 16, 1)
 
 
-@target("picture-folder", seeds.picture_folders, folder_form())
+@target("picture-folder", seeds.picture_folders, folder_form(), carried=True)
 def picture_folder(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(data.load, folder)
@@ -144,25 +144,25 @@ def safetensors(content: bytes, folder: Path) -> Calls:
     yield partial(read_tables, path, num_heads=2, limit=3)
 
 
-@target("model-folder", seeds.model_folders, folder_form())
+@target("model-folder", seeds.model_folders, folder_form(), carried=True)
 def model_folder(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(_heads_too, folder)
 
 
-@target("model-config", seeds.model_folders, folder_form("config.json"))
+@target("model-config", seeds.model_folders, folder_form("config.json"), carried=True)
 def model_config(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(_heads_too, folder)
 
 
-@target("tokenizer", seeds.model_folders, folder_form("tokenizer.json", "vocab.json"))
+@target("tokenizer", seeds.model_folders, folder_form("tokenizer.json", "vocab.json"), carried=True)
 def tokenizer(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(read_tables, folder)
 
 
-@target("spacy-folder", seeds.spacy_folders, folder_form())
+@target("spacy-folder", seeds.spacy_folders, folder_form(), carried=True)
 def spacy_folder(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(read_tables, folder)
@@ -181,7 +181,7 @@ def text_file(content: bytes, folder: Path) -> Calls:
     yield partial(_tokens_of, written(folder, "x.txt", content))
 
 
-@target("text-folder", seeds.text_folders, folder_form())
+@target("text-folder", seeds.text_folders, folder_form(), carried=True)
 def text_folder(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(_tokens_of, folder)
@@ -212,7 +212,7 @@ def _round_trip(tree: object) -> object:
 # ---- runs and bundles
 
 
-@target("run-record", run_seeds.run_folders, folder_form("run.json"))
+@target("run-record", run_seeds.run_folders, folder_form("run.json"), carried=True)
 def run_record(content: bytes, folder: Path) -> Calls:
     run = folder / "run"
     run.mkdir()
@@ -257,6 +257,7 @@ def latest(content: bytes, folder: Path) -> Calls:
         ),
         seal=run_seeds.seal_run,
     ),
+    carried=True,
 )
 def checkpoint_folder(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
@@ -273,6 +274,7 @@ for _kind, _steps in (("gan", 16), ("classify", 16), ("language", 64)):
         f"resume-{_kind}",
         partial(run_seeds.stopped_runs, _kind),
         folder_form(*_KEPT, f"checkpoints/{_steps:09d}/state.json", seal=run_seeds.seal_run),
+        carried=True,
     )
     def resume(content: bytes, folder: Path, kind: str = _kind) -> Calls:
         (folder / "run").mkdir()
@@ -280,7 +282,12 @@ for _kind, _steps in (("gan", 16), ("classify", 16), ("language", 64)):
         yield partial(run_seeds.resumed, kind, folder)
 
 
-@target("bundle", lambda: run_seeds.bundles("generator"), folder_form(seal=run_seeds.seal_bundle))
+@target(
+    "bundle",
+    lambda: run_seeds.bundles("generator"),
+    folder_form("config.json", "generator.safetensors", seal=run_seeds.seal_bundle),
+    carried=True,
+)
 def bundle(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(_images_of, folder)
@@ -288,7 +295,10 @@ def bundle(content: bytes, folder: Path) -> Calls:
 
 
 @target(
-    "classifier", lambda: run_seeds.bundles("classifier"), folder_form(seal=run_seeds.seal_bundle)
+    "classifier",
+    lambda: run_seeds.bundles("classifier"),
+    folder_form("config.json", "classifier.safetensors", seal=run_seeds.seal_bundle),
+    carried=True,
 )
 def classifier(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
@@ -296,7 +306,12 @@ def classifier(content: bytes, folder: Path) -> Calls:
 
 
 @target(
-    "language-model", lambda: run_seeds.bundles("language"), folder_form(seal=run_seeds.seal_bundle)
+    "language-model",
+    lambda: run_seeds.bundles("language"),
+    folder_form(
+        "config.json", "language.safetensors", "vocabulary.json", seal=run_seeds.seal_bundle
+    ),
+    carried=True,
 )
 def language_model(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
@@ -363,14 +378,14 @@ def _varied(line: str) -> object:
     return variants.checked_vary(variants.parse_vary([line]))
 
 
-@target("comparison", run_seeds.comparison_folders, folder_form())
+@target("comparison", run_seeds.comparison_folders, folder_form(), carried=True)
 def comparison(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(record.read_plan, folder)
     yield partial(_compared, folder)
 
 
-@target("plan", run_seeds.plans, folder_form())
+@target("plan", run_seeds.plans, folder_form(), carried=True)
 def plan(content: bytes, folder: Path) -> Calls:
     (folder / "out").mkdir()
     lay_out(content, folder / "out")

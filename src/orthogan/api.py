@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from orthogan.data import ImageSet
+from orthogan.data import SOURCES, ImageSet
 from orthogan.data import load as load_images
+from orthogan.data.catalogue import SingleSplitError
 from orthogan.errors import ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
 from orthogan.evaluation.description import is_stacked
@@ -37,8 +38,7 @@ from orthogan.training.trainer import Trainer
 __all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
-# Sources that come with real images the generator never sees.
-_WITH_TEST_SPLIT = frozenset({"mnist", "stacked-mnist"})
+LEAST_HELD_OUT = 128  # images; a Frechet distance on 64 features needs as many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,9 +185,29 @@ def evaluate(
     }
     train_set = load_images(str(real), **form)
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
-    held_out = load_images(str(real), split="test", **form) if real in _WITH_TEST_SPLIT else None
+    held_out, note = _held_out(str(real), form)
     fake = draw(seed, count)
-    return evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    of_data = () if real in SOURCES else train_set.notes
+    said = (*facts.get("image_notes", ()), *of_data, *note, *found.notes)
+    return replace(found, notes=tuple(dict.fromkeys(said)))
+
+
+def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple[str, ...]]:
+    """The held-out part of a source if it has one that is large enough, and what is to be said."""
+    try:
+        found = load_images(source, split="test", **form)
+    except SingleSplitError:
+        return None, ()
+    if len(found) < LEAST_HELD_OUT:
+        note = (
+            f"The {len(found)} held-out images of {source} are too few for floors, which take at "
+            f"least {LEAST_HELD_OUT}; they are left out."
+        )
+        return None, (note,)
+    if source in SOURCES:
+        return found, ()
+    return found, (f"Floors are of the {len(found):,} held-out images of {source}.",)
 
 
 def _candidate(
@@ -198,7 +218,8 @@ def _candidate(
     if model is not None:
         return model.data, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
-    facts = {"source": "mnist", "size": given.size, "colours": given.colours}
+    facts: dict[str, Any] = {"source": "mnist", "size": given.size, "colours": given.colours}
+    facts["image_notes"] = given.notes
     return facts, lambda _, count: given.images[:count]
 
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from orthogan.errors import ShapeError
 
@@ -14,6 +15,7 @@ GAP_PX = 1  # before enlarging
 GAP_GREY = 96  # tells black images from the gap between them
 TARGET_PX = 512  # narrower grids are enlarged by a whole factor, so that pixels stay square
 LARGEST_SCALE = 8
+GRID_COMMENT = "a grid of images, drawn by orthogan"
 
 
 def sheet(images: np.ndarray, columns: int | None = None) -> Image.Image:
@@ -44,11 +46,21 @@ def sheet(images: np.ndarray, columns: int | None = None) -> Image.Image:
     canvas = canvas[:-GAP_PX, :-GAP_PX]
     scale = max(1, min(LARGEST_SCALE, TARGET_PX // canvas.shape[1]))
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
-    return Image.fromarray(canvas[:, :, 0] if colours == 1 else canvas)
+    picture = Image.fromarray(canvas[:, :, 0] if colours == 1 else canvas)
+    picture.info["Comment"] = GRID_COMMENT
+    return picture
+
+
+def is_grid(picture: Image.Image) -> bool:
+    """Whether `sheet` drew this picture: many images in one are no image to learn from."""
+    return picture.info.get("Comment") == GRID_COMMENT
 
 
 def png(picture: Image.Image) -> bytes:
     """The picture as the content of a PNG file."""
     content = io.BytesIO()
-    picture.save(content, format="PNG")
+    comments = PngInfo()
+    if is_grid(picture):
+        comments.add_text("Comment", GRID_COMMENT)
+    picture.save(content, format="PNG", pnginfo=comments)
     return content.getvalue()

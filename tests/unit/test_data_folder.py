@@ -211,7 +211,10 @@ def test_transparency_lies_over_white(tmp_path: Path) -> None:
     images = load(tmp_path)
     assert (images.images[-2] == 255).all()
     assert (images.images[-1] == 0).all()
-    assert images.notes == ("1 of 22 images: transparent, laid over white.",)
+    assert images.notes == (
+        "1 of 22 images: transparent, laid over white.",
+        "2 of 22 images are blank: all their pixels have the same colour.",
+    )
 
 
 def test_animations_give_their_first_frame(tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ def test_animations_give_their_first_frame(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "999.gif", save_all=True, append_images=frames[1:])
     images = load(tmp_path)
     assert (images.images[-1] == 0).all()
-    assert images.notes == ("1 of 21 images: animated, the first frame was used.",)
+    assert images.notes[0] == "1 of 21 images: animated, the first frame was used."
 
 
 def test_photographs_are_turned_upright(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*arguments: object) -> None:
         raise errors.pop(0)
 
-    monkeypatch.setattr(arrays, "read_npy", fail)
+    monkeypatch.setattr(arrays, "read_array", fail)
     with pytest.raises(DataError, match=r"a\.npy: cannot be read: Permission denied\."):
         load(tmp_path / "a.npy")
     with pytest.raises(DataError, match="does not fit into the memory"):

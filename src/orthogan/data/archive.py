@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from orthogan.data.catalogue import READERS, Wanted
-from orthogan.data.collection import Entry, from_tree, is_picture_name
+from orthogan.data.collection import from_tree
+from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
 from orthogan.data.pictures import MAX_FILE_BYTES
 from orthogan.errors import DataError
+from orthogan.untrusted import MEMBER_ERRORS, open_zip, read_member
 
 MAX_ARCHIVE_BYTES = 8 * 2**30  # uncompressed, over all pictures: 60,000 of 140 kB
 ENCRYPTED = 0x1  # bit of a member's flags
@@ -24,39 +25,43 @@ def load_zip(path: Path, wanted: Wanted) -> ImageSet:
     Raises:
         DataError: not a zip archive, encrypted, or too large when uncompressed.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries, skipped = _list_pictures(archive, path)
-            return from_tree(entries, str(path), wanted, skipped)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path}: not a zip archive, or a damaged one ({error}).") from None
+    with open_zip(path, "a zip archive") as archive:
+        return from_tree(_list_pictures(archive, path), str(path), wanted)
 
 
-def _list_pictures(
-    archive: zipfile.ZipFile, path: Path
-) -> tuple[list[Entry], list[tuple[str, str]]]:
-    entries: list[Entry] = []
-    skipped: list[tuple[str, str]] = []
-    total = 0
+def _list_pictures(archive: zipfile.ZipFile, path: Path) -> Listing:
+    found = Listing()
+    # Names may occur twice; what unpacks an archive keeps the last.
+    members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
         name = member.filename.replace("\\", "/")
-        if member.is_dir() or not is_picture_name(name):
+        if not name:
+            found.skipped.append(("a member", "it has no name"))
+        elif name.endswith("/"):
             continue
+        elif is_picture_name(name) or is_label_file(name):
+            if name in members:
+                found.skipped.append((name, "another member of this name comes later"))
+            members[name] = member
+        elif unread := why_unread(name):
+            found.skipped.append((name, unread))
+    for name, member in members.items():
         if member.flag_bits & ENCRYPTED:
             raise DataError(f"{path}: the archive is encrypted; unpack it and name the folder.")
+        entries = found.label_files if is_label_file(name) else found.pictures
         if _leads_outside(name):
-            skipped.append((name, "path leads outside of the archive"))
+            found.skipped.append((name, "path leads outside of the archive"))
         elif member.file_size > MAX_FILE_BYTES:
-            skipped.append((name, f"larger than {MAX_FILE_BYTES:,} bytes"))
+            found.skipped.append((name, f"larger than {MAX_FILE_BYTES:,} bytes"))
         else:
-            total += member.file_size
-            entries.append(Entry(name, partial(_read_member, archive, member)))
+            entries.append(Entry(name, partial(_read, archive, member)))
+    total = sum(members[entry.name].file_size for entry in found.pictures)
     if total > MAX_ARCHIVE_BYTES:
         raise DataError(
             f"{path}: its pictures take {total:,} bytes uncompressed, the limit is "
             f"{MAX_ARCHIVE_BYTES:,}; unpack it and name the folder."
         )
-    return entries, skipped
+    return found
 
 
 def _leads_outside(name: str) -> bool:
@@ -64,9 +69,10 @@ def _leads_outside(name: str) -> bool:
     return ".." in posix.parts or posix.is_absolute() or bool(PureWindowsPath(name).drive)
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
-        with archive.open(member) as stream:
-            return stream.read(MAX_FILE_BYTES)
-    except (zipfile.BadZipFile, zlib.error) as error:
+        return bytes(read_member(archive, member, MAX_FILE_BYTES))
+    except NotImplementedError:
+        raise  # a method that Python cannot expand: not damaged
+    except MEMBER_ERRORS as error:
         raise ValueError(f"damaged in the archive: {error}") from None

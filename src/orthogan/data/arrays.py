@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-import zipfile
-import zlib
 from collections.abc import Iterable
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from orthogan.data.catalogue import MAX_BYTES, READERS, Wanted
+from orthogan.data.catalogue import MAX_BYTES, READERS, SPLIT_NAMES, Wanted
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
 from orthogan.data.squares import assemble
 from orthogan.errors import DataError
+from orthogan.untrusted import ArrayArchive, open_arrays, read_array
 
 # Accepted names, the first one present wins; {} stands for the split.
 IMAGE_KEYS = ("x_{}", "{}_images", "images", "x", "X", "data", "arr_0")
@@ -27,50 +24,18 @@ CHUNK = 4096  # images converted at a time, so that no second copy of the set ex
 ROUNDING = 1e-3  # how far outside of its range a float may stray by rounding
 
 
-def read_npy(stream: BufferedIOBase, name: str) -> NDArray[Any]:
-    """The array in an open `.npy` stream.
+class _Key(NamedTuple):
+    """The name of an array, and the part of the data set that it says it belongs to."""
 
-    Raises:
-        DataError: no such format, an object array, too large, or truncated.
-    """
-    try:
-        version = npy_format.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"format version {version} is for structured arrays")
-        read = (
-            npy_format.read_array_header_1_0
-            if version == (1, 0)
-            else (npy_format.read_array_header_2_0)
-        )
-        shape, is_fortran, dtype = read(stream)
-        if any(axis < 0 for axis in shape):
-            raise ValueError("a negative axis")
-    except ValueError as error:
-        why = str(error).splitlines()[0]
-        raise DataError(f"{name}: not a NumPy array, or a damaged one ({why}).") from None
-    if dtype.hasobject:
-        raise DataError(
-            f"{name}: holds Python objects, which are never unpickled; save it as numbers."
-        )
-    promised = math.prod(shape) * dtype.itemsize
-    if promised > MAX_BYTES:
-        raise DataError(f"{name}: promises {promised:,} bytes; the limit is {MAX_BYTES:,}.")
-    body = stream.read(promised)
-    if len(body) < promised:
-        raise DataError(
-            f"{name}: truncated: the header promises {promised:,} bytes, the body has "
-            f"{len(body):,}."
-        )
-    values = np.frombuffer(body, dtype)
-    return values.reshape(shape[::-1]).T if is_fortran else values.reshape(shape)
+    name: str
+    part: str | None = None
 
 
 @READERS.register("npy")
 def load_npy(path: Path, wanted: Wanted) -> ImageSet:
     """The images of one `.npy` array, without labels."""
     wanted.only_split(str(path))
-    with path.open("rb") as stream:
-        array = read_npy(stream, str(path))
+    array = read_array(path, MAX_BYTES)
     pixels, notes = to_bytes(channels_last(array, str(path)), str(path))
     images, more = assemble(pixels, wanted)
     return ImageSet(images, name=path.name, notes=(*notes, *more))
@@ -80,38 +45,40 @@ def load_npy(path: Path, wanted: Wanted) -> ImageSet:
 def load_npz(path: Path, wanted: Wanted) -> ImageSet:
     """The images of an `.npz` file, with its labels if it has some.
 
-    Images are looked for under `x_train`, `train_images` (or `test`), `images`, `x`, `X`, `data`,
-    `arr_0`; labels under `y_train`, `train_labels` (or `test`), `labels`, `y`.
+    Images are looked for under `x_train`, `train_images` (or `test`, `val`), `images`, `x`, `X`,
+    `data`, `arr_0`; labels under `y_train`, `train_labels` (or `test`, `val`), `labels`, `y`.
 
     Raises:
         DataError: damaged, none of these names, or the test split of a file without one.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            key = _find(IMAGE_KEYS, members, wanted.split)
-            if key is None:
-                if _find(IMAGE_KEYS, members, "train"):
-                    wanted.only_split(str(path))
-                accepted = ", ".join(k.format(wanted.split) for k in IMAGE_KEYS)
-                raise DataError(
-                    f"{path}: no array is named like images ({accepted}); "
-                    f"it holds: {', '.join(sorted(members)) or 'nothing'}."
-                )
-            if wanted.split not in key:
-                wanted.only_split(str(path))
-            array = _read_member(archive, members[key], f"{path}[{key}]")
-            label_key = _find(LABEL_KEYS, members, wanted.split)
-            values = label_key and _read_member(archive, members[label_key], f"{path}[{label_key}]")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: not an .npz file, or a damaged one ({error}).") from None
-    pixels, notes = to_bytes(channels_last(array, f"{path}[{key}]"), f"{path}[{key}]")
+    with open_arrays(path) as arrays:
+        found = _image_key(arrays, wanted)
+        array, key = arrays.read(found.name, MAX_BYTES), f"{path}[{found.name}]"
+        parts = [found.part] if found.part else SPLIT_NAMES[wanted.split]
+        label_key = _find(LABEL_KEYS, arrays.names, parts)
+        values = None if label_key is None else arrays.read(label_key.name, MAX_BYTES)
+    pixels, notes = to_bytes(channels_last(array, key), key)
     images, more = assemble(pixels, wanted)
     notes += more
-    if not isinstance(values, np.ndarray):
+    if label_key is None or values is None:
         return ImageSet(images, name=path.name, notes=tuple(notes), split=wanted.split)
-    labels, names = classes(values, len(images), f"{path}[{label_key}]")
+    labels, names = classes(values, len(images), f"{path}[{label_key.name}]")
     return ImageSet(images, labels, names, path.name, tuple(notes), wanted.split)
+
+
+def _image_key(arrays: ArrayArchive, wanted: Wanted) -> _Key:
+    found = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[wanted.split])
+    if found is None:
+        if _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES["train"]):
+            wanted.only_split(str(arrays.path))
+        accepted = ", ".join(k.format(wanted.split) for k in IMAGE_KEYS)
+        raise DataError(
+            f"{arrays.path}: no array is named like images ({accepted}); "
+            f"it holds: {', '.join(arrays.names) or 'nothing'}."
+        )
+    if found.part is None:
+        wanted.only_split(str(arrays.path))
+    return found
 
 
 def channels_last(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -168,11 +135,9 @@ def to_bytes(array: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], list[st
     return out, [f"Values {origin} were mapped to bytes 0 to 255."]
 
 
-def _find(keys: Iterable[str], members: dict[str, zipfile.ZipInfo], split: str) -> str | None:
-    names = [key.format(split) for key in keys]
-    return next((name for name in names if name in members), None)
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    with archive.open(member) as stream:
-        return read_npy(cast("BufferedIOBase", stream), name)
+def _find(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> _Key | None:
+    """The first accepted name that is there, the names of a part before those without."""
+    present, keys = set(names), list(keys)
+    of_parts = [_Key(key.format(part), part) for part in parts for key in keys if "{}" in key]
+    candidates = [*of_parts, *(_Key(key) for key in keys if "{}" not in key)]
+    return next((key for key in candidates if key.name in present), None)

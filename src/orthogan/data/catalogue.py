@@ -20,6 +20,11 @@ DEFAULT_SIZE = 32  # when the images have no common usable size
 MIN_IMAGES = 16  # fewer cannot fill a useful batch: a network would only memorise them
 MAX_BYTES = 4 * 2**30  # of one decoded array: 60,000 RGB floats of 64 x 64 take 2.9 GB
 SPLITS = ("train", "test")
+# Names of a part of a data set, in any case; of several that are held out, the first is taken.
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "test": ("test", "testing", "validation", "valid", "val"),
+}
 
 
 class SingleSplitError(DataError):

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from orthogan.data import pictures
-from orthogan.data.catalogue import DEFAULT_SIZE, SPLITS, Wanted
+from orthogan.data.catalogue import DEFAULT_SIZE, Wanted
+from orthogan.data.entries import Entry, Listing, shown
 from orthogan.data.image_set import ImageSet
-from orthogan.data.labels import classes
+from orthogan.data.labels import named_classes
+from orthogan.data.layout import part_of
+from orthogan.data.listed_labels import listed_classes
+from orthogan.data.rendering import AS_STORED, FULL, Rendering, Traits, remarks, rendering_of
 from orthogan.data.squares import Picture, assemble, crop_resize, is_kept_size
 from orthogan.errors import DataError
 
 NUM_LISTED = 10  # skipped files named in a note; the rest are counted
-
-
-class Entry(NamedTuple):
-    """A picture to come: its name with `/` between folders, how to read it, its class."""
-
-    name: str
-    read: Callable[[], bytes]
-    label: str | None = None
 
 
 @dataclass
@@ -39,11 +34,12 @@ class Gathered:
     shapes: set[tuple[int, int]] = field(default_factory=set)
     remarks: Counter[str] = field(default_factory=Counter)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    layout: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        """The remarks with their counts, then the skipped files with reasons."""
+        """The layout, the remarks with their counts, then the skipped files with reasons."""
         num_images = len(self.pictures)
-        notes = [
+        notes = self.layout + [
             f"{count} of {num_images} images: {remark}."
             for remark, count in sorted(self.remarks.items())
         ]
@@ -57,7 +53,10 @@ class Gathered:
 
 
 def gather(
-    entries: Iterable[Entry], wanted: Wanted, skipped: Iterable[tuple[str, str]] = ()
+    entries: Iterable[Entry],
+    wanted: Wanted,
+    skipped: Iterable[tuple[str, str]] = (),
+    others: Iterable[Entry] = (),
 ) -> Gathered:
     """Every picture that can be decoded; bad ones are listed with the reason, never fatal.
 
@@ -65,20 +64,61 @@ def gather(
         entries: What to decode.
         wanted: The size asked for: larger pictures are shrunk at once, to save memory.
         skipped: Names and reasons of what was left out before.
+        others: The rest of the set, such as its held-out part: what suits all is done to each.
     """
     found = Gathered(skipped=list(skipped))
+    open_ones: list[tuple[int, Entry, Traits]] = []
     for entry in entries:
-        try:
-            decoded = pictures.decode(entry.read())
-        except pictures.DECODE_ERRORS as error:
-            found.skipped.append((entry.name, pictures.reason(error)))
+        decoded = _decoded(entry, AS_STORED, found.skipped)
+        if decoded is None:
             continue
+        if decoded.traits is not None:
+            open_ones.append((len(found.names), entry, decoded.traits))
         found.pictures.append(_shrunk(decoded.picture, wanted.size))
         found.names.append(entry.name)
         found.labels.append(entry.label)
         found.shapes.add(decoded.shape)
         found.remarks.update(decoded.remarks)
+    if open_ones:
+        _render(found, open_ones, wanted, others)
     return found
+
+
+def _render(
+    found: Gathered,
+    open_ones: Sequence[tuple[int, Entry, Traits]],
+    wanted: Wanted,
+    others: Iterable[Entry],
+) -> None:
+    """Reads what leaves ground or white open again, in the way that suits the whole set."""
+    elsewhere = ((entry, _decoded(entry, AS_STORED, [])) for entry in others)
+    traits = [(entry, traits) for _, entry, traits in open_ones]
+    traits += [(entry, each.traits) for entry, each in elsewhere if each and each.traits]
+    rendering = rendering_of([each for _, each in traits])
+    if rendering.white != FULL:  # what is bright by now may need another ground
+        scaled = Rendering(white=rendering.white)
+        again = [_decoded(entry, scaled, []) for entry, each in traits if each.contrasts]
+        contrasts = [each.traits for each in again if each and each.traits]
+        opaque = [each for _, each in traits if not each.contrasts]
+        rendering = rendering_of([*contrasts, *opaque])
+    for place, entry, traits_here in open_ones:
+        found.remarks.update(remarks(traits_here, rendering))
+        if rendering == AS_STORED:
+            continue
+        decoded = _decoded(entry, rendering, [])
+        if decoded is None:
+            raise DataError(f"{entry.name}: changed while it was read; leave the data alone.")
+        found.pictures[place] = _shrunk(decoded.picture, wanted.size)
+
+
+def _decoded(
+    entry: Entry, rendering: Rendering, skipped: list[tuple[str, str]]
+) -> pictures.Decoded | None:
+    try:
+        return pictures.decode(entry.read(), rendering)
+    except pictures.DECODE_ERRORS as error:
+        skipped.append((entry.name, pictures.reason(error)))
+        return None
 
 
 def image_set(found: Gathered, where: str, wanted: Wanted) -> ImageSet:
@@ -95,58 +135,28 @@ def image_set(found: Gathered, where: str, wanted: Wanted) -> ImageSet:
     name = Path(where).resolve().name or where
     if len(labels) < len(found.labels):
         return ImageSet(images, name=name, notes=tuple(notes), split=wanted.split)
-    index, class_names = classes(np.array(labels), len(images), where)
+    index, class_names = named_classes(labels)
     return ImageSet(images, index, class_names, name, tuple(notes), wanted.split)
 
 
-def from_tree(
-    entries: Sequence[Entry], where: str, wanted: Wanted, skipped: Iterable[tuple[str, str]]
-) -> ImageSet:
+def from_tree(listing: Listing, where: str, wanted: Wanted) -> ImageSet:
     """The pictures of a tree of folders: split by `train/` and `test/`, class = sub-folder.
 
-    Folders that all pictures share are no classes; neither are sub-folders if some pictures lie
-    outside of them.
+    A `dataset.json` says the classes where there is one.
 
     Raises:
         DataError: no picture, none usable, or the test split of a tree without one.
     """
-    skipped = list(skipped)
-    if not entries and not skipped:
+    if not listing.pictures and not listing.skipped:
         raise DataError(f"{where}: holds no images ({', '.join(pictures.SUFFIXES)}).")
-    entries = _of_split(sorted(entries, key=lambda entry: entry.name), where, wanted)
-    found = gather(entries, wanted, skipped)
-    tails = _without_shared_folders(found.names)
-    if all(len(tail) > 1 for tail in tails):
-        found.labels = [tail[0] for tail in tails]
+    part = part_of(listing.pictures, where, wanted)
+    found = gather(part.entries, wanted, listing.skipped, part.others)
+    stated = listed_classes(listing.label_files, found.names, where)
+    found.layout.extend([*part.notes, *stated.notes])
+    classes = stated.classes if stated.applies else part.folder_classes(found.names)
+    if classes is not None:
+        found.labels = list(classes)
     return image_set(found, where, wanted)
-
-
-def is_picture_name(name: str) -> bool:
-    """Whether a file name ends like a picture and is not hidden (macOS adds hidden copies)."""
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") and part != ".." for part in path.parts)
-    return path.suffix.lower() in pictures.SUFFIXES and not hidden and "__MACOSX" not in path.parts
-
-
-def shown(name: str) -> str:
-    """A file name that is safe to print: control characters escaped, at most 80 characters."""
-    safe = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
-    return safe if len(safe) <= 80 else f"...{safe[-77:]}"
-
-
-def _of_split(entries: list[Entry], where: str, wanted: Wanted) -> list[Entry]:
-    tails = _without_shared_folders([entry.name for entry in entries])
-    if not set(SPLITS) <= {tail[0] for tail in tails if len(tail) > 1}:
-        wanted.only_split(where)
-        return entries
-    return [entry for entry, tail in zip(entries, tails, strict=True) if tail[0] == wanted.split]
-
-
-def _without_shared_folders(names: Sequence[str]) -> list[tuple[str, ...]]:
-    tails = [PurePosixPath(name).parts for name in names]
-    while tails and all(len(t) > 1 for t in tails) and len({t[0] for t in tails}) == 1:
-        tails = [tail[1:] for tail in tails]
-    return tails
 
 
 def _shrunk(picture: Picture, size: int | None) -> Picture:

@@ -6,22 +6,25 @@ import os
 from pathlib import Path
 
 from orthogan.data.catalogue import READERS, Wanted
-from orthogan.data.collection import Entry, from_tree, is_picture_name
+from orthogan.data.collection import from_tree
+from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
 from orthogan.data.pictures import MAX_FILE_BYTES
+
+RUN_FILE = "run.json"  # a run's record
+RUN_FOLDERS = ("samples", "bundle", "checkpoints")  # in which a run keeps things
+RUN_PARTS = (".lock", "metrics.jsonl", *RUN_FOLDERS)  # one of them lies beside its record
 
 
 @READERS.register("folder")
 def load_folder(path: Path, wanted: Wanted) -> ImageSet:
     """The pictures in a folder and its sub-folders, in order of their names."""
-    entries, skipped = list_pictures(path)
-    return from_tree(entries, str(path), wanted, skipped)
+    return from_tree(list_pictures(path), str(path), wanted)
 
 
-def list_pictures(root: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+def list_pictures(root: Path) -> Listing:
     """The pictures below a folder, and the names and reasons of what cannot be read."""
-    entries: list[Entry] = []
-    skipped: list[tuple[str, str]] = []
+    found = Listing()
     visited: set[tuple[int, int]] = set()  # links may lead back: each folder is read once
     waiting = [root]
     while waiting:
@@ -31,23 +34,40 @@ def list_pictures(root: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
             status = folder.stat()
             children = sorted(folder.iterdir(), reverse=True)
         except OSError as error:
-            skipped.append((name, f"folder cannot be read: {error.strerror}"))
+            found.skipped.append((name, f"folder cannot be read: {error.strerror}"))
             continue
         if (status.st_dev, status.st_ino) in visited:
-            skipped.append((name, "link to a folder already read"))
+            found.skipped.append((name, "link to a folder already read"))
             continue
         visited.add((status.st_dev, status.st_ino))
+        if any(child.name == RUN_FILE for child in children) and is_run(folder):
+            found.skipped.append((name, "folder of a training run"))
+            continue
         waiting += [c for c in children if _is_folder(c) and not c.name.startswith(".")]
         for child in children:
-            child_name = child.relative_to(root).as_posix()
-            if not is_picture_name(child_name) or _is_folder(child):
-                continue
-            problem = _file_problem(child)
-            if problem:
-                skipped.append((child_name, problem))
-            else:
-                entries.append(Entry(child_name, child.read_bytes))
-    return entries, skipped
+            _list_file(child, child.relative_to(root).as_posix(), found)
+    return found
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is one of a training run, or one in which a run keeps things."""
+    folders = [path, path.parent] if path.name in RUN_FOLDERS else [path]
+    return any(
+        (folder / RUN_FILE).is_file() and any((folder / part).exists() for part in RUN_PARTS)
+        for folder in folders
+    )
+
+
+def _list_file(path: Path, name: str, found: Listing) -> None:
+    unread = why_unread(name)
+    if not (unread or is_picture_name(name) or is_label_file(name)) or _is_folder(path):
+        return
+    problem = unread or _file_problem(path)
+    if problem:
+        found.skipped.append((name, problem))
+        return
+    entries = found.label_files if is_label_file(name) else found.pictures
+    entries.append(Entry(name, path.read_bytes))
 
 
 def _is_folder(path: Path) -> bool:

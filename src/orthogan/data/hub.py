@@ -8,8 +8,9 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from orthogan.data.catalogue import Wanted
-from orthogan.data.collection import Entry, gather, image_set
+from orthogan.data.catalogue import SPLIT_NAMES, Wanted
+from orthogan.data.collection import gather, image_set
+from orthogan.data.entries import Entry
 from orthogan.data.image_set import ImageSet
 from orthogan.errors import DataError, MissingExtraError
 
@@ -35,7 +36,7 @@ def load_hub(name: str, wanted: Wanted) -> ImageSet:
         raise MissingExtraError("datasets", "hf") from None
     where = PREFIX + name
     try:
-        rows = datasets.load_dataset(name, split=wanted.split, streaming=True)
+        rows = _rows(datasets, name, wanted)
         features = rows.features or {}
         column = _first_of(features, datasets.Image)
         if column is None:
@@ -54,6 +55,18 @@ def load_hub(name: str, wanted: Wanted) -> ImageSet:
     if len(found.names) + len(found.skipped) == MAX_IMAGES:
         found.remarks["read, which is the limit for a hub data set"] = len(found.names)
     return image_set(found, where, wanted)
+
+
+def _rows(datasets: Any, name: str, wanted: Wanted) -> Any:
+    """The rows of the split, under the first of its names that the data set has."""
+    names = SPLIT_NAMES[wanted.split]
+    for number, split in enumerate(names):
+        try:
+            return datasets.load_dataset(name, split=split, streaming=True)
+        except ValueError as error:
+            if number + 1 == len(names) or not str(error).startswith(NO_SPLIT):
+                raise
+    raise AssertionError
 
 
 def _first_of(features: dict[str, Any], kind: type) -> str | None:

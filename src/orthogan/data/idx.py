@@ -19,6 +19,7 @@ from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
 from orthogan.data.squares import assemble
 from orthogan.errors import DataError
+from orthogan.untrusted import read_up_to
 
 COMPRESSIONS = ("", ".gz", ".xz")
 # (file of images, file of labels), as the common distributions name them
@@ -51,26 +52,14 @@ def read_idx(stream: BufferedIOBase, name: str, num_axes: int) -> NDArray[np.uin
     promised = math.prod(shape)
     if promised > MAX_BYTES:
         raise DataError(f"{name}: promises {promised:,} bytes; the limit is {MAX_BYTES:,}.")
-    body = _read_body(stream, promised)
+    body = read_up_to(stream, promised)
     if len(body) != promised or stream.read(1):
         found = "more" if len(body) == promised else f"{len(body):,}"
         raise DataError(
             f"{name}: the header promises {promised:,} bytes ({' x '.join(map(str, shape))}), "
             f"the body has {found}; download it again."
         )
-    return body.reshape(shape)
-
-
-def _read_body(stream: BufferedIOBase, promised: int) -> NDArray[np.uint8]:
-    body = np.empty(promised, np.uint8)  # read in place: no second copy of a large file
-    filled = 0
-    while filled < promised:
-        chunk = stream.read(min(promised - filled, 2**24))
-        if not chunk:
-            break
-        body[filled : filled + len(chunk)] = np.frombuffer(chunk, np.uint8)
-        filled += len(chunk)
-    return body[:filled]
+    return np.frombuffer(body, np.uint8).reshape(shape)
 
 
 def open_compressed(path: Path) -> BufferedIOBase:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orthogan.data.catalogue import Wanted
-from orthogan.data.collection import Entry, gather, is_picture_name
+from orthogan.data.collection import gather
+from orthogan.data.entries import Entry, Listing, is_picture_name
 from orthogan.data.folder import list_pictures
 from orthogan.data.squares import assemble
 from orthogan.errors import DataError
@@ -44,8 +45,8 @@ def read_named(path: Path, size: int, colours: int) -> NamedPictures:
         DataError: there is no such path, or it holds no picture that can be read.
     """
     wanted = Wanted(size, "rgb" if colours == 3 else "grey")
-    entries, skipped = _entries(path)
-    found = gather(sorted(entries, key=lambda entry: entry.name), wanted, skipped)
+    listing = _listing(path)
+    found = gather(sorted(listing.pictures, key=lambda entry: entry.name), wanted, listing.skipped)
     if not found.pictures:
         raise DataError(f"{path}: holds no usable images. {' '.join(found.notes())}".rstrip())
     pixels, notes = assemble(found.pictures, wanted, found.shapes)
@@ -57,12 +58,12 @@ def read_named(path: Path, size: int, colours: int) -> NamedPictures:
     )
 
 
-def _entries(path: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+def _listing(path: Path) -> Listing:
     try:
         if path.is_dir():
             return list_pictures(path)
         if path.is_file() and is_picture_name(path.name):
-            return [Entry(path.name, path.read_bytes)], []
+            return Listing([Entry(path.name, path.read_bytes)])
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}.") from None
     if path.exists():

@@ -8,16 +8,22 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from orthogan.data.catalogue import LARGEST_SIZE
+from orthogan.data.rendering import AS_STORED, FULL, GROUNDS, Rendering, Traits
 from orthogan.data.squares import Picture
+from orthogan.pictures import is_grid
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # explicit: Pillow's other decoders stay shut
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+# Pictures too, but their decoders stay shut: they are named, not passed over in silence.
+OTHER_SUFFIXES = (".tif", ".tiff", ".heic", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000  # a 48-megapixel photograph passes, a decompression bomb does not
 MAX_FILE_BYTES = 64 * 2**20  # compressed; such a photograph takes a quarter of it
 DRAFT_SIZE = 4 * LARGEST_SIZE  # a JPEG decoded at this size loses nothing at ours
@@ -41,15 +47,20 @@ DECODE_ERRORS = (
 
 
 class Decoded(NamedTuple):
-    """A picture, its (height, width) in the file, and what was done to it in plain words."""
+    """A picture, its (height, width) in the file, what was done to it, and what it leaves open."""
 
     picture: Picture
     shape: tuple[int, int]
     remarks: tuple[str, ...]
+    traits: Traits | None = None
 
 
-def decode(content: bytes) -> Decoded:
+def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
     """The picture in a PNG, JPEG, WebP, BMP or GIF file; very large JPEGs come shrunk.
+
+    Args:
+        content: The file.
+        rendering: What lies under transparent pixels, and which 16-bit value is white.
 
     Raises:
         Exception: one of `DECODE_ERRORS`, if the file is damaged or has too many pixels.
@@ -57,20 +68,22 @@ def decode(content: bytes) -> Decoded:
     with _quiet_pillow(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
+        if is_grid(image):
+            raise ValueError("a grid of images that orthogan drew")
         shape = (image.height, image.width)
         remarks = []
         if getattr(image, "is_animated", False):
             remarks.append("animated, the first frame was used")
         if min(image.size) > DRAFT_SIZE:
             image.draft(None, (DRAFT_SIZE, DRAFT_SIZE))
+        deep = _is_deep(image)
         ImageOps.exif_transpose(image, in_place=True)
-        if image.has_transparency_data:
-            flat, transparent = _over_white(image)
-            if transparent:
-                remarks.append("transparent, laid over white")
-        else:
-            flat = image
-        return Decoded(_as_bytes(flat), shape, tuple(remarks))
+        flat, traits = _eight_bits(image, content, rendering.white) if deep else (image, Traits())
+        if flat.has_transparency_data:
+            flat, contrasts = _laid_over(flat, rendering.ground)
+            traits = replace(traits, contrasts=contrasts)
+        plain = traits == Traits()
+        return Decoded(_as_bytes(flat), shape, tuple(remarks), None if plain else traits)
 
 
 def reason(error: BaseException) -> str:
@@ -83,16 +96,88 @@ def reason(error: BaseException) -> str:
     return lines[0][:80] if lines else type(error).__name__
 
 
-def _over_white(image: Image.Image) -> tuple[Image.Image, bool]:
+def _is_deep(image: Image.Image) -> bool:
+    """Whether a picture that is not yet read has 16 bits a channel."""
+    return image.mode.startswith("I") or (image.format == "PNG" and "16B" in _raw_mode(image))
+
+
+def _raw_mode(image: Image.Image) -> str:
+    tiles: Any = getattr(image, "tile", None)
+    return str(tiles[0].args) if tiles else ""
+
+
+def _eight_bits(image: Image.Image, content: bytes, white: int) -> tuple[Image.Image, Traits]:
+    """A 16-bit picture with `white` as the brightest value, and how many bits it uses."""
+    bits = _significant_bits(content)
+    if image.mode.startswith("I"):  # convert("L") would clip, not scale
+        values = np.asarray(image).astype(np.int64)
+        grey = Image.fromarray(_scaled(values, white))
+        clear = image.info.get("transparency")
+        if isinstance(clear, int):
+            grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+        return grey, Traits(peak=max(int(values.max()), 0), bits=bits)
+    # Of 16-bit colours Pillow keeps the upper bytes.
+    colours = np.asarray(image)[..., :3].astype(np.int64)
+    traits = Traits(peak=int(colours.max()) * 256 + 255, bits=bits)
+    if white == FULL:
+        return image, traits
+    scaled = Image.fromarray(_scaled(colours * 256 + _lower_bytes(content), white))
+    if image.mode == "RGBA":
+        scaled.putalpha(image.getchannel("A"))
+    return scaled, traits
+
+
+def _scaled(values: NDArray[np.int64], white: int) -> Picture:
+    return (values * 255 // white).clip(0, 255).astype(np.uint8)
+
+
+def _lower_bytes(content: bytes) -> NDArray[np.int64] | int:
+    """The lower bytes of 16-bit colours: Pillow takes them for the upper ones of the other order.
+
+    0 for grey with transparency, which it reads in one order only.
+    """
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        raw = _raw_mode(image)
+        if not raw.startswith("RGB"):
+            return 0
+        tiles: Any = image
+        tiles.tile = [tile._replace(args=raw.replace("16B", "16L")) for tile in tiles.tile]
+        ImageOps.exif_transpose(image, in_place=True)
+        return np.asarray(image)[..., :3].astype(np.int64)
+
+
+def _significant_bits(content: bytes) -> int | None:
+    """The most significant bits of a channel that a PNG file states (chunk `sBIT`), or None."""
+    place = 8
+    while (kind := content[place + 4 : place + 8]) not in (b"", b"IDAT", b"IEND"):
+        length = int.from_bytes(content[place : place + 4], "big")
+        if kind == b"sBIT":
+            stated = content[place + 8 : place + 8 + length]
+            return max(stated) if stated and 1 <= max(stated) <= 16 else None
+        place += length + 12
+    return None
+
+
+def _laid_over(image: Image.Image, ground: int) -> tuple[Image.Image, tuple[float, ...]]:
+    """A picture without transparency, and the contrast it has on each ground; none if opaque."""
     layered = image.convert("RGBA")
     lowest, _ = layered.getchannel("A").getextrema()
-    white = Image.new("RGBA", layered.size, "white")
-    return Image.alpha_composite(white, layered).convert("RGB"), lowest != 255
+    base = Image.new("RGBA", layered.size, (ground, ground, ground, 255))
+    flat = Image.alpha_composite(base, layered).convert("RGB")
+    return flat, () if lowest == 255 else _contrasts(layered)
+
+
+def _contrasts(layered: Image.Image) -> tuple[float, ...]:
+    small = layered.reduce(max(1, min(layered.size) // LARGEST_SIZE))
+    values = np.asarray(small, np.float32)
+    colour, opacity = values[..., :3], values[..., 3:] / 255
+    laid = [colour * opacity + ground * (1 - opacity) for ground in GROUNDS]
+    # Less than a step of a byte cannot be seen: it is rounding.
+    spreads = [float(np.sqrt(each.var((0, 1)).mean())) for each in laid]
+    return tuple(spread if spread > 0.5 else 0.0 for spread in spreads)
 
 
 def _as_bytes(image: Image.Image) -> Picture:
-    if image.mode.startswith("I"):  # 16-bit grey: convert("L") would clip, not scale
-        return (np.asarray(image).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
     return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 

@@ -11,6 +11,7 @@ from orthogan.data import archive, arrays, folder, idx, mnist  # noqa: F401
 from orthogan.data.catalogue import MIN_IMAGES, READERS, SOURCES, Colour, Wanted
 from orthogan.data.hub import PREFIX, load_hub
 from orthogan.data.image_set import ImageSet
+from orthogan.data.oddities import oddities
 from orthogan.data.pictures import SUFFIXES
 from orthogan.errors import DataError, OrthoganError, did_you_mean
 
@@ -49,7 +50,8 @@ def load(
         raise DataError(f"{source}: cannot be read: {error.strerror or error}.") from None
     except MemoryError:
         raise DataError(f"{source}: does not fit into the memory of this machine.") from None
-    if len(images) < MIN_IMAGES:
+    # A held-out part is scored on: few images make that coarse, not impossible.
+    if len(images) < (MIN_IMAGES if split == "train" else 1):
         raise DataError(
             f"{source}: training needs at least {MIN_IMAGES} usable images, got {len(images)}. "
             f"{' '.join(images.notes)}".rstrip()
@@ -83,7 +85,8 @@ def _read(source: str | Path, wanted: Wanted) -> ImageSet:
             f"'{source}' is neither an existing file or folder nor a known data set."
             f"{did_you_mean(str(source), [*SOURCES, PREFIX + 'NAME'])}"
         )
-    return READERS[_format_of(path)](path, wanted)
+    images = READERS[_format_of(path)](path, wanted)
+    return replace(images, notes=(*images.notes, *oddities(images.images)))
 
 
 def _read_named(name: str, wanted: Wanted) -> ImageSet:
@@ -96,6 +99,12 @@ def _read_named(name: str, wanted: Wanted) -> ImageSet:
 
 def _format_of(path: Path) -> str:
     if path.is_dir():
+        if folder.is_run(path):
+            raise DataError(
+                f"{path}: is a folder of a training run, which holds grids of samples, not images; "
+                "name the images that it learned from, or leave out --data; for images of its "
+                "generator, draw some into another folder: orthogan sample RUN --out FOLDER."
+            )
         return "folder"
     if not path.is_file():
         raise DataError(f"{path}: is neither a regular file nor a folder.")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from io import BufferedIOBase
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,76 +16,11 @@ from orthogan.errors import DataError, ShapeError, UnknownNameError
 from orthogan.tables.labels import read_words
 from orthogan.tables.result import Tables, check_table
 from orthogan.tables.wanted import Wanted
+from orthogan.untrusted import MAX_TABLE_BYTES, ArrayArchive, map_array, open_arrays, text_of
 
-MAGIC = b"\x93NUMPY"
-MAX_BYTES = 64 * 2**30  # of one array; a larger promise is a mistake before it is a table
 TOKEN_KEYS = ("tokens", "embedding", "embeddings", "vectors", "E", "X", "arr_0")
 POSITION_KEYS = ("positions", "position", "position_embeddings", "P")
 LABEL_KEYS = ("labels", "words", "vocab", "vocabulary")
-CHUNK_BYTES = 16 * 2**20
-
-
-@dataclass(frozen=True)
-class ArrayHeader:
-    """What the head of a `.npy` file says of its body."""
-
-    shape: tuple[int, ...]
-    is_fortran: bool
-    dtype: np.dtype[Any]
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of the body."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
-def read_array_header(stream: BufferedIOBase, name: str) -> ArrayHeader:
-    """The header of an open `.npy` stream, which then stands at the body.
-
-    Raises:
-        DataError: no such format, an object array, or more than `MAX_BYTES` promised.
-    """
-    try:
-        version = npy_format.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"format version {version} is for structured arrays")
-        read = npy_format.read_array_header_1_0
-        if version == (2, 0):
-            read = npy_format.read_array_header_2_0
-        header = ArrayHeader(*read(stream))
-        if any(axis < 0 for axis in header.shape):
-            raise ValueError("a negative axis")
-    except ValueError as error:
-        why = str(error).splitlines()[0]
-        raise DataError(f"{name}: not a NumPy array, or a damaged one ({why}).") from None
-    if header.dtype.hasobject:
-        raise DataError(
-            f"{name}: holds Python objects, which are never unpickled; save it as numbers or text."
-        )
-    if header.num_bytes > MAX_BYTES:
-        raise DataError(f"{name}: promises {header.num_bytes:,} bytes; the limit is {MAX_BYTES:,}.")
-    return header
-
-
-def map_array(path: Path) -> NDArray[Any]:
-    """The array of a `.npy` file, mapped: only the rows that are used are read.
-
-    Raises:
-        DataError: no such format, an object array, or truncated.
-    """
-    with path.open("rb") as stream:
-        header = read_array_header(stream, str(path))
-        start = stream.tell()
-    held = path.stat().st_size - start
-    if held < header.num_bytes:
-        raise DataError(
-            f"{path}: truncated: the header promises {header.num_bytes:,} bytes, the body has "
-            f"{held:,}."
-        )
-    if header.num_bytes == 0:
-        return np.empty(header.shape, header.dtype)
-    order = "F" if header.is_fortran else "C"
-    return np.memmap(path, header.dtype, "r", start, header.shape, cast("Any", order))
 
 
 def to_table(array: NDArray[Any], name: str, limit: int | None) -> Tensor:
@@ -168,25 +98,21 @@ def read_npz(path: Path, wanted: Wanted) -> Tables:
     """
     if wanted.num_heads is not None:
         wanted.only_limit(str(path))
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            return _from_members(archive, members, path, wanted)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: not an .npz file, or a damaged one ({error}).") from None
+    with open_arrays(path) as arrays:
+        return _from_members(arrays, wanted)
 
 
-def _from_members(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], path: Path, wanted: Wanted
-) -> Tables:
+def _from_members(arrays: ArrayArchive, wanted: Wanted) -> Tables:
+    path, members = arrays.path, arrays.names
+
     def read(key: str) -> NDArray[Any]:
-        return _read_member(archive, members[key], f"{path}[{key}]")
+        return arrays.read(key, MAX_TABLE_BYTES)
 
     key = _key(members, wanted.embedding, TOKEN_KEYS, path)
     if key is None:
         raise DataError(
             f"{path}: no array is named like tokens ({', '.join(TOKEN_KEYS)}); it holds: "
-            f"{', '.join(sorted(members)) or 'nothing'}. Name one with embedding=."
+            f"{', '.join(members) or 'nothing'}. Name one with embedding=."
         )
     place = _key(members, wanted.positions, POSITION_KEYS, path)
     positions = None if place is None else to_table(read(place), f"{path}[{place}]", None)
@@ -199,9 +125,7 @@ def _from_members(
     return replace(found, positions=positions, source=str(path))
 
 
-def _key(
-    members: dict[str, zipfile.ZipInfo], named: str | None, keys: Sequence[str], path: Path
-) -> str | None:
+def _key(members: Sequence[str], named: str | None, keys: Sequence[str], path: Path) -> str | None:
     if named is None:
         return next((key for key in keys if key in members), None)
     if named not in members:
@@ -209,29 +133,9 @@ def _key(
     return named
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> NDArray[Any]:
-    with archive.open(member) as stream:
-        header = read_array_header(cast("BufferedIOBase", stream), name)
-        body = bytearray()
-        while len(body) < header.num_bytes:
-            chunk = stream.read(min(CHUNK_BYTES, header.num_bytes - len(body)))
-            if not chunk:
-                raise DataError(
-                    f"{name}: truncated: the header promises {header.num_bytes:,} bytes, the body "
-                    f"has {len(body):,}."
-                )
-            body += chunk
-    values = np.frombuffer(body, header.dtype)
-    if header.is_fortran:
-        return values.reshape(header.shape[::-1]).T
-    return values.reshape(header.shape)
-
-
 def _words(array: NDArray[Any], name: str) -> list[str]:
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise DataError(
             f"{name}: labels are one text a row, got {array.dtype} of shape {array.shape}."
         )
-    if array.dtype.kind == "S":
-        return [bytes(word).decode("utf-8", "replace") for word in array]
-    return [str(word) for word in array]
+    return text_of(array, name)

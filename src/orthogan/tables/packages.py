@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 from orthogan.errors import DataError, MissingExtraError
 from orthogan.registry import Registry
-from orthogan.tables.arrays import map_array, to_table
+from orthogan.tables.arrays import to_table
 from orthogan.tables.folder import read_folder
 from orthogan.tables.result import Tables
 from orthogan.tables.wanted import Wanted
+from orthogan.untrusted import map_array
 
 EXTRA = "lab"
 

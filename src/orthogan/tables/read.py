@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import zipfile
 import zlib
 from collections.abc import Callable
 from io import BufferedIOBase, BytesIO
@@ -31,6 +30,7 @@ from orthogan.tables.word_text import (
     read_glove,
     read_word2vec_text,
 )
+from orthogan.untrusted import MAGIC, open_zip
 
 PEEK_BYTES = 16_384  # of a file, to tell what it is
 SAMPLE_BYTES = 2**20  # of word vectors: holds the first line of the widest
@@ -119,7 +119,7 @@ def _read_file(path: Path, wanted: Wanted) -> Tables:
         raise DataError(f"{path}: is empty.")
     if path.name.endswith((INDEX_SUFFIX, ".safetensors")) or is_safetensors(start, size):
         return read_weights(path, wanted)
-    if start.startswith(arrays.MAGIC):
+    if start.startswith(MAGIC):
         return arrays.read_npy(path, wanted)
     if start.startswith(ZIPS):
         _refuse_torch(path)
@@ -193,11 +193,8 @@ def _is_binary(start: bytes, rest: bytes) -> bool:
 
 
 def _refuse_torch(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError):
-        return  # the reader of .npz says what is wrong with it
+    with open_zip(path, "an .npz file") as archive:
+        names = archive.namelist()
     if any(name.endswith("data.pkl") for name in names):
         raise DataError(f"{path}: is a pickle of PyTorch: {CONVERT.format(name='its folder')}.")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from orthogan.errors import DataError
-from orthogan.tables.arrays import map_array, to_table
+from orthogan.tables.arrays import to_table
 from orthogan.tables.json_file import read_json, read_object
 from orthogan.tables.result import Tables
 from orthogan.tables.wanted import Wanted
+from orthogan.untrusted import map_array
 
 MULTIPLIER = 0xC6A4A7935BD1E995  # of MurmurHash64A
 SHIFT = 47

@@ -1,0 +1,64 @@
+"""Pictures to come, and the names that files of pictures have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from orthogan.data.pictures import OTHER_SUFFIXES, SUFFIXES
+
+LABEL_FILE = "dataset.json"  # of StyleGAN's data sets
+
+
+class Entry(NamedTuple):
+    """A picture to come: its name with `/` between folders, how to read it, its class."""
+
+    name: str
+    read: Callable[[], bytes]
+    label: str | None = None
+
+
+@dataclass
+class Listing:
+    """What a folder or an archive holds.
+
+    Attributes:
+        pictures: What can be read as pictures.
+        skipped: Names and reasons of what cannot.
+        label_files: Files named `dataset.json`.
+    """
+
+    pictures: list[Entry] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    label_files: list[Entry] = field(default_factory=list)
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file name ends like a picture and is not hidden (macOS adds hidden copies)."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES and not _is_hidden(name)
+
+
+def is_label_file(name: str) -> bool:
+    """Whether a file lists the classes of pictures, as StyleGAN's data sets do."""
+    return PurePosixPath(name).name == LABEL_FILE and not _is_hidden(name)
+
+
+def why_unread(name: str) -> str | None:
+    """Why a file that its name says is a picture is not read; None for any other file."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in OTHER_SUFFIXES or _is_hidden(name):
+        return None
+    return f"{suffix} is not read; convert it to .png"
+
+
+def shown(name: str) -> str:
+    """A file name that is safe to print: control characters escaped, at most 80 characters."""
+    safe = name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+    return safe if len(safe) <= 80 else f"...{safe[-77:]}"
+
+
+def _is_hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return "__MACOSX" in parts or any(part.startswith(".") and part != ".." for part in parts)

@@ -1,0 +1,92 @@
+"""How pictures that leave it open become bytes: one ground and one white for a whole set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FULL = 2**16 - 1
+WHITE, BLACK, GREY = 255, 0, 128
+GROUNDS = {WHITE: "white", BLACK: "black", GREY: "grey"}
+# White, the ground of paper and of web pages, stays unless it takes more than this share of the
+# contrast that a picture has on its best ground.
+LEAST_KEPT = 0.25
+OUTLIERS = 0.01  # share of pictures that may fade: one odd file does not decide for all
+# A set whose largest value is in the upper quarter of 16 bits uses them; below, fewer were meant.
+LEAST_FULL = 2**14
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What transparent pixels lie over, and which 16-bit value is white."""
+
+    ground: int = WHITE
+    white: int = FULL
+
+
+AS_STORED = Rendering()
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a picture leaves open.
+
+    Attributes:
+        contrasts: Its standard deviation over each of `GROUNDS`; empty if it is opaque.
+        peak: An upper bound of its values, of as many bits; None if it has 8 bits a channel.
+        bits: Significant bits that the file states, or None.
+    """
+
+    contrasts: tuple[float, ...] = ()
+    peak: int | None = None
+    bits: int | None = None
+
+
+def rendering_of(traits: Sequence[Traits]) -> Rendering:
+    """One rendering for all pictures of a set.
+
+    >>> rendering_of([Traits(contrasts=(0.0, 90.0, 45.0)), Traits(peak=4090)])
+    Rendering(ground=0, white=4095)
+    """
+    return Rendering(_ground(traits), _white(traits))
+
+
+def remarks(traits: Traits, rendering: Rendering) -> list[str]:
+    """What was done to one picture, in plain words."""
+    done = []
+    if traits.contrasts:
+        why = "" if rendering.ground == WHITE else ", as white would hide some"
+        done.append(f"transparent, laid over {GROUNDS[rendering.ground]}{why}")
+    if traits.peak is not None and rendering.white != FULL:
+        done.append(f"of 16 bits, of which the set uses {rendering.white.bit_length()}")
+    return done
+
+
+def _ground(traits: Sequence[Traits]) -> int:
+    # How much of its best contrast a picture keeps; those without any are blank on every ground.
+    kept = [
+        [contrast / max(each.contrasts) for contrast in each.contrasts]
+        for each in traits
+        if each.contrasts and max(each.contrasts) > 0
+    ]
+    if not kept:
+        return WHITE
+    outliers = int(OUTLIERS * len(kept))
+    worst = {
+        ground: sorted(column)[outliers]
+        for ground, column in zip(GROUNDS, zip(*kept, strict=True), strict=True)
+    }
+    return WHITE if worst[WHITE] >= LEAST_KEPT else max(worst, key=lambda ground: worst[ground])
+
+
+def _white(traits: Sequence[Traits]) -> int:
+    deep = [each for each in traits if each.peak is not None]
+    peak = max((each.peak or 0 for each in deep), default=0)
+    stated = [each.bits for each in deep if each.bits is not None]
+    if stated and len(stated) == len(deep):
+        white: int = 2 ** max(stated) - 1
+        # By the standard, values with few significant bits are scaled up, but not every writer is.
+        return white if peak <= white else FULL
+    if not 0 < peak < LEAST_FULL:
+        return FULL
+    return int(2 ** max(peak.bit_length(), 8) - 1)

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,12 @@ from typing import Any, BinaryIO
 from orthogan.errors import OrthoganError, StorageError
 
 MAX_JSON_BYTES = 64 * 2**20  # far above any file of ours; a larger one is not ours
+MAX_JSON_DEPTH = 100  # configurations nest less than 10 deep; what walks a tree may recurse
+MAX_DIGITS = 20  # of 2**64; Python itself refuses to read more than 4,300
+NOT_OURS = ", so it is damaged or not ours"
 
+TOO_DEEP = f"it nests more than {MAX_JSON_DEPTH} levels of brackets"
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # of any pair: whether it is whole is tried then
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]{8}\.(?P<kind>new|old)")
 
 
@@ -66,22 +72,114 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file.
+def read_json(
+    path: Path,
+    *,
+    error: type[OrthoganError] = StorageError,
+    advice: str = NOT_OURS,
+    max_bytes: int | None = None,
+) -> Any:
+    """The value in a JSON file, read as `parse_json` reads it.
+
+    Args:
+        path: The file.
+        error: What is raised.
+        advice: What ends the sentence, with its punctuation in front.
+        max_bytes: A larger file is refused unread; None: `MAX_JSON_BYTES`.
 
     Raises:
-        StorageError: the file is missing, unreadable, too large, or not JSON.
+        OrthoganError: of the kind `error`: the file is missing, unreadable, too large, or not JSON.
+    """
+    limit = MAX_JSON_BYTES if max_bytes is None else max_bytes
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(size) if size <= limit else b""
+    except OSError as refused:
+        raise error(f"{path}: cannot be read: {_reason(refused)}.") from None
+    if size > limit:
+        raise error(
+            f"{path}: larger than allowed: it has {size:,} bytes, the limit of a JSON file is "
+            f"{limit:,}{advice}."
+        )
+    return parse_json(content, path, error=error, advice=advice)
+
+
+def parse_json(
+    content: bytes,
+    where: object,
+    *,
+    error: type[OrthoganError] = StorageError,
+    advice: str = NOT_OURS,
+) -> Any:
+    """The value of JSON that anybody may have written: no input raises anything but `error`.
+
+    NaN and infinities are kept, since Python writes them; whole numbers beyond 64 bits become
+    floats, so that none overflows later. Who uses a number checks its type and range.
+
+    Args:
+        content: UTF-8, or another Unicode encoding that JSON allows.
+        where: What to call the source.
+        error: What is raised.
+        advice: What ends the sentence, with its punctuation in front.
+
+    Raises:
+        OrthoganError: of the kind `error`: not JSON, not Unicode text, a name that stands twice in
+            an object, half of a surrogate pair, or more than 100 levels of brackets.
+
+    >>> parse_json(b'{"a": [1, 2]}', "here")
+    {'a': [1, 2]}
     """
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise StorageError(f"{path}: larger than {MAX_JSON_BYTES >> 20} MiB, so not ours.")
-        return json.loads(path.read_bytes())
-    except StorageError:
-        raise
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {_reason(error)}.") from None
-    except (ValueError, RecursionError):
-        raise StorageError(f"{path}: is not valid JSON, so it is damaged or not ours.") from None
+        return _parsed(content)
+    except RecursionError:
+        why = TOO_DEEP
+    except UnicodeEncodeError:
+        why = "it holds half of a surrogate pair"
+    except UnicodeDecodeError as wrong:
+        why = f"byte {wrong.start:,} is not {wrong.encoding.upper()}"
+    except json.JSONDecodeError as wrong:
+        why = f"line {wrong.lineno:,}, column {wrong.colno:,}"
+    except ValueError as wrong:
+        why = str(wrong)
+    raise error(f"{where}: is not valid JSON ({why}){advice}.")
+
+
+def _parsed(content: bytes) -> Any:
+    text = content.decode(json.detect_encoding(content))
+    value = json.loads(text, object_pairs_hook=_object, parse_int=_whole)
+    if _HALF_PAIR.search(text):
+        json.dumps(value, ensure_ascii=False).encode()
+    if _is_deep(value):
+        raise RecursionError
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice[:60]!a} stands twice in one object")
+    return found
+
+
+def _whole(digits: str) -> int | float:
+    number = int(digits) if len(digits) <= MAX_DIGITS else float(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from orthogan.language.lesson import Lesson, load_lesson
 from orthogan.language.scoring import LanguageScore, score_text
 from orthogan.language.session import LanguageSession
 from orthogan.language.tables import network_of, tables_of_network, tokeniser_of
-from orthogan.language.tokeniser import Tokeniser
+from orthogan.language.tokeniser import Tokeniser, check_text
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.language.transformer import LanguageTransformer
 from orthogan.request import laid_over, open_run, pick_device, thread_count
@@ -89,10 +89,11 @@ class LanguageModel:
             top: Draw from so many of the likeliest tokens only; None from all.
 
         Raises:
-            ConfigError: a number is out of its range.
+            ConfigError: a number is out of its range, or the prompt is not Unicode text.
             DataError: a part of the prompt is not in a vocabulary without an unknown token.
         """
         check_generation(length, temperature, top)
+        check_text(prompt, "the prompt", ConfigError)
         tokens = self.tokeniser.encode(prompt)
         if len(tokens) == 0:
             tokens = self._beginning()

@@ -61,9 +61,10 @@ class FakeModels:
             self._record("generate", prompt, **asked)
             return f"text {asked['seed']}"
 
-        return SimpleNamespace(
-            path=Path(source), generate=generate, tokeniser=SimpleNamespace(kind=self.kind)
+        tokeniser = SimpleNamespace(
+            kind=self.kind, unknown_pieces=lambda prompt: sorted(set(prompt) & set("\u00e9\u00e8"))
         )
+        return SimpleNamespace(path=Path(source), generate=generate, tokeniser=tokeniser)
 
 
 @pytest.fixture
@@ -192,3 +193,10 @@ def test_the_whole_way(cli, one_thread, monkeypatch: pytest.MonkeyPatch) -> None
     assert answer.out.startswith("the")
     assert len(answer.out) == 3 + 12 + 1
     assert cli("generate", "runs/nowhere").code == 2
+
+
+def test_unknown_pieces_of_a_prompt_are_said(cli, fake: FakeModels) -> None:
+    answer = cli("generate", "runs/emma", "--prompt", "caf\u00e9")
+    assert answer.code == 0
+    assert "not in the model's vocabulary, so read as <unk>: '\\xe9'." in answer.err.lower()
+    assert "vocabulary" not in cli("generate", "runs/emma", "--prompt", "cafe").err

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from orthogan import files
-from orthogan.errors import BundleError, StorageError
+from orthogan.errors import BundleError, DataError, StorageError
 from orthogan.files import (
     clean_leftovers,
     committed_folder,
     is_leftover,
+    parse_json,
     read_json,
     storage_errors,
     write_atomic,
@@ -90,6 +91,44 @@ def test_damaged_json_is_a_storage_error(tmp_path: Path, content: bytes) -> None
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(StorageError, match=r"x\.json: is not valid JSON"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[" * 101 + b"]" * 101, "more than 100 levels"),
+        (b'{"a":' * 400 + b"1" + b"}" * 400, "more than 100 levels"),
+        (b"[" * 200_000 + b"]" * 200_000, "more than 100 levels"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "'c' stands twice in one object"),
+        (b'["caf\xe9"]', "byte 5 is not UTF-8"),
+        (b'["\xed\xa0\x80"]', "is not UTF-8"),
+        (rb'["\ud800"]', "half of a surrogate pair"),
+        (rb'{"\udc00\ud83d\ude00": 1}', "half of a surrogate pair"),
+        (b'{"a": 1}\n{', "line 2, column 1"),
+        (b"nul", "line 1, column 1"),
+    ],
+)
+def test_what_is_wrong_with_json_is_said(content: bytes, why: str) -> None:
+    with pytest.raises(DataError, match="here: is not valid JSON") as caught:
+        parse_json(content, "here", error=DataError, advice="; download it again")
+    assert why in str(caught.value)
+    assert str(caught.value).endswith("); download it again.")
+
+
+def test_json_of_other_writers_is_read() -> None:
+    pair = parse_json(rb'["\ud83d\ude00", NaN, -Infinity]', "here")
+    assert pair[0] == "\N{GRINNING FACE}"
+    assert pair[1] != pair[1]
+    assert parse_json('\ufeff{"\u00e4": []}'.encode(), "here") == {"\u00e4": []}
+    assert parse_json('{"a": 1}'.encode("utf-16"), "here") == {"a": 1}
+    assert parse_json(b"[" * 100 + b"]" * 100, "here")
+
+
+def test_whole_numbers_beyond_64_bits_become_floats() -> None:
+    text = f"[{2**64 - 1}, {-(2**63)}, {2**64}, {-(2**63) - 1}, {'9' * 5000}]"
+    read = parse_json(text.encode(), "here")
+    assert read == [2**64 - 1, -(2**63), 2.0**64, -(2.0**63), float("inf")]
+    assert [type(number) for number in read] == [int, int, float, float, float]
 
 
 def test_missing_json_and_a_folder_are_storage_errors(tmp_path: Path) -> None:

@@ -141,6 +141,11 @@ def test_text_goes_on(trained: LanguageModel) -> None:
         trained.generate(length=0)
 
 
+def test_a_prompt_that_is_no_unicode_is_refused(trained: LanguageModel) -> None:
+    with pytest.raises(ConfigError, match=r"Character 4 of the prompt is half of a surrogate"):
+        trained.generate("caf\udce9", length=1)
+
+
 def test_words_and_bytes_go_on(learn_tiny, tmp_path: Path) -> None:
     words = learn_tiny(tmp_path / "words", "network.embedding=4", tokeniser="words")
     assert words.scores["perplexity"] > 1

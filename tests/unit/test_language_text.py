@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,52 @@ def test_a_file_and_a_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_holds_more_than_texts(tmp_path: Path) -> None:
+    (tmp_path / "A.TXT").write_text("one two")
+    (tmp_path / "b.txt").write_text("three")
+    (tmp_path / "._b.txt").write_bytes(b"\x00\x05\x16\x07\x00\xff")
+    (tmp_path / "sub.txt").mkdir()
+    (tmp_path / "sub.txt" / "c.Txt").write_text("four")
+    corpus = read_corpus(tmp_path)
+    assert corpus.text == "one two\nthree\nfour"
+    assert corpus.notes == (
+        f"3 .txt files of {tmp_path}.",
+        "Left out: ._b.txt (metadata of macOS), sub.txt (a folder).",
+    )
+
+
+def test_a_folder_without_texts_says_what_it_left_out(tmp_path: Path) -> None:
+    for n in range(7):
+        (tmp_path / f"._{n}.txt").write_bytes(b"\xff")
+    with pytest.raises(DataError, match=r"no \.txt files\. Left out: \._0\.txt .* and 2 more\."):
+        read_corpus(tmp_path)
+
+
+def test_a_damaged_file_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("fine")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(DataError, match=r"deep/b\.txt: is not a text in UTF-8 \(byte 3\)"):
+        read_corpus(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "a.txt").write_text("fine")
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="shut: cannot be read: Permission denied"):
+        read_corpus(tmp_path)
+
+
 def test_a_named_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.CORPORA, "_parts", {"demo": lambda: "to be"})
     assert read_corpus("demo") == Corpus(name="demo", text="to be")
@@ -98,6 +145,17 @@ def test_the_vocabulary_knows_nothing_of_the_held_out_text() -> None:
     assert lesson.tokeniser.decode(lesson.train.tolist()) == "aa bb aa"
     assert lesson.test.tolist().count(0) == 6  # z and y are unknown
     assert "8 tokens to learn from" in lesson.notes[-1]
+
+
+def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
+    def mark(text: str, kind: str = "words") -> str:
+        config = TextConfig(tokeniser=kind, min_count=1, held_out=0.5)
+        corpus = Corpus(name="x", text=text * 4)
+        return lesson_of(corpus, config, 2).fingerprint.removeprefix(corpus.fingerprint())
+
+    assert mark("the caf\u00e9 \u20ac, ") == ""
+    assert mark("the cafe\u0301, ") == "-rule-2"
+    assert mark("the cafe\u0301, ", "characters") == ""
 
 
 def test_rare_words_are_unknown_and_said() -> None:

@@ -49,6 +49,13 @@ def test_names_of_word_lists(tmp_path: Path, name: str) -> None:
     assert read_tables(npy(tmp_path)).labels is not None
 
 
+def test_counts_beside_the_words_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("the 1061396\nof 593677\nand 541446\nin 1\n")
+    tables = read_tables(npy(tmp_path))
+    assert tables.labels == ("the", "of", "and", "in")
+    assert "as in 'the 1061396'" in tables.notes[1]
+
+
 def test_as_many_words_as_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"vectors\.txt: 3 words for the 4 rows of .*vectors\.npy"):
         read_tables(npy(tmp_path, VECTORS, "a\nb\nc\n"))

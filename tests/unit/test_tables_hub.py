@@ -74,6 +74,14 @@ def test_models_in_several_files(hub: Hub) -> None:
     with pytest.raises(DataError, match=r"cannot be fetched: 404 for model-2\.safetensors$"):
         read_tables("hf:someone/model")
     index.write_text("{}")
+    for places in ([1], 3, "x", {}, None):
+        index.write_text(json.dumps({"weight_map": places}))
+        with pytest.raises(DataError, match="has no 'weight_map'"):
+            read_tables("hf:someone/model")
+    index.write_text(json.dumps({"weight_map": {"wte.weight": "../x.safetensors"}}))
+    with pytest.raises(DataError, match="is not the name of a safetensors file beside it"):
+        read_tables("hf:someone/model")
+    index.write_text("{}")
     with pytest.raises(DataError, match="has no 'weight_map'"):
         read_tables("hf:someone/model")
 

@@ -84,6 +84,11 @@ def test_no_labels_are_noted(tmp_path: Path) -> None:
         ("tokenizer.json", {}, "has no vocabulary under model.vocab"),
         ("tokenizer.json", {"model": {"vocab": 3}}, "has no vocabulary under model.vocab"),
         ("tokenizer.json", {"model": {"vocab": [3]}}, "no list of pieces and scores"),
+        ("tokenizer.json", {"model": {"vocab": ["ab"]}}, "no list of pieces and scores"),
+        ("tokenizer.json", {"model": {"vocab": [[3, 0.5]]}}, "no list of pieces and scores"),
+        ("tokenizer.json", BPE | {"added_tokens": 3}, "are a list, got a int"),
+        ("tokenizer.json", BPE | {"added_tokens": [{"id": 3}]}, "added token 3 has no text"),
+        ("tokenizer.json", BPE | {"added_tokens": [{"id": 2**70}]}, "an added token has no id"),
         ("tokenizer.json", {"model": {"vocab": {"a": "b"}}}, "maps every token to the number"),
         ("tokenizer.json", BPE | {"added_tokens": [3]}, "an added token has no id"),
         ("vocab.json", [1], "is a JSON object"),
@@ -109,3 +114,74 @@ def test_oversized_json_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(json_file, "MAX_BYTES", 20)
     with pytest.raises(DataError, match="the limit of a JSON file is 20"):
         read(tmp_path, "vocab.json", {"a": 0, "b": 1, "c": 2})
+
+
+COUNTED = "the 1061396\nof 593677\nNew York 593677\nin 12\n"
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_counts_beside_words_are_no_labels(tmp_path: Path, separator: str, end: str) -> None:
+    pairs = [line.rsplit(" ", 1) for line in COUNTED.splitlines()]
+    text = "".join(separator.join(pair) + end for pair in pairs)
+    tables = read(tmp_path, "vocab.txt", text)
+    assert tables.labels == ("the", "of", "New York", "in")
+    assert "Every line of vocab.txt ends in a number" in tables.notes[-1]
+
+
+def test_scores_and_unsorted_counts_are_no_labels(tmp_path: Path) -> None:
+    scores = "<s>\t0\n\u2581the\t-3.25\n\u2581of\t-3.5\nx\t-9\n"
+    assert read(tmp_path, "vocab.txt", scores).labels == ("<s>", "\u2581the", "\u2581of", "x")
+    unsorted = "a 7\nb 900\nc 3\nd 4\n"
+    assert read(tmp_path, "vocab.txt", unsorted).labels == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["class 1", "class 2", "class 3", "class 4"],
+        ["route 66", "route 66 west", "of 3", "x 1"],
+        ["page 4", "page 3", "page 2", "page 1"],
+        ["Jan 1", "Feb 2", "Mar 3", "Apr 4"],
+        ["1", "2", "3", "4"],
+    ],
+)
+def test_labels_that_end_in_numbers_are_kept(tmp_path: Path, labels: list[str]) -> None:
+    tables = read(tmp_path, "vocab.txt", "\n".join(labels) + "\n")
+    assert tables.labels == tuple(labels)
+    assert not any("number" in note for note in tables.notes)
+
+
+def test_equal_labels_and_control_characters_are_said(tmp_path: Path) -> None:
+    tables = read(tmp_path, "vocab.txt", "a\nb\x1b[2J\na\nb\x1b[2J\n")
+    assert tables.labels == ("a", "b\x1b[2J", "a", "b\x1b[2J")
+    assert tables.notes[-2:] == (
+        "2 labels stand for several rows, the first 'a' for rows 0 and 2.",
+        r"2 labels hold control characters, the first 'b\x1b[2J' (row 1).",
+    )
+    one = read(tmp_path, "vocab.txt", "a\n\u0085\nc\nd\n")
+    assert one.notes[-1] == r"1 label holds control characters, the first '\x85' (row 1)."
+
+
+@pytest.mark.parametrize("value", [[], {}, ["bert"], 3, True, float("nan"), 10**40, None])
+@pytest.mark.parametrize(
+    "key", ["model_type", "num_attention_heads", "pad_token_id", "text_config"]
+)
+def test_settings_of_another_type_do_not_end_the_reading(
+    tmp_path: Path, key: str, value: Any
+) -> None:
+    settings = {"model_type": "roberta"} | {key: value}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert len(read(tmp_path, "vocab.txt", "a\nb\nc\nd\n").tokens) == 4
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json", "config.json"])
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 200_000, '{"a": ' * 200_000, '{"a": 1, "a": 2}', '{"\\ud800": 1}', "[1]", "", "\ufeff"],
+    ids=["brackets", "braces", "twice", "half", "list", "empty", "mark"],
+)
+def test_foreign_json_is_one_sentence(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(DataError, match=name) as caught:
+        read(tmp_path, name, content)
+    assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import pickle
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -135,11 +136,135 @@ def test_the_first_of_equal_words_is_kept(tmp_path: Path) -> None:
 
 
 def test_words_that_are_not_utf8_are_kept_and_noted(tmp_path: Path) -> None:
-    tables = read_tables(write(tmp_path, b"1 3\nna\xefve " + VECTORS[0].tobytes() + b"\n"))
-    assert tables.labels == ("na\ufffdve",)
-    assert "1 words are not whole UTF-8" in tables.notes[0]
-    tables = read_tables(write(tmp_path, b"2 1\na\xe9 1\na\xe8 2\n"))
-    assert tables.tokens.tolist() == [[1], [2]]  # other bytes, other words
+    text = b"4 1\nna\xc3\xafve 1\n\xc3\xa9 2\ncaf\xc3 3\ncaf\xe2 4\n"
+    tables = read_tables(write(tmp_path, text))
+    assert tables.labels == ("na\u00efve", "\u00e9", "caf\ufffd", "caf\\xe2")
+    assert tables.tokens.tolist() == [[1], [2], [3], [4]]  # other bytes, other words
+    assert "2 words are not whole UTF-8" in tables.notes[0]
+    assert len(tables.notes) == 1
+    cut = b"x" * 95 + b"\xc3"  # as word2vec.c cuts a long word
+    assert read_tables(write(tmp_path, b"1 1\n" + cut + b" 1\n")).labels == ("x" * 95 + "\ufffd",)
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "encoding"),
+    [
+        (b"1 3\nna\xefve " + VECTORS[0].tobytes() + b"\n", ["na\u00efve"], "cp1252"),
+        (b"2 1\na\xe9 1\na\xe8 2\n", ["a\u00e9", "a\u00e8"], "cp1252"),
+        (b"a\xe9 1 2\na\xe8 2 1\nit\x92s 3 1\n", ["a\u00e9", "a\u00e8", "it\u2019s"], "cp1252"),
+        (b"\x81\xe9 1 2\nb\xe8 2 1\n", ["\x81\u00e9", "b\u00e8"], "latin-1"),
+    ],
+)
+def test_words_in_latin_1_are_read(
+    tmp_path: Path, content: bytes, labels: list[str], encoding: str
+) -> None:
+    tables = read_tables(write(tmp_path, content))
+    assert tables.labels == tuple(labels)
+    assert f"all are read as {encoding}" in tables.notes[0]
+
+
+def packed(words: list[str], vectors: np.ndarray, end: bytes) -> bytes:
+    head = b"%d %d\n" % vectors.shape
+    rows = zip(words, vectors.astype("<f4"), strict=True)
+    return head + b"".join(word.encode() + b" " + row.tobytes() + end for word, row in rows)
+
+
+SPACED = [
+    ["</s>", "New York", "of", "and", "in"],
+    ["New York", "Los Angeles", "a"],
+    ["the", "at Jan 12", "1 2 3"],
+    ["na\u00efve caf\u00e9", "\u6771 \u4eac", "x"],
+    ["a", "b", "last one"],
+]
+
+
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["lines", "packed"])
+@pytest.mark.parametrize("words", SPACED, ids=str)
+def test_words_with_spaces_in_a_binary_file(tmp_path: Path, words: list[str], end: bytes) -> None:
+    ramp = 0.1 * np.arange(20 * len(words)).reshape(len(words), -1)
+    noise = np.random.default_rng(0).normal(size=(len(words), 25))
+    for vectors in (ramp, noise, np.round(noise, 1), 1e-4 * noise):
+        tables = read_tables(write(tmp_path, packed(words, vectors, end)))
+        assert tables.labels == tuple(words)
+        np.testing.assert_array_equal(tables.tokens.numpy(), vectors.astype(np.float32))
+        spaced = [word for word in words if " " in word]
+        assert f"{len(spaced)} word" in tables.notes[0]
+        assert f"the first {spaced[0]!a}:" in tables.notes[0]
+
+
+def test_spaces_that_cannot_be_told_from_numbers_are_refused_or_read_rightly(
+    tmp_path: Path,
+) -> None:
+    source = np.random.default_rng(1)
+    parts = ["New", "York", "of", "I", "na\u00efve", "2020", "the"]
+    refused = 0
+    for _ in range(300):
+        count, width = source.integers(1, 8), source.integers(4, 9)
+        words = [f"{n} {' '.join(source.choice(parts, 2 - n % 2))}" for n in range(count)]
+        vectors = source.normal(size=(count, width)).astype(np.float32)
+        path = write(tmp_path, packed(words, vectors, b""))
+        with suppress(DataError):
+            assert read_tables(path).labels == tuple(words)
+            continue
+        refused += 1
+    assert refused < 100
+    absurd = np.float32([1e30]).tobytes() + b"\x01c " + np.float32([1]).tobytes()
+    with pytest.raises(DataError, match=r"word 1: 'a': it cannot be told where its numbers begin"):
+        read_tables(write(tmp_path, b"2 1\na " + absurd))
+
+
+def test_odd_numbers_are_read_where_nothing_speaks_for_spaces(tmp_path: Path) -> None:
+    vectors = np.array([[1e30, 1], [1e-30, 0], [0, 0], [-1e30, 1e-38]], np.float32)
+    for end in (b"\n", b""):
+        tables = read_tables(write(tmp_path, packed(["a", "b", "c", "d"], vectors, end)))
+        assert tables.labels == ("a", "b", "c", "d")
+        np.testing.assert_array_equal(tables.tokens.numpy(), vectors)
+
+
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["lines", "packed"])
+@pytest.mark.parametrize("width", [2, 3, 5, 8])
+def test_a_wrong_width_is_refused(tmp_path: Path, width: int, end: bytes) -> None:
+    words, vectors = [f"w{n}" for n in range(40)], np.random.default_rng(0).normal(size=(40, 4))
+    content = packed(words, vectors, end).replace(b"40 4\n", b"40 %d\n" % width)
+    with pytest.raises(DataError, match=r"width|truncated|NaN"):
+        read_tables(write(tmp_path, content))
+
+
+def test_control_characters_in_words_are_said(tmp_path: Path) -> None:
+    words = [f"w{n}" for n in range(30)] + ["a\x07b"]
+    vectors = np.random.default_rng(0).normal(size=(31, 10))
+    for end in (b"\n", b""):
+        tables = read_tables(write(tmp_path, packed(words, vectors, end)))
+        assert tables.labels == tuple(words)
+        assert tables.notes == (r"1 label holds control characters, the first 'a\x07b' (row 30).",)
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        (b"the\t1\t2\nof\t3\t4\n", ("the", "of")),
+        (b"New York\t1\t2\nof\t3\t4\n", ("New York", "of")),
+        (b"the\t1 2\r\nNew York\t3 4\t\r\n", ("the", "New York")),
+        (b"2 2\nthe\t1\t2\nof 3 4 \n", ("the", "of")),
+        (b"New York 1 2\nof 3 4\n", ("New York", "of")),
+        (b"1961 1 2\n7 3 4\n", ("1961", "7")),
+        (b"nan 1 2\ninf 3 4\n", ("nan", "inf")),
+    ],
+)
+def test_separators_and_odd_words(tmp_path: Path, content: bytes, labels: tuple[str, ...]) -> None:
+    tables = read_tables(write(tmp_path, content))
+    assert (tables.labels, tables.notes) == (labels, ())
+    assert tables.tokens.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("separator", [b" ", b"\t"])
+def test_a_vocabulary_with_counts_is_no_table_of_vectors(tmp_path: Path, separator: bytes) -> None:
+    counts = [b"the", b"1061396", b"of", b"593677", b"and", b"593677", b"x", b"1"]
+    lines = zip(counts[::2], counts[1::2], strict=True)
+    content = b"".join(separator.join(line) + b"\n" for line in lines)
+    with pytest.raises(DataError, match="holds words with counts, the most frequent first"):
+        read_tables(write(tmp_path, content, "vocab.txt"))
+    assert len(read_tables(write(tmp_path, content + b"y 2\n")).tokens) == 5  # falls no more
 
 
 def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import lzma
+import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -38,6 +40,27 @@ def test_a_damaged_corpus_is_refused(content: bytes) -> None:
 def test_words_keep_their_apostrophes_and_lose_their_underscores() -> None:
     text = "_Don\u2019t_ be 'so' \u00c9lise's--said 3 times, x_y"
     assert tokenise(text) == ["don't", "be", "so", "\u00e9lise's", "said", "times", "x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\u0939\u093f\u0928\u094d\u0926\u0940 7", ["\u0939\u093f\u0928\u094d\u0926\u0940"]),
+        ("\u0e44\u0e17\u0e22\u0e17\u0e35\u0e48", ["\u0e44\u0e17\u0e22\u0e17\u0e35\u0e48"]),
+        ("\u05d1\u05b0\u05bc\u05e8\u05b5", ["\u05d1\u05b0\u05bc\u05e8\u05b5"]),
+        ("Cafe\u0301s Caf\u00e9s", ["caf\u00e9s", "caf\u00e9s"]),
+        ("\u0130zmir\u2019de", ["i\u0307zmir'de"]),
+        ("re\u00adad \u0301 x9y", ["read", "x", "y"]),
+    ],
+)
+def test_marks_belong_to_their_letters(text: str, words: list[str]) -> None:
+    assert tokenise(text) == [unicodedata.normalize("NFC", word) for word in words]
+
+
+def test_the_words_of_the_corpus_are_those_of_the_older_rule() -> None:
+    text = load_corpus()
+    before = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower().replace("\u2019", "'"))
+    assert tokenise(text) == before
 
 
 def test_a_vocabulary_is_ordered_by_frequency_then_alphabet() -> None:

@@ -11,10 +11,12 @@ from orthogan.errors import DataError, MissingExtraError
 from orthogan.geometry import analogy_hits, similarity_score
 from orthogan.rng import normal, stream
 from orthogan.tables import ENGLISH, Tables, Tests, find_tests, packages, word_meanings
-from orthogan.tables.questions import read_analogies, read_similarity
+from orthogan.tables.questions import Analogy, Judged, read_analogies, read_similarity
 
+FEW = "; fewer than 10 say nothing."
 WORDS = (*sorted(ENGLISH), *(f"w{i}" for i in range(15)))
 TABLE = Tables(normal((20, 4), stream(0, "words")), labels=WORDS)
+TABLE.tokens[9, 0] = 0
 
 
 @pytest.fixture
@@ -46,9 +48,7 @@ def test_english_words_are_asked_the_questions_that_gensim_ships(folder: Path) -
     found, notes = word_meanings(TABLE, tests, {"plain": None, "coded": codes}, seed=3)
     assert set(found) == {"analogies (meaning)", "analogies (grammar)", "wordsim353"}
     assert [found[f"analogies ({kind})"]["plain"].n for kind in ("meaning", "grammar")] == [12, 11]
-    assert notes == (
-        "simlex999: left out, the vocabulary covers 9 of its 10 questions.",
-    )  # fmt: skip
+    assert notes == (f"simlex999: left out, the vocabulary covers 9 of its 10 questions{FEW}",)
     rows = torch.tensor([[5 + i, 6 + i] for i in range(14)])
     judged = torch.tensor([i % 5 + 0.5 for i in range(14)])
     for name, code in (("plain", None), ("coded", codes)):
@@ -67,7 +67,7 @@ def test_other_vocabularies_are_asked_nothing_unless_told(folder: Path) -> None:
     assert (len(told.analogies), list(told.similarity)) == (24, ["simlex999"])
     found, notes = word_meanings(Tables(torch.eye(2), labels=("a", "b")), told, {"plain": None})
     assert found == {}
-    assert notes[0] == "analogies: left out, the vocabulary covers 0 of its 24 questions."
+    assert notes[0] == f"analogies: left out, the vocabulary covers 0 of its 24 questions{FEW}"
 
 
 def test_without_gensim_a_sentence_says_how_to_get_it(monkeypatch, tmp_path: Path) -> None:
@@ -109,3 +109,63 @@ def test_a_missing_or_binary_file_is_one_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="cannot be read as text"):
         read_analogies(path)
+
+
+def analogies_of(counts: dict[str, int]) -> Tests:
+    """So many questions of each section that can be asked, and one of each that cannot."""
+    asked = [
+        Analogy(section, (f"w{i}", f"w{i + 1}", f"w{i + 2}", f"w{i + 3}"))
+        for section, count in counts.items()
+        for i in range(count)
+    ]
+    known = [Analogy(section, ("w0", "w1", "w2", "none")) for section in counts]
+    return Tests([*asked, *known])
+
+
+@pytest.mark.parametrize(
+    ("counts", "kept", "notes"),
+    [
+        ({"family": 4, "gram1": 4}, [], ["meaning 4 of its 5", "grammar 4 of its 5"]),
+        ({"family": 9}, [], ["meaning 9 of its 10"]),
+        ({"family": 10, "gram1": 3}, ["meaning"], ["grammar 3 of its 4"]),
+        ({"family": 3, "capital": 8}, ["meaning"], []),
+        ({"family": 10, "gram1": 0}, ["meaning"], ["grammar 0 of its 1"]),
+    ],
+)
+def test_the_covered_questions_are_counted_by_kind(
+    counts: dict[str, int], kept: list[str], notes: list[str]
+) -> None:
+    found, said = word_meanings(TABLE, analogies_of(counts), {"plain": None})
+    assert list(found) == [f"analogies ({kind})" for kind in kept]
+    told = [note.split(" ", 1) for note in notes]
+    assert said == tuple(
+        f"analogies ({kind}): left out, the vocabulary covers {count} questions{FEW}"
+        for kind, count in told
+    )
+
+
+@pytest.mark.parametrize("row", [0, 7, 20])
+def test_a_zero_vector_is_left_out_and_named(row: int) -> None:
+    parts = (TABLE.tokens[:row], torch.zeros(1, 4), TABLE.tokens[row:])
+    labels = (*WORDS[:row], "void\x1b", *WORDS[row:])
+    with_zero = Tables(torch.cat(parts), labels=labels)
+    assert (with_zero.tokens == 0).any(1).sum() == 2  # one row only begins with a zero
+    judged = [Judged((f"w{i}", f"w{i + 1}"), float(i % 5)) for i in range(12)]
+    asked = Tests(analogies_of({"family": 12}).analogies, {"judged": judged})
+    codes = {"plain": None, "coded": normal((3, 4), stream(0, "codes"))}
+    expected, _ = word_meanings(TABLE, asked, codes, seed=1)
+    found, notes = word_meanings(with_zero, asked, codes, seed=1)
+    assert found == expected
+    assert len(found) == 2
+    rule = "Zero vectors have no direction, so questions about words leave them out: "
+    assert notes == (rule + f"'void\\x1b' (row {row}).",)
+
+
+def test_a_question_about_a_zero_vector_is_not_asked() -> None:
+    tokens = TABLE.tokens.clone()
+    tokens[WORDS.index("w3")] = 0
+    judged = [Judged((f"w{i}", f"w{i + 1}"), float(i % 5)) for i in range(14)]
+    found, _ = word_meanings(
+        Tables(tokens, labels=WORDS), Tests(similarity={"judged": judged}), {"plain": None}
+    )
+    assert found["judged"]["plain"].n == 12

@@ -13,6 +13,8 @@ from orthogan.cli.output import say, show, show_json
 from orthogan.errors import ConfigError
 from orthogan.files import write_atomic
 
+MOST_NAMED = 10  # pieces of a prompt in one sentence
+
 
 def generate(
     *,
@@ -43,12 +45,18 @@ def generate(
         raise ConfigError("--out and --json exclude one another; give one of them.")
     numbers = parse_numbers(seeds)
     from orthogan import language_models
+    from orthogan.language.tokeniser import UNKNOWN
 
     loaded = language_models.load_language(model, device=device, threads=threads)
     texts = {
         seed: loaded.generate(prompt, length=length, seed=seed, temperature=temperature, top=top)
         for seed in numbers
     }
+    unknown = loaded.tokeniser.unknown_pieces(prompt)
+    if unknown:
+        named = ", ".join(map(ascii, unknown[:MOST_NAMED]))
+        more = ", ..." if len(unknown) > MOST_NAMED else ""
+        say(f"Not in the model's vocabulary, so read as {UNKNOWN}: {named}{more}.")
     if as_json:
         rows = [{"seed": seed, "text": text} for seed, text in texts.items()]
         show_json({"model": str(loaded.path), "prompt": prompt, "texts": rows})

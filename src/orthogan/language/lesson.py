@@ -9,7 +9,8 @@ from torch import Tensor
 from orthogan.errors import DataError
 from orthogan.language.config import TextConfig
 from orthogan.language.corpus import Corpus, read_corpus
-from orthogan.language.tokeniser import Tokeniser, learn_tokeniser
+from orthogan.language.tokeniser import WORDS, Tokeniser, learn_tokeniser
+from orthogan.language.word_rules import rules_agree
 
 RAREST = {"characters": 1, "bytes": 1, "words": 3}  # `min_count` where none is given
 
@@ -55,16 +56,24 @@ def lesson_of(corpus: Corpus, config: TextConfig, context: int) -> Lesson:
             f"are too few for network.context={context}; give a longer text or a shorter context."
         )
     notes = [*corpus.notes, _told(len(train), len(test), config, len(tokeniser))]
-    if tokeniser.unknown is not None and config.tokeniser == "words":
+    if tokeniser.unknown is not None and config.tokeniser == WORDS:
         share = float((test == tokeniser.unknown).double().mean())
         notes.append(f"{share:.1%} of the held-out words are unknown: below {min_count} times.")
     return Lesson(
         tokeniser=tokeniser,
         train=train,
         test=test,
-        fingerprint=corpus.fingerprint(),
+        fingerprint=_fingerprint(corpus, tokeniser),
         notes=tuple(notes),
     )
+
+
+def _fingerprint(corpus: Corpus, tokeniser: Tokeniser) -> str:
+    """A checksum of the text, marked where a run of an older rule would have had other tokens."""
+    text = corpus.fingerprint()
+    if tokeniser.kind != WORDS or rules_agree(corpus.text):
+        return text
+    return f"{text}-rule-{tokeniser.rule}"
 
 
 def _told(num_train: int, num_test: int, config: TextConfig, entries: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from orthogan.errors import BundleError, ConfigError, DataError
+from orthogan.errors import BundleError, ConfigError, DataError, OrthoganError
+from orthogan.language.word_rules import FIRST_RULE, NEWEST_RULE, WORD_RULES
 from orthogan.registry import Registry
 
 UNKNOWN = "<unk>"
+WORDS = "words"
+JOINERS = ("\u200c", "\u200d")
 MOST_ENTRIES = 1_000_000  # a larger table would not be trained here, and is no file of ours
 NUM_BYTES = 256
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|[^\w\s]|_")
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _CLOSING = ".,;:!?)]}'\u2019\u201d"
 _OPENING = "([{\u201c\u2018"
 
@@ -43,10 +47,13 @@ class Splitter(NamedTuple):
 def split_words(text: str) -> list[str]:
     """Words in lower case and marks of punctuation; spaces and line ends are left out.
 
+    Words are told apart as `text.words` says; what is no word falls into the characters that a
+    reader sees, so an emoji of several code points is one piece.
+
     >>> split_words("Don't stop: it is Mr. Elton!")
     ["don't", 'stop', ':', 'it', 'is', 'mr', '.', 'elton', '!']
     """
-    return _WORD.findall(text.lower())
+    return WORD_RULES[NEWEST_RULE](text)
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -58,8 +65,13 @@ def join_words(words: Sequence[str]) -> str:
     text = ""
     for word in words:
         tight = not text or word in _CLOSING or text[-1] in _OPENING
+        tight = tight and not _is_mark(word)  # it would join what stands before it
         text += word if tight else f" {word}"
     return text
+
+
+def _is_mark(word: str) -> bool:
+    return word[:1] in JOINERS or unicodedata.category(word[:1] or " ").startswith("M")
 
 
 def _split_bytes(text: str) -> list[str]:
@@ -77,7 +89,7 @@ def _join_characters(pieces: Sequence[str]) -> str:
 SPLITTERS: Registry[Splitter] = Registry("tokeniser")
 SPLITTERS.register("bytes")(Splitter(_split_bytes, _join_bytes, "bits_per_byte", True))
 SPLITTERS.register("characters")(Splitter(list, _join_characters, "bits_per_character"))
-SPLITTERS.register("words")(Splitter(split_words, join_words, "perplexity"))
+SPLITTERS.register(WORDS)(Splitter(split_words, join_words, "perplexity"))
 
 
 @dataclass(frozen=True)
@@ -87,10 +99,12 @@ class Tokeniser:
     Args:
         kind: One of `SPLITTERS`.
         entries: What each token stands for; bytes are written as the characters of Latin-1.
+        rule: How words are told apart, one of `WORD_RULES`; a model keeps the rule that it was
+            trained with. Without effect for other kinds.
 
     Raises:
         UnknownNameError: no such kind.
-        ConfigError: fewer than two entries, or one of them twice.
+        ConfigError: fewer than two entries, one of them twice, or no such rule.
 
     >>> tokeniser = Tokeniser("characters", ("<unk>", "a", "b"))
     >>> tokeniser.encode("abc").tolist(), tokeniser.decode([2, 1])
@@ -99,9 +113,14 @@ class Tokeniser:
 
     kind: str
     entries: tuple[str, ...]
+    rule: int = NEWEST_RULE
 
     def __post_init__(self) -> None:
         _ = SPLITTERS[self.kind]
+        if self.rule not in WORD_RULES:
+            raise ConfigError(
+                f"Words are told apart by one of the rules {sorted(WORD_RULES)}, got {self.rule}."
+            )
         if len(self.entries) < 2:
             raise ConfigError(f"A vocabulary has at least 2 entries, got {len(self.entries)}.")
         if len(self._index) != len(self.entries):
@@ -121,14 +140,31 @@ class Tokeniser:
         """What a model of these tokens is scored by."""
         return SPLITTERS[self.kind].score
 
+    def split(self, text: str) -> list[str]:
+        """The pieces of a text, in the vocabulary or not.
+
+        Raises:
+            DataError: the text holds half of a surrogate pair, as bytes of a command line do that
+                are not in its encoding.
+        """
+        check_text(text)
+        if self.kind == WORDS:
+            return WORD_RULES[self.rule](text)
+        return SPLITTERS[self.kind].split(text)
+
+    def unknown_pieces(self, text: str) -> list[str]:
+        """The pieces of a text that are not in the vocabulary, each once, in their order."""
+        return [piece for piece in dict.fromkeys(self.split(text)) if piece not in self._index]
+
     def encode(self, text: str) -> Tensor:
         """The tokens of a text (int64).
 
         Raises:
-            DataError: something is not in the vocabulary, and there is no token for that.
+            DataError: something is not in the vocabulary, and there is no token for that; or the
+                text holds half of a surrogate pair.
         """
         index, unknown = self._index, self.unknown
-        pieces = SPLITTERS[self.kind].split(text)
+        pieces = self.split(text)
         if unknown is None:
             missing = next((piece for piece in pieces if piece not in index), None)
             if missing is not None:
@@ -142,11 +178,31 @@ class Tokeniser:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
-        return {"tokeniser": self.kind, "entries": list(self.entries)}
+        rule = {"rule": self.rule} if self.kind == WORDS else {}
+        return {"tokeniser": self.kind, **rule, "entries": list(self.entries)}
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {entry: token for token, entry in enumerate(self.entries)}
+
+
+def check_text(text: str, what: str = "a text", error: type[OrthoganError] = DataError) -> None:
+    """Nothing, if a text can be written as Unicode.
+
+    Args:
+        text: What somebody gave.
+        what: What it is, for the message.
+        error: What is raised.
+
+    Raises:
+        OrthoganError: of the kind `error`: it holds half of a surrogate pair.
+    """
+    half = _HALF_PAIR.search(text)
+    if half is not None:
+        raise error(
+            f"Character {half.start() + 1:,} of {what} is half of a surrogate pair, {half[0]!a}, "
+            "which is no Unicode text; give it in UTF-8."
+        )
 
 
 def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
@@ -195,7 +251,16 @@ def read_tokeniser(tree: Any) -> Tokeniser:
         or not all(isinstance(entry, str) for entry in entries)
     ):
         raise BundleError("The vocabulary is not a list of texts, so it is damaged.")
+    kind = tree.get("tokeniser")
+    rule = tree.get("rule", FIRST_RULE) if kind == WORDS else NEWEST_RULE
+    if type(rule) is int and rule > NEWEST_RULE:
+        raise BundleError(
+            f"The vocabulary is of words told apart by rule {rule}; this version knows the rules "
+            f"up to {NEWEST_RULE}: install a newer one."
+        )
+    if type(kind) is not str or type(rule) is not int:
+        raise BundleError("The vocabulary is damaged: its kind or its rule has a wrong type.")
     try:
-        return Tokeniser(str(tree.get("tokeniser")), tuple(entries))
+        return Tokeniser(kind, tuple(entries), rule)
     except (ConfigError, LookupError) as error:
         raise BundleError(f"The vocabulary is damaged: {error}") from None

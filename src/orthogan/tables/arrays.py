@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from orthogan.errors import DataError, ShapeError, UnknownNameError
-from orthogan.tables.labels import read_words
+from orthogan.tables.labels import read_words, without_counts
 from orthogan.tables.result import Tables, check_table
 from orthogan.tables.wanted import Wanted
 from orthogan.untrusted import MAX_TABLE_BYTES, ArrayArchive, map_array, open_arrays, text_of
@@ -53,9 +53,10 @@ def read_npy(path: Path, wanted: Wanted) -> Tables:
     array = map_array(path)
     beside = word_list(path)
     if beside is not None:
-        words = read_words(beside)
+        notes = [f"Words are read from {beside.name}."]
+        words = without_counts(read_words(beside), beside, notes)
         tables = _labelled(array, words, str(path), wanted.limit, str(beside))
-        return replace(tables, notes=(f"Words are read from {beside.name}.", *tables.notes))
+        return replace(tables, notes=(*notes, *tables.notes))
     note = f"Tokens have no labels: no {path.stem}.txt with a word a line lies beside {path.name}."
     return Tables(to_table(array, str(path), wanted.limit), source=str(path), notes=(note,))
 

@@ -11,10 +11,9 @@ from typing import Any
 
 from orthogan.errors import DataError, MissingExtraError
 from orthogan.tables.folder import CONVERT, PICKLED, read_weights, weights_file
-from orthogan.tables.json_file import read_object
 from orthogan.tables.labels import FILES
 from orthogan.tables.result import Tables
-from orthogan.tables.safetensors_file import INDEX_SUFFIX
+from orthogan.tables.safetensors_file import INDEX_SUFFIX, shard_names
 from orthogan.tables.wanted import Wanted
 
 PREFIX = "hf:"
@@ -47,8 +46,7 @@ def read_hub(name: str, wanted: Wanted) -> Tables:
 
     path = fetch(weights)
     if weights.endswith(INDEX_SUFFIX):
-        places = read_object(path).get("weight_map")
-        for shard in sorted({str(shard) for shard in places.values()} if places else ()):
+        for shard in sorted(set(shard_names(path).values())):
             fetch(shard)
     for file in ("config.json", *FILES):
         if file in names:

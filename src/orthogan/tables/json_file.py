@@ -1,14 +1,15 @@
-"""JSON files of other people's models."""
+"""JSON of other people's models."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from orthogan import files
 from orthogan.errors import DataError
 
 MAX_BYTES = 256 * 2**20  # the largest tokenizers take about 35 MB
+ADVICE = "; download it again"
 
 
 def read_json(path: Path) -> Any:
@@ -17,13 +18,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: unreadable, too large, or not JSON.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise DataError(f"{path}: {size:,} bytes; the limit of a JSON file is {MAX_BYTES:,}.")
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise DataError(f"{path}: is not valid JSON; download it again.") from None
+    return files.read_json(path, error=DataError, advice=ADVICE, max_bytes=MAX_BYTES)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from orthogan.errors import DataError
 from orthogan.tables.json_file import MAX_BYTES, read_object
 
 FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+COUNTED = re.compile(r"(\S.*?)[ \t](-?\d{1,15}(?:\.\d{1,15})?)")
 NOT_READ = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "tiktoken.model")
 
 
@@ -36,7 +39,10 @@ def read_labels(
         why = f"{closed} is not read" if closed else f"none of {', '.join(FILES)} lies beside it"
         notes.append(f"Tokens have no labels: {why}.")
         return None
-    ids = _lines(path) if path.suffix == ".txt" else _ids(read_object(path), path)
+    if path.suffix == ".txt":
+        ids = dict(enumerate(without_counts(read_words(path), path, notes)))
+    else:
+        ids = _ids(read_object(path), path)
     if exactly is not None and max(ids, default=-1) + 1 != exactly:
         notes.append(
             f"Tokens have no labels: {path.name} has {max(ids, default=-1) + 1:,} tokens, the "
@@ -70,8 +76,29 @@ def read_words(path: Path) -> list[str]:
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def _lines(path: Path) -> dict[int, str]:
-    return dict(enumerate(read_words(path)))
+def without_counts(words: list[str], path: Path, notes: list[str]) -> list[str]:
+    """The words alone, where every line of a list is a word and a number.
+
+    So the vocabularies of GloVe, of word2vec and of SentencePiece are written: counts or scores
+    beside different words. Numbers that rise from line to line may as well belong to the labels.
+
+    Args:
+        words: The lines.
+        path: Where they come from, for the note.
+        notes: Gets a sentence if there were numbers.
+    """
+    split = [COUNTED.fullmatch(word) for word in words]
+    found = [match for match in split if match is not None]
+    if len(words) < 2 or len(found) < len(words):
+        return words
+    alone, numbers = [match[1] for match in found], [float(match[2]) for match in found]
+    if len(set(alone)) < len(alone) or all(a < b for a, b in pairwise(numbers)):
+        return words
+    notes.append(
+        f"Every line of {path.name} ends in a number, as in '{words[0][:60]}'; these are taken for "
+        "counts and are no part of the words."
+    )
+    return alone
 
 
 def _ids(content: Mapping[str, Any], path: Path) -> dict[int, str]:
@@ -81,20 +108,25 @@ def _ids(content: Mapping[str, Any], path: Path) -> dict[int, str]:
     if not isinstance(model, dict) or not isinstance(model.get("vocab"), (dict, list)):
         raise DataError(f"{path}: has no vocabulary under model.vocab.")
     ids = _listed(model["vocab"], path)
-    for added in content.get("added_tokens") or ():
+    extra = content.get("added_tokens") or []
+    if not isinstance(extra, list):
+        raise DataError(f"{path}: its added tokens are a list, got a {type(extra).__name__}.")
+    for added in extra:
         if not isinstance(added, dict) or type(added.get("id")) is not int:
             raise DataError(f"{path}: an added token has no id.")
-        ids[added["id"]] = str(added.get("content"))
+        if not isinstance(added.get("content"), str):
+            raise DataError(f"{path}: the added token {added['id']} has no text.")
+        ids[added["id"]] = added["content"]
     return ids
 
 
 def _listed(vocabulary: dict[str, Any] | list[Any], path: Path) -> dict[int, str]:
     if isinstance(vocabulary, dict):
         return _inverted(vocabulary, path)
-    try:
-        return {row: str(piece) for row, (piece, _) in enumerate(vocabulary)}
-    except (TypeError, ValueError):
-        raise DataError(f"{path}: its vocabulary is no list of pieces and scores.") from None
+    pieces = [entry for entry in vocabulary if isinstance(entry, list) and len(entry) == 2]
+    if len(pieces) < len(vocabulary) or not all(isinstance(piece, str) for piece, _ in pieces):
+        raise DataError(f"{path}: its vocabulary is no list of pieces and scores.")
+    return {row: piece for row, (piece, _) in enumerate(pieces)}
 
 
 def _inverted(vocabulary: Mapping[str, Any], path: Path) -> dict[int, str]:

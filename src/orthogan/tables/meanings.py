@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from orthogan.tables.result import Tables
 ENGLISH = frozenset(("the", "of", "and", "man", "woman"))  # in every English vocabulary
 SYNTACTIC = "gram"  # how word2vec's file names its sections on grammar
 MIN_QUESTIONS = 10  # fewer say nothing: Spearman's 95 % interval at 10 is nearly [-0.63, 0.63]
+MOST_NAMED = 5  # words in one sentence
 NONE = "none"
 
 Row = Callable[[str], int | None]
@@ -86,6 +88,7 @@ def word_meanings(
 
     A word of a question is looked up as it is spelt, then in lower case. Questions with a word
     that the table does not have are left out, and so are tests of which fewer than 10 are left.
+    A word whose vector is zero has no direction: it is treated as if the table did not have it.
 
     Args:
         tables: Vectors with labels.
@@ -96,31 +99,45 @@ def word_meanings(
     Returns:
         By test, then by name of the codes.
     """
-    row = _lookup(tables.labels or ())
+    tokens, labels, notes = _with_directions(tables)
+    row = _lookup(labels)
     found: dict[str, dict[str, Meaning]] = {}
-    notes: list[str] = []
-    groups = _analogy_rows(tests.analogies, row)
+    groups = _analogy_rows(tests.analogies, row, notes)
     if groups:
         everything = torch.cat(list(groups.values()))
         for name, code in codes.items():
-            hits = analogy_hits(tables.tokens, everything, code, seed=seed)
+            hits = analogy_hits(tokens, everything, code, seed=seed)
             start = 0
             for group, rows in groups.items():
                 part = hits[:, start : start + len(rows)]
                 start += len(rows)
                 found.setdefault(f"analogies ({group})", {})[name] = solved_share(part)
-    elif tests.analogies:
-        notes.append(_too_few("analogies", 0, len(tests.analogies)))
     for test, judged in tests.similarity.items():
         pairs, scores = _pair_rows(judged, row)
         if len(pairs) < MIN_QUESTIONS:
             notes.append(_too_few(test, len(pairs), len(judged)))
             continue
         found[test] = {
-            name: similarity_score(tables.tokens, pairs, scores, code, seed=seed)
+            name: similarity_score(tokens, pairs, scores, code, seed=seed)
             for name, code in codes.items()
         }
     return found, tuple(notes)
+
+
+def _with_directions(tables: Tables) -> tuple[Tensor, Sequence[str], list[str]]:
+    """The rows that are not zero, their labels, and a sentence on the others."""
+    labels = tables.labels or ()
+    kept = (tables.tokens != 0).any(1)
+    zero = (~kept).nonzero().flatten().tolist()
+    if not labels or not zero:
+        return tables.tokens, labels, []
+    named = ", ".join(f"{labels[row]!a} (row {row:,})" for row in zero[:MOST_NAMED])
+    more = f" and {len(zero) - MOST_NAMED:,} more" if len(zero) > MOST_NAMED else ""
+    note = (
+        f"Zero vectors have no direction, so questions about words leave them out: {named}{more}."
+    )
+    rows = kept.nonzero().flatten()
+    return tables.tokens[rows], [labels[row] for row in rows.tolist()], [note]
 
 
 def _files(asked: str, names: tuple[str, ...]) -> list[Path]:
@@ -134,15 +151,29 @@ def _lookup(labels: Sequence[str]) -> Row:
     return lambda word: rows.get(word, rows.get(word.lower()))
 
 
-def _analogy_rows(analogies: Sequence[Analogy], row: Row) -> dict[str, Tensor]:
-    """Rows of the questions that can be asked, by kind; kinds with too few are left out."""
+def _analogy_rows(analogies: Sequence[Analogy], row: Row, notes: list[str]) -> dict[str, Tensor]:
+    """Rows of the questions that can be asked, by kind; a note on each kind with too few.
+
+    A question whose answer is one of its own other words cannot be asked.
+    """
     kinds: dict[str, list[list[int]]] = {}
+    totals: Counter[str] = Counter()
     for question in analogies:
+        kind = "grammar" if question.section.startswith(SYNTACTIC) else "meaning"
+        totals[kind] += 1
         rows = [row(word) for word in question.words]
         known = [one for one in rows if one is not None]
         if len(known) == 4 and known[3] not in known[:3]:
-            kind = "grammar" if question.section.startswith(SYNTACTIC) else "meaning"
             kinds.setdefault(kind, []).append(known)
+    if analogies and not kinds:
+        notes.append(_too_few("analogies", 0, len(analogies)))
+        return {}
+    covered = {kind: len(kinds.get(kind, ())) for kind in totals}
+    notes += [
+        _too_few(f"analogies ({kind})", covered[kind], totals[kind])
+        for kind in totals
+        if covered[kind] < MIN_QUESTIONS
+    ]
     return {kind: torch.tensor(rows) for kind, rows in kinds.items() if len(rows) >= MIN_QUESTIONS}
 
 
@@ -157,4 +188,7 @@ def _pair_rows(judged: Sequence[Judged], row: Row) -> tuple[Tensor, Tensor]:
 
 
 def _too_few(test: str, covered: int, total: int) -> str:
-    return f"{test}: left out, the vocabulary covers {covered} of its {total:,} questions."
+    return (
+        f"{test}: left out, the vocabulary covers {covered} of its {total:,} questions; fewer than "
+        f"{MIN_QUESTIONS} say nothing."
+    )

@@ -116,7 +116,7 @@ def first_position(model: Model, name: str, num_rows: int) -> int:
     configuration, a table two rows longer than a power of two is of that kind.
     """
     config = model.tower(name)
-    kind = config.get("model_type")
+    kind = model.kind(name)
     if kind in AFTER_PADDING:
         padding = config.get("pad_token_id")
         return 1 + (padding if type(padding) is int and padding >= 0 else PADDING_TOKEN)
@@ -141,7 +141,7 @@ def _why_none(model: Model) -> str:
         return ROTARY
     if any("relative_attention_bias" in name for name in names):
         return "relative position bias: it is added to the logits, tokens are not displaced"
-    if config.get("model_type") in ALIBI or config.get("alibi") is True:
+    if model.kind("") in ALIBI or config.get("alibi") is True:
         return "linear position bias (ALiBi): added to the logits, tokens are not displaced"
     return "No position table was recognised; if the source holds one, name it with positions=."
 

@@ -16,6 +16,7 @@ from orthogan.errors import DataError, OrthoganError, did_you_mean
 from orthogan.tables import arrays
 from orthogan.tables.folder import CONVERT, read_folder, read_weights
 from orthogan.tables.hub import PREFIX, read_hub
+from orthogan.tables.label_notes import noted
 from orthogan.tables.modules import read_module
 from orthogan.tables.packages import NAMED
 from orthogan.tables.result import Tables
@@ -82,7 +83,7 @@ def read_tables(
     if isinstance(source, nn.Module):
         return read_module(source, wanted)
     try:
-        return _read(source, wanted)
+        return noted(_read(source, wanted))
     except OrthoganError:
         raise
     except OSError as error:
@@ -169,7 +170,7 @@ def _reader_of(start: bytes, path: Path) -> Reader:
 def _is_text(rest: bytes, width: int) -> bool:
     """Whether the line after a header is a word and `width` numbers (or begins so)."""
     line, end, _ = rest.partition(b"\n")
-    fields = line.rstrip(b" \r").split(b" ")
+    fields = line.rstrip(b" \t\r").replace(b"\t", b" ").split(b" ")
     if not end:  # the last field may go on beyond the sample
         return len(fields) > 2 and all(map(is_number, fields[1:-1]))
     return len(fields) == width + 1 and all(map(is_number, fields[1:]))

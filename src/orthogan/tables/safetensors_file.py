@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from orthogan.errors import DataError
+from orthogan.files import parse_json
 from orthogan.tables.json_file import read_object
 from orthogan.tables.stored import Stored
 
 MAX_HEADER_BYTES = 16 * 2**20  # about 160,000 tensors; a parser would allocate what a file claims
 PREFIX_BYTES = 8  # the length of the header, little-endian
+SUFFIX = ".safetensors"
 INDEX_SUFFIX = ".safetensors.index.json"
 BITS = {
     "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "F8_E4M3": 8, "F8_E5M2": 8,
@@ -72,12 +73,13 @@ def read_header(path: Path) -> dict[str, Entry]:
 
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
+    why = ""
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError):
-        header = None
+        header = parse_json(raw, "header", error=DataError, advice="")
+    except DataError as wrong:
+        header, why = None, f": it {str(wrong).removeprefix('header: ').removesuffix('.')}"
     if not isinstance(header, dict):
-        raise DataError(f"{path}: not a safetensors file: its header is not a JSON object.")
+        raise DataError(f"{path}: not a safetensors file: its header is not a JSON object{why}.")
     header.pop("__metadata__", None)
     return header
 
@@ -129,6 +131,21 @@ def open_tensors(path: Path) -> dict[str, Stored]:
     return {name: stored(name, entry) for name, entry in entries.items()}
 
 
+def shard_names(index: Path) -> dict[str, str]:
+    """The file of every tensor, by the `*.safetensors.index.json` that lists them.
+
+    Raises:
+        DataError: the index is damaged, or names a file outside of its folder.
+    """
+    places = read_object(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise DataError(f"{index}: has no 'weight_map' from tensors to files.")
+    for file in places.values():
+        if not isinstance(file, str) or Path(file).name != file or not file.endswith(SUFFIX):
+            raise DataError(f"{index}: {file!r} is not the name of a safetensors file beside it.")
+    return places
+
+
 def open_sharded(index: Path) -> dict[str, Stored]:
     """The tensors of a model in several files, by the `*.safetensors.index.json` that lists them.
 
@@ -136,14 +153,10 @@ def open_sharded(index: Path) -> dict[str, Stored]:
         DataError: the index is damaged, names a file outside of its folder, or a file or tensor
             that is not there.
     """
-    places = read_object(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise DataError(f"{index}: has no 'weight_map' from tensors to files.")
+    places = shard_names(index)
     shards: dict[str, dict[str, Stored]] = {}
-    for file in sorted({str(file) for file in places.values()}):
+    for file in sorted(set(places.values())):
         path = index.parent / file
-        if Path(file).name != file or not file.endswith(".safetensors"):
-            raise DataError(f"{index}: '{file}' is not the name of a safetensors file beside it.")
         if not path.is_file():
             raise DataError(f"{path}: missing, although {index.name} lists it; download it.")
         shards[file] = open_tensors(path)

@@ -80,6 +80,11 @@ class Model:
                 return self.config | nested if isinstance(self.config, dict) else nested
         return self.config
 
+    def kind(self, name: str) -> str | None:
+        """The type of the model that a tensor belongs to, where the configuration names one."""
+        kind = self.tower(name).get("model_type")
+        return kind if isinstance(kind, str) else None
+
     def whole(self, name: str, *keys: str) -> int | None:
         """The first of these settings that is a positive whole number, for the tensor's part."""
         config = self.tower(name)

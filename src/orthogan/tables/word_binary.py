@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BufferedIOBase
 
 import numpy as np
@@ -9,13 +10,12 @@ import numpy as np
 from orthogan.errors import DataError
 from orthogan.tables.result import Tables
 from orthogan.tables.wanted import Wanted
+from orthogan.tables.word_records import CONTROL, WordRecords
 from orthogan.tables.word_rows import WordRows
 from orthogan.tables.word_text import parse_header
 
 MAX_HEADER_BYTES = 64
-MAX_WORD_BYTES = 4096  # far above the longest word; no space within it means that this is no word
-CHUNK_BYTES = 2**20
-LINE_FEED = 10
+MOST_BROKEN = 0.1  # of the words, with control characters: some corpora hold a few
 
 
 def read_word2vec_binary(
@@ -24,7 +24,8 @@ def read_word2vec_binary(
     """Words and vectors in the binary form of word2vec: a line of sizes, then word by word.
 
     A word ends with a space; its float32 numbers follow, little-endian; some writers end a vector
-    with a line feed, which is no part of the next word.
+    with a line feed, which is no part of the next word. A word may hold spaces where the bytes
+    around it leave one reading.
 
     Args:
         stream: The bytes from the file's start.
@@ -34,7 +35,8 @@ def read_word2vec_binary(
             before anything is read.
 
     Raises:
-        DataError: no header, a truncated file, bytes after the last word, or no words.
+        DataError: no header, a truncated file, bytes after the last word, no words, or words that
+            cannot be told from numbers.
 
     Source: Mikolov et al. 2013, `word2vec.c`, the branch `binary` at the end of `TrainModel`.
     """
@@ -48,75 +50,23 @@ def read_word2vec_binary(
             f"{num_words * (4 * width + 1):,} bytes, the file has {size:,}."
         )
     rows = WordRows(width, wanted, where)
-    source = _Records(stream, width, where, num_words)
+    source = WordRecords(stream, width, where, num_words)
+    broken = 0
     for number in range(1, num_words + 1):
         word, vector = source.next(number)
+        broken += CONTROL.search(word) is not None
         rows.add(word, np.frombuffer(vector, "<f4"), f"word {number:,}")
         if rows.is_full:
-            return rows.tables()
-    if source.has_more():
-        raise DataError(f"{where}: the header promises {num_words:,} words, more bytes follow.")
-    return rows.tables()
-
-
-class _Records:
-    """Cuts a stream into words and the bytes of their vectors."""
-
-    def __init__(self, stream: BufferedIOBase, width: int, where: str, num_words: int) -> None:
-        self._stream, self._where, self._num_words = stream, where, num_words
-        self._vector_bytes = 4 * width
-        self._buffer = b""
-        self._start = 0
-
-    def next(self, number: int) -> tuple[bytes, bytes]:
-        self._skip_line_feeds()
-        space = self._find_space(number)
-        word = self._buffer[self._start : space]
-        end = space + 1 + self._vector_bytes
-        if not word:
-            raise DataError(f"{self._where}: word {number:,} is empty; the file is damaged.")
-        if not self._holds(end - self._start):
-            raise self._truncated(number)
-        # Reading more moves what is left of the buffer to its start.
-        begin = self._start + len(word) + 1
-        vector = self._buffer[begin : begin + self._vector_bytes]
-        self._start = begin + self._vector_bytes
-        return word, vector
-
-    def has_more(self) -> bool:
-        self._skip_line_feeds()
-        return self._holds(1)
-
-    def _skip_line_feeds(self) -> None:
-        while self._holds(1) and self._buffer[self._start] == LINE_FEED:
-            self._start += 1
-
-    def _find_space(self, number: int) -> int:
-        while True:
-            space = self._buffer.find(b" ", self._start, self._start + MAX_WORD_BYTES)
-            if space >= 0:
-                return space
-            held = len(self._buffer) - self._start
-            if held >= MAX_WORD_BYTES:
-                raise DataError(
-                    f"{self._where}: word {number:,} has no end within {MAX_WORD_BYTES} bytes; "
-                    "the width in the header is wrong, or the file is damaged."
-                )
-            if not self._holds(held + 1):
-                raise self._truncated(number)
-
-    def _holds(self, num_bytes: int) -> bool:
-        """Whether that many bytes can still be had; reads them if they are not there yet."""
-        while len(self._buffer) - self._start < num_bytes:
-            chunk = self._stream.read(max(CHUNK_BYTES, num_bytes))
-            if not chunk:
-                return False
-            self._buffer = self._buffer[self._start :] + chunk
-            self._start = 0
-        return True
-
-    def _truncated(self, number: int) -> DataError:
-        return DataError(
-            f"{self._where}: truncated: the header promises {self._num_words:,} words, the file "
-            f"ends within word {number:,}."
+            break
+    else:
+        if source.has_more():
+            raise DataError(f"{where}: the header promises {num_words:,} words, more bytes follow.")
+    # A line feed after each vector proves the ends of words; without, a wrong width shows here.
+    if broken > MOST_BROKEN * number and not source.has_line_feeds:
+        raise DataError(
+            f"{where}: {broken:,} of the first {number:,} words hold control characters, so they "
+            f"begin with bytes of numbers: the width {width} in the header is wrong, or the file "
+            "is damaged."
         )
+    tables = rows.tables()
+    return replace(tables, notes=(*source.notes(), *tables.notes))

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from orthogan.errors import DataError
+from orthogan.tables.encodings import decoded
 from orthogan.tables.result import Tables
 from orthogan.tables.wanted import Wanted
 
@@ -30,6 +31,9 @@ class WordRows:
         self._block_rows = max(1, BLOCK_BYTES // (4 * width))
         self._fill = self._block_rows
         self._repeated: dict[bytes, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._words)
 
     @property
     def is_full(self) -> bool:
@@ -65,9 +69,9 @@ class WordRows:
         """
         if not self._words:
             raise DataError(f"{self._where}: holds no words.")
-        labels = tuple(_text(word) for word in self._words)
+        labels, notes = decoded(self._words)
         return Tables(
-            torch.from_numpy(self._stacked()), None, labels, (), self._where, self._notes(labels)
+            torch.from_numpy(self._stacked()), None, labels, (), self._where, self._notes() + notes
         )
 
     def _stacked(self) -> NDArray[np.float32]:
@@ -79,19 +83,14 @@ class WordRows:
             start += len(part)
         return whole
 
-    def _notes(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        notes = []
-        if self._repeated:
-            n, first = len(self._repeated), _text(next(iter(self._repeated)))
-            verb = "word occurs" if n == 1 else "words occur"
-            notes.append(
-                f"{n:,} {verb} more than once, the first '{first}'; the first vector of each "
-                "was kept."
-            )
-        broken = sum("\ufffd" in label for label in labels)
-        if broken:
-            notes.append(f"{broken:,} words are not whole UTF-8; what is broken shows as \\ufffd.")
-        return tuple(notes)
+    def _notes(self) -> tuple[str, ...]:
+        if not self._repeated:
+            return ()
+        n, first = len(self._repeated), _text(next(iter(self._repeated)))
+        verb = "word occurs" if n == 1 else "words occur"
+        return (
+            f"{n:,} {verb} more than once, the first '{first}'; the first vector of each was kept.",
+        )
 
 
 def _text(word: bytes) -> str:

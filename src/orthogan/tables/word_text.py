@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from io import BufferedIOBase
@@ -48,7 +49,7 @@ def read_word2vec_text(stream: BufferedIOBase, wanted: Wanted, where: str) -> Ta
     for number, line in lines:
         if seen == num_words:
             raise DataError(f"{where}: the header promises {num_words:,} words, more follow.")
-        fields = line.split(b" ")
+        fields = line.replace(b"\t", b" ").split(b" ")
         if len(fields) != width + 1 or not fields[0]:
             raise DataError(
                 f"{where}: line {number}: a word without spaces and {width} numbers were "
@@ -69,16 +70,17 @@ def read_glove(stream: BufferedIOBase, wanted: Wanted, where: str) -> Tables:
     """Words and vectors in the text form of GloVe: one line a word, no header.
 
     The first line gives the width. A word may hold spaces: the last numbers of a line are its
-    vector, what stands before them the word.
+    vector, what stands before them the word. Tabs separate like spaces.
 
     Raises:
-        DataError: a malformed line, by its number.
+        DataError: a malformed line, by its number, or words with counts in place of vectors.
 
     Source: Pennington, Socher and Manning 2014; the files of 840 billion words hold such words.
     """
     rows: WordRows | None = None
+    are_counts, last = True, math.inf
     for number, line in _lines(stream, where):
-        fields = line.split(b" ")
+        fields = line.replace(b"\t", b" ").split(b" ")
         if rows is None:
             rows = WordRows(_glove_width(fields, where), wanted, where)
         word = b" ".join(fields[: -rows.width])
@@ -88,10 +90,18 @@ def read_glove(stream: BufferedIOBase, wanted: Wanted, where: str) -> Tables:
                 f"{len(fields)} fields."
             )
         rows.add(word, _numbers(fields[-rows.width :], number, where), f"line {number}")
+        if are_counts:
+            are_counts = rows.width == 1 and fields[-1].isdigit() and int(fields[-1]) <= last
+            last = int(fields[-1]) if are_counts else last
         if rows.is_full:
             break
     if rows is None:
         raise DataError(f"{where}: is empty.")
+    if are_counts and len(rows) > 1:
+        raise DataError(
+            f"{where}: holds words with counts, the most frequent first, and no vectors; name the "
+            "file of vectors that this vocabulary belongs to."
+        )
     return rows.tables()
 
 
@@ -101,13 +111,15 @@ def looks_like_vectors(line: bytes) -> bool:
     >>> looks_like_vectors(b"the 0.1 -2e-3"), looks_like_vectors(b"To be, or not to be")
     (True, False)
     """
-    fields = line.rstrip(b" \r\n").split(b" ")
+    fields = line.rstrip(b" \t\r\n").replace(b"\t", b" ").split(b" ")
     return len(fields) >= 2 and is_number(fields[-1]) and fields[0] != b""
 
 
 def _glove_width(fields: list[bytes], where: str) -> int:
-    width = len(fields) - 1
-    if width < 1 or not is_number(fields[-1]):
+    """The numbers at the end of a first line; its first field is part of the word in any case."""
+    numbers = fields[1:]
+    width = next((n for n, f in enumerate(reversed(numbers)) if not is_number(f)), len(numbers))
+    if width < 1:
         raise DataError(f"{where}: line 1: a word and its numbers were expected.")
     return width
 
@@ -125,7 +137,7 @@ def _lines(stream: BufferedIOBase, where: str) -> Iterator[tuple[int, bytes]]:
         number += 1
         if len(raw) == MAX_LINE_BYTES:
             raise DataError(f"{where}: line {number}: longer than {MAX_LINE_BYTES >> 20} MiB.")
-        line = raw.rstrip(b" \r\n")
+        line = raw.rstrip(b" \t\r\n")
         if not line:
             empty = empty or number
             continue

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import re
 from importlib.resources import files
 
+import regex
+
 from orthogan.errors import DataError
+from orthogan.text.words import INSIDE, LETTER, MARK, plain
 
 FILE = "novels.txt.xz"
 SHA256 = "32432b75ad045648fc586b923f9d38cddee6ecfa14cfe8968b9a028c36a19c23"  # of the plain text
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")  # underscores mark italics in the corpus
+# Underscores, which mark italics in the corpus, and digits belong to no word.
+WORD = regex.compile(rf"[{LETTER}][{LETTER}{MARK}]*(?:['{INSIDE}][{LETTER}][{LETTER}{MARK}]*)*")
 
 
 def load_corpus() -> str:
@@ -47,9 +50,9 @@ def checked_text(compressed: bytes) -> str:
 def tokenise(text: str) -> list[str]:
     """The words of a text in lower case, in order; digits and punctuation are left out.
 
-    An apostrophe within a word belongs to it.
+    An apostrophe within a word belongs to it, and so do combining marks: see `text.words`.
 
     >>> tokenise("It is a _truth_ universally acknowledged: Emma's 20,000!")
     ['it', 'is', 'a', 'truth', 'universally', 'acknowledged', "emma's"]
     """
-    return WORD.findall(text.lower().replace("\u2019", "'"))
+    return WORD.findall(plain(text).replace("\u2019", "'"))

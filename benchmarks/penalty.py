@@ -28,9 +28,9 @@ from provenance import provenance
 
 from orthogan import data
 from orthogan.api import resolve
-from orthogan.comparison.statistics import paired_test
 from orthogan.evaluation import LiveScore
 from orthogan.networks.sampling import sample_pixels
+from orthogan.statistics.paired import paired_test
 from orthogan.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"

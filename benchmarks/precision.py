@@ -31,9 +31,9 @@ from torch.utils._pytree import tree_map
 
 from orthogan import data
 from orthogan.api import resolve
-from orthogan.comparison.statistics import paired_test
 from orthogan.evaluation import LiveScore
 from orthogan.networks.sampling import sample_pixels
+from orthogan.statistics.paired import paired_test
 from orthogan.training.precision import has_native_bfloat16
 from orthogan.training.trainer import Trainer
 

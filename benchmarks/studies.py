@@ -30,9 +30,9 @@ from provenance import provenance
 from orthogan import data
 from orthogan.api import resolve
 from orthogan.classifiers import classify
-from orthogan.comparison.statistics import holm, mean_over_seeds, paired_test
 from orthogan.evaluation import LiveScore
 from orthogan.networks.sampling import sample_pixels
+from orthogan.statistics.paired import holm, mean_over_seeds, paired_test
 from orthogan.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]

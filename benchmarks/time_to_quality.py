@@ -31,7 +31,7 @@ from torch.utils.flop_counter import flop_registry
 
 from orthogan import data
 from orthogan.api import resolve
-from orthogan.evaluation import LiveScore
+from orthogan.evaluation import LiveScore, evaluate_images
 from orthogan.grid import grid
 from orthogan.networks.sampling import sample_pixels
 from orthogan.training.trainer import Trainer
@@ -174,7 +174,7 @@ def run_curve(
     score: LiveScore,
     show: Callable[[str], None],
 ) -> tuple[dict[str, Any], Tensor]:
-    """Train for `seconds`, finding clusters included, and score at each mark."""
+    """Train for `seconds`, finding clusters included; score at each mark, and fully at the end."""
     start = time.perf_counter()
     model = start_model()
     setup_s = time.perf_counter() - start
@@ -201,12 +201,14 @@ def run_curve(
             }
         )
         show(f"{trained_s:6.0f} s {steps * model.batch_size:9,} images  fd {reading.distance:.3f}")
+    evaluation = evaluate_images(fakes, data.load("mnist"), held_out=data.load("mnist", "test"))
     with FlopCount() as count:
         model.step(1.0)
     flops = count.total
     step_s = (trained_s - setup_s) / steps
     facts = model.facts() | {
         "curve": curve,
+        "scores at the end": evaluation.to_dict()["scores"],
         "setup_s": setup_s,
         "step_ms": 1000 * step_s,
         "images_per_second": model.batch_size / step_s,

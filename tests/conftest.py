@@ -11,6 +11,11 @@ from typing import Any
 # thread in each process only makes all of them wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Processes that tests start run these sources too, whichever copy is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(Path(__file__).parents[1] / "src"), os.environ.get("PYTHONPATH")])
+)
+
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook

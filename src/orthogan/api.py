@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from orthogan.data import SOURCES, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
@@ -23,10 +21,11 @@ from orthogan.request import (
     open_run,
     pick_device,
     requested,
-    thread_count,
+    set_threads,
     wanted_images,
 )
 from orthogan.shapes import Pixels
+from orthogan.terminal import pasteable
 from orthogan.training.compile_trial import settle_compilation
 from orthogan.training.conditions import kept_clusters, said
 from orthogan.training.config import TrainingConfig
@@ -39,6 +38,7 @@ __all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
 LEAST_HELD_OUT = 128  # images; a Frechet distance on 64 features needs as many
+DEFAULT_REAL = "mnist"  # what bare images are compared with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +54,9 @@ class Run:
     scores: dict[str, float]
 
     def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> Pixels:
-        """Images of the run's generator, one a seed."""
+        """Images of the run's generator, one a seed; of the classes named, in turn."""
         return load(self.path).sample(seeds, classes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,12 +132,12 @@ def train(
     asked = requested(source, model, minutes, images, seed, settings, config, size)
     path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
     place = pick_device(device)
-    torch.set_num_threads(thread_count(threads, path))
+    about_threads = set_threads(threads, path)
     pictures = wanted_images(asked)
     settled = fitted(asked, pictures, place)
     with open_run(path, settled, place, pictures.fingerprint()) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*pictures.notes, *folder.changes):
+        for sentence in (*pictures.notes, *folder.changes, *about_threads):
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
@@ -163,7 +163,8 @@ def evaluate(
 
     Args:
         source: A run, model, bundle, shipped name; or a folder or file of images.
-        data: The real images; what the model was trained on by default.
+        data: The real images; what the model was trained on by default, and MNIST for images,
+            which a note then says.
         metrics: Names; the usual ones for the data by default.
         num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
             default, 26,000 where the real images are stacked digits.
@@ -189,8 +190,9 @@ def evaluate(
     fake = draw(seed, count)
     found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
     of_data = () if real in SOURCES else train_set.notes
-    said = (*facts.get("image_notes", ()), *of_data, *note, *found.notes)
-    return replace(found, notes=tuple(dict.fromkeys(said)))
+    chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()
+    said = (*chosen, *facts.get("image_notes", ()), *of_data, *note, *found.notes)
+    return replace(found, data=str(real), notes=tuple(dict.fromkeys(said)))
 
 
 def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple[str, ...]]:
@@ -218,8 +220,16 @@ def _candidate(
     if model is not None:
         return model.data, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
-    facts: dict[str, Any] = {"source": "mnist", "size": given.size, "colours": given.colours}
-    facts["image_notes"] = given.notes
+    facts: dict[str, Any] = {
+        "source": DEFAULT_REAL,
+        "size": given.size,
+        "colours": given.colours,
+        "image_notes": given.notes,
+        "chosen": (
+            f"Images do not say what they were made from, so they are compared with "
+            f"{DEFAULT_REAL}; choose the real images with --data (data= in Python)."
+        ),
+    }
     return facts, lambda _, count: given.images[:count]
 
 
@@ -247,7 +257,8 @@ def _live_score(images: ImageSet) -> LiveScore | None:
 def _stopped(folder: RunFolder, status: str, reason: str) -> Run:
     facts = folder.facts
     repeat = "repeat the same command to go on."
-    next_command = f"orthogan sample {folder.path}" if status == "done" else repeat
+    sample_it = pasteable(["orthogan", "sample", folder.path])
+    next_command = sample_it if status == "done" else repeat
     return Run(
         path=folder.path,
         status=status,

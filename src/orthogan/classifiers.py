@@ -32,9 +32,10 @@ from orthogan.request import (
     laid_over,
     open_run,
     pick_device,
-    thread_count,
+    set_threads,
 )
 from orthogan.shapes import Features, Pixels
+from orthogan.terminal import pasteable
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -253,13 +254,14 @@ def classify(
         Path(run) if run is not None else default_run(asked.data.source, "classifier", asked.seed)
     )
     place = pick_device(device)
-    torch.set_num_threads(thread_count(threads, path))
+    about_threads = set_threads(threads, path)
     lesson = load_lesson(asked.data, asked.seed)
     settled = _fitted(asked, lesson, place)
     fingerprints = [examples.images.fingerprint() for examples in (lesson.train, lesson.test)]
     with open_run(path, settled, place, "+".join(fingerprints)) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
+        sentences = (*lesson.notes, *without_effect(settled), *folder.changes, *about_threads)
+        for sentence in sentences:
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
@@ -333,12 +335,12 @@ def _fitted(
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:
     facts, done = folder.facts, status == "done"
-    predict = f"orthogan classify --classifier {folder.path} --predict FOLDER"
+    words = ["orthogan", "classify", "--classifier", folder.path, "--predict", "FOLDER"]
     return ClassifierRun(
         path=folder.path,
         status=status,
         reason=reason,
-        next_command=predict if done else "repeat the same command to go on.",
+        next_command=pasteable(words) if done else "repeat the same command to go on.",
         images_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),
         scores=dict(facts.get("scores", {})),

@@ -6,7 +6,9 @@ import datetime as dt
 import difflib
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
@@ -15,6 +17,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from orthogan.errors import MAX_NAMES, ConfigError, SettingError, did_you_mean
+
+# A file of settings has a few hundred values, five levels deep; a bomb has millions.
+MAX_FILE_BYTES = 256 * 2**10
+MAX_DEPTH, MAX_VALUES = 20, 10_000
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+MAX_SHOWN = 200  # characters of what somebody wrote, in a sentence about it
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -113,20 +121,100 @@ def read_config_file(path: Path) -> dict[str, Any]:
     """
     loaders: dict[str, Callable[[str], Any]] = {
         ".toml": tomllib.loads,
-        ".yaml": yaml.safe_load,
-        ".yml": yaml.safe_load,
-        ".json": json.loads,
+        ".yaml": _read_yaml,
+        ".yml": _read_yaml,
+        ".json": partial(json.loads, object_pairs_hook=_without_repeats),
     }
     loader = loaders.get(path.suffix.lower())
     if loader is None:
         raise ConfigError(f"{path}: a configuration file ends in .toml, .yaml, .yml or .json.")
     try:
-        tree = loader(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise ValueError(f"it has more than {MAX_FILE_BYTES} bytes, so it is none of settings")
+        tree = loader(content.decode("utf-8"))
+        _refuse_huge(tree, _values)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {_why_unreadable(error)}.") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {type(tree).__name__}.")
     return tree
+
+
+class _SettingsLoader(yaml.SafeLoader):
+    """YAML without repeated keys, of which the last would win unseen, and without abysses."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError(_TOO_DEEP)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if (key.tag, str(key.value)) in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{_shortened(str(key.value))}' is set twice", key.start_mark
+                )
+            seen.add((key.tag, str(key.value)))
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str) -> Any:
+    loader = _SettingsLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_huge(node, _nodes)  # before anchors are written out, which can take any memory
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"'{_shortened(repeated)}' is set twice")
+    return tree
+
+
+def _refuse_huge(root: Any, inner: Callable[[Any], Iterable[Any]]) -> None:
+    """Nothing, if a tree is as small as settings are; what it holds twice counts twice."""
+    level, count = [root], 0
+    for _ in range(MAX_DEPTH):
+        children = (child for each in level for child in inner(each))
+        level = list(islice(children, MAX_VALUES + 1))
+        count += len(level)
+        if count > MAX_VALUES:
+            raise ValueError(f"it holds more than {MAX_VALUES} values")
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _values(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _switched(base: C, values: Sequence[tuple[str, Any]]) -> C:
@@ -150,14 +238,14 @@ def _changed(base: C, values: Sequence[tuple[str, Any]]) -> C:
 def _split(assignment: str) -> tuple[str, str]:
     name, equals, text = assignment.partition("=")
     if not equals or not name.strip():
-        raise ConfigError(f"Expected NAME=VALUE, got '{assignment}'.")
+        raise ConfigError(f"Expected NAME=VALUE, got '{_shortened(assignment)}'.")
     return name.strip(), text.strip()
 
 
 def _unknown_setting(name: str, known: Mapping[str, Any]) -> SettingError:
     # The list of them all would bury the sentence.
     hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
-    return SettingError(f"Unknown setting '{name}'.{hint}")
+    return SettingError(f"Unknown setting '{_shortened(name)}'.{hint}")
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
@@ -172,15 +260,17 @@ def _why_unreadable(error: Exception) -> str:
         return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
-    return str(error).splitlines()[0]
+    if isinstance(error, RecursionError):
+        return _TOO_DEEP
+    return _shortened(str(error).splitlines()[0])
 
 
 def _parse_value(text: str, base: Config, name: str) -> Any:
     if _is_text(_annotation(base, name), text):
         return _unquoted(text)
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = _read_yaml(text)
+    except (ValueError, RecursionError, yaml.YAMLError):  # a month 13, 5000 digits, 5000 brackets
         return text
     if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
         try:
@@ -196,8 +286,8 @@ def _unquoted(text: str) -> str:
     if text[:1] not in {'"', "'"}:
         return text  # and not what YAML makes of it: a folder may be called '2020' or 'a #1'
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = _read_yaml(text)
+    except (ValueError, RecursionError, yaml.YAMLError):
         return text
     return value if isinstance(value, str) else text
 
@@ -245,7 +335,8 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigErro
     problem = error.errors()[0]
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return SettingError(f"Unknown setting '{name}'.{did_you_mean(name, owner.model_fields)}")
+        hint = did_you_mean(name, owner.model_fields)
+        return SettingError(f"Unknown setting '{_shortened(name)}'.{hint}")
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
         return type(cause)(f"In '{name}': {cause}" if name else str(cause))
@@ -253,4 +344,4 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigErro
     if not name:  # a rule between settings, which names them itself
         return ConfigError(f"{message[:1].upper()}{message[1:]}.")
     kind = ConfigError if problem["type"] == "value_error" else SettingError
-    return kind(f"Setting '{name}' = {problem['input']!r}: {message}.")
+    return kind(f"Setting '{name}' = {_shortened(repr(problem['input']))}: {message}.")

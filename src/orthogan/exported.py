@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from orthogan.class_names import class_indices, is_name_list
 from orthogan.errors import BundleError, MissingExtraError
 from orthogan.passes import passes
 from orthogan.pictures import png, sheet
@@ -35,6 +36,7 @@ class ExportedGenerator:
         colours: Colour planes.
         classes: Kinds of images it was told; 0: none.
         latent_size: Length of a latent.
+        class_names: What the classes are called, in their order; empty where they have no names.
     """
 
     path: Path
@@ -42,20 +44,28 @@ class ExportedGenerator:
     colours: int
     classes: int
     latent_size: int
+    class_names: tuple[str, ...] = ()
     session: Any = field(repr=False)
 
     def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> np.ndarray:
         """One image a seed as bytes: image x row x column x colour.
 
         They are the images of the model that was exported, but for rounding: a pixel may differ
         by 1.
 
+        Args:
+            seeds: Each decides its image, and its class if none is asked for.
+            classes: Names of classes, in turn; a number that is no name is an index.
+
         Raises:
-            ConfigError: a negative seed, an unknown class, or classes the model does not have.
+            ConfigError: a negative seed, an index out of range, or a model without classes.
+            UnknownNameError: no class of that name.
         """
         seeds = list(seeds)
+        if classes is not None:
+            classes = class_indices(classes, self.class_names, self.classes)
         made = [np.empty((0, self.colours, self.size, self.size), dtype=np.uint8)]
         for latents, labels in passes(seeds, self.latent_size, self.classes, classes):
             given = {LATENTS: latents}
@@ -93,14 +103,18 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
     options.log_severity_level = 4  # its complaints become our sentence
     options.intra_op_num_threads = threads or 0
     try:
-        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # The bytes and not the path: it takes no path that is not valid Unicode.
+        content = path.read_bytes()
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001 - its errors share no base but this
         why = str(error).splitlines()[0]
         raise BundleError(f"{path}: ONNX Runtime cannot read it: {why}") from None
     return ExportedGenerator(path=path, session=session, **_described(path, session))
 
 
-def _described(path: Path, session: Any) -> dict[str, int]:
+def _described(path: Path, session: Any) -> dict[str, Any]:
     """What the file says of itself."""
     try:
         said = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
@@ -112,6 +126,11 @@ def _described(path: Path, session: Any) -> dict[str, int]:
     if number != FORMAT:
         raise BundleError(f"{path}: format {number}, this version reads {FORMAT}.")
     facts = {name: said.get(name) for name in _FIELDS}
-    if any(not isinstance(fact, _FIELDS[name]) for name, fact in facts.items()):
+    names = said.get("class_names", [])  # files without names came first
+    if (
+        any(not isinstance(fact, _FIELDS[name]) for name, fact in facts.items())
+        or not is_name_list(names)
+        or len(names) not in {0, facts["classes"]}
+    ):
         raise BundleError(f"{path}: its description is incomplete; export the model again.")
-    return facts
+    return facts | {"class_names": tuple(names)}

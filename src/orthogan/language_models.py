@@ -23,8 +23,9 @@ from orthogan.language.tables import network_of, tables_of_network, tokeniser_of
 from orthogan.language.tokeniser import Tokeniser, check_text
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.language.transformer import LanguageTransformer
-from orthogan.request import laid_over, open_run, pick_device, thread_count
+from orthogan.request import laid_over, open_run, pick_device, set_threads
 from orthogan.tables import Tables
+from orthogan.terminal import pasteable
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -201,12 +202,13 @@ def train_language(
     asked = _asked(source, minutes, tokens, seed, settings, config, tokeniser)
     path = Path(run) if run is not None else _default_run(asked)
     place = pick_device(device)
-    torch.set_num_threads(thread_count(threads, path))
+    about_threads = set_threads(threads, path)
     lesson = load_lesson(asked.data, asked.network.context)
     settled = _fitted(asked, lesson, place)
     with open_run(path, settled, place, lesson.fingerprint) as folder:
         display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*lesson.notes, *without_effect(settled), *folder.changes):
+        sentences = (*lesson.notes, *without_effect(settled), *folder.changes, *about_threads)
+        for sentence in sentences:
             display.note(sentence)
         if folder.status == "done":
             return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
@@ -286,7 +288,9 @@ def _stopped(folder: RunFolder, status: str, reason: str) -> LanguageRun:
         status=status,
         reason=reason,
         next_command=(
-            f"orthogan generate {folder.path}" if done else "repeat the same command to go on."
+            pasteable(["orthogan", "generate", folder.path])
+            if done
+            else "repeat the same command to go on."
         ),
         tokens_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),

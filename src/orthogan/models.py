@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orthogan import bundle
+from orthogan.class_names import class_indices, named_classes
 from orthogan.grid import grid
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
@@ -28,14 +29,26 @@ class Model:
     card: dict[str, Any]
     path: Path
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in their order; empty where they have no names."""
+        return named_classes(self.data, self.generator.config.classes)
+
     def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> Pixels:
         """One image a seed, the same whichever other seeds are asked for.
 
+        Args:
+            seeds: Each decides its image, and its class if none is asked for.
+            classes: Names of classes, in turn; a number that is no name is an index.
+
         Raises:
-            ConfigError: a negative seed, an unknown class, or classes the model does not have.
+            ConfigError: a negative seed, an index out of range, or a model without classes.
+            UnknownNameError: no class of that name.
         """
+        if classes is not None:
+            classes = class_indices(classes, self.class_names, self.generator.config.classes)
         return sample_pixels(self.generator, list(seeds), classes)
 
     def _repr_png_(self) -> bytes:
@@ -63,7 +76,10 @@ def load(source: str | Path) -> Model:
 
 
 def sample(
-    source: str | Path, *, seeds: Iterable[int] = range(64), classes: Sequence[int] | None = None
+    source: str | Path,
+    *,
+    seeds: Iterable[int] = range(64),
+    classes: Sequence[int | str] | None = None,
 ) -> Pixels:
-    """Images of a trained model, one a seed."""
+    """Images of a trained model, one a seed; of the classes named, in turn."""
     return load(source).sample(seeds, classes)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from orthogan.class_names import WITHOUT_CLASSES
 from orthogan.errors import ConfigError
 from orthogan.streams import LATENTS, normal_rows
 
@@ -41,10 +42,7 @@ def _labels(num_images: int, num_classes: int, classes: Sequence[int] | None) ->
     if classes is None:
         return None
     if num_classes == 0:
-        raise ConfigError(
-            "This generator was trained without classes, so none can be asked for; "
-            "train with --set condition=classes."
-        )
+        raise ConfigError(WITHOUT_CLASSES)
     wrong = [label for label in classes if not 0 <= label < num_classes]
     if wrong or not classes:
         raise ConfigError(f"Classes lie in 0..{num_classes - 1}, got {wrong or 'none'}.")

@@ -17,6 +17,7 @@ from orthogan.files import read_json
 from orthogan.recipes import RECIPES
 from orthogan.training.conditions import settled_condition
 from orthogan.training.config import BudgetConfig, TrainingConfig
+from orthogan.training.cores import usable_cores
 from orthogan.training.precision import resolve_precision
 from orthogan.training.run_folder import RunFolder, describe_machine
 
@@ -150,12 +151,40 @@ def pick_device(name: str) -> torch.device:
 def thread_count(asked: int | None, run: Path) -> int:
     """The CPU threads asked for, else those of an earlier sitting of the run, else torch's own.
 
+    Those of torch are at most one a core that this process may use.
+
     Raises:
         ConfigError: fewer than one or more than `MOST_THREADS`.
     """
     if asked is not None and not 1 <= asked <= MOST_THREADS:
         raise ConfigError(f"threads lie in 1..{MOST_THREADS}, got {asked}.")
-    return asked or recorded_threads(run) or torch.get_num_threads()
+    default = min(torch.get_num_threads(), usable_cores())
+    return asked or recorded_threads(run) or default
+
+
+def set_threads(asked: int | None, run: Path) -> list[str]:
+    """Sets the CPU threads of this process, and says what speaks against their number.
+
+    Raises:
+        ConfigError: fewer than one or more than `MOST_THREADS`.
+    """
+    threads, recorded, cores = thread_count(asked, run), recorded_threads(run), usable_cores()
+    torch.set_num_threads(threads)
+    said = []
+    if asked and recorded and asked != recorded:
+        said.append(
+            f"{run} had {recorded} threads and goes on with {asked}: the last bits of its numbers "
+            "will be others than without this change."
+        )
+    if threads > cores:
+        whose = "as --threads asks" if asked else f"as {run} had before"
+        remedy = "free more cores, which keeps every bit, or " if recorded == threads else ""
+        said.append(
+            f"{threads} threads, {whose}, are more than the {cores} usable here (cores by affinity "
+            "and quota): they wait for each other, and a step can take tens or hundreds of times "
+            f"as long; {remedy}use --threads {cores}, at the price of other last bits."
+        )
+    return said
 
 
 def recorded_threads(path: Path) -> int | None:

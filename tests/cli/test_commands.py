@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,14 @@ def test_sample_writes_a_folder_named_by_seeds(cli, api, colours: int, mode: str
 def test_sample_asks_for_classes(cli, api) -> None:
     cli("sample", "mnist-demo", "--seeds", "0-4", "--classes", "3,8")
     assert api.calls[0][2]["classes"] == [3, 8]  # shown in turn by whatever draws them
+    cli("sample", "mnist-demo", "--classes", 'cats, "a, b",0-3')
+    assert api.calls[1][2]["classes"] == ["cats", "a, b", "0-3"]
+
+
+def test_help_tells_how_classes_are_named(cli) -> None:
+    said = " ".join(cli("sample", "--help").out.split())
+    assert "Where a name exists it wins; a number that is no name is an index" in said
+    assert """--classes '"salt, pepper",cats'""" in said
 
 
 @pytest.mark.parametrize(
@@ -169,7 +178,7 @@ def test_sample_asks_for_classes(cli, api) -> None:
     [
         (("--seeds", "-1"), 2, "Expected seeds such as"),
         (("--seeds", "9-1"), 2, "A range of seeds goes upward"),
-        (("--classes", "x"), 2, "Expected classes such as"),
+        (("--classes", '"x'), 2, "Expected classes such as"),
         (("--out", "x.jpg"), 2, "--out is a .png, a .npz or a folder, got 'x.jpg'"),
         (("--seeds", "0-10000"), 2, "A grid holds at most 10000 images, got 10001"),
         (("--out", "file/x.png"), 3, "file/x.png: cannot be written"),
@@ -203,6 +212,17 @@ def test_evaluate_passes_its_options_on_and_shows_a_table(cli, api) -> None:
     assert lines[2].split() == ["kd", "-", "-", "-", "10"]
     assert lines[-1] == "Usable."
     assert answer.err == "N.\n"
+
+
+def test_evaluate_names_what_it_compares_with(cli, api, monkeypatch) -> None:
+    tree = {"scores": {}, "verdict": "Usable.", "notes": ["Choose."], "data": "pets\x1b"}
+    monkeypatch.setattr(
+        api, "evaluate", lambda *_, **__: SimpleNamespace(to_dict=lambda: tree), raising=False
+    )
+    answer = cli("evaluate", "x")
+    assert answer.out.splitlines()[-2:] == ["Compared with pets\\x1b.", "Usable."]
+    assert answer.err == "Choose.\n"
+    assert json.loads(cli("evaluate", "x", "--json").out)["data"] == "pets\x1b"
 
 
 def test_evaluate_json(cli, api) -> None:

@@ -18,7 +18,7 @@ def test_a_sound_machine(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "MATMUL_SECONDS", 0.0)
     monkeypatch.setattr(checks, "MATMUL_SIZE", 64)
     monkeypatch.setattr(checks.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    monkeypatch.setattr(checks, "_num_cores", lambda: 1024)
+    monkeypatch.setattr(checks, "usable_cores", lambda: 1024)
     answer = cli("doctor", "--json")
     tree = json.loads(answer.out)
     assert (answer.code, answer.err, tree["ready"]) == (0, "", True)
@@ -84,6 +84,6 @@ def test_the_accelerator_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_cores_are_counted_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks._num_cores() >= 1
+    assert checks.usable_cores() >= 1
     monkeypatch.delattr(checks.os, "sched_getaffinity", raising=False)
-    assert checks._num_cores() >= 1
+    assert checks.usable_cores() >= 1

@@ -28,6 +28,26 @@ def python(*words: str, stdout: int = subprocess.PIPE, **environment: str) -> An
     )
 
 
+@pytest.mark.parametrize("words", [("-c", "import orthogan"), ("-m", "orthogan", "--version")])
+def test_processes_run_the_sources_beside_these_tests(words: tuple[str, ...]) -> None:
+    sources = Path(__file__).parents[2] / "src" / "orthogan"
+    assert Path(orthogan.__file__).parent == sources
+    done = python("-v", *words, PYTHONNOUSERSITE="1")
+    assert f"{sources / '__init__.py'}" in done.stderr
+
+
+@pytest.mark.parametrize("package", ["orthogan", "orthogan.cli"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("--version",), 0), (("bogus",), 2), (("runs", "/no/such/folder"), 3)],
+)
+def test_the_package_runs_as_a_program(package: str, words: tuple[str, ...], code: int) -> None:
+    done = python("-m", package, *words)
+    assert done.returncode == code
+    assert bool(done.stderr) == bool(code)
+    assert "Traceback" not in done.stderr
+
+
 def test_help_needs_nothing_heavy() -> None:
     code = (
         "import sys; from orthogan.cli import main; main(['--help']);"

@@ -8,7 +8,7 @@ import pytest
 
 from orthogan import comparison
 from orthogan.cli import main
-from orthogan.comparison.statistics import paired_test
+from orthogan.statistics.paired import paired_test
 
 TEXT = (Path(__file__).parents[2] / "docs" / "compare.md").read_text()
 COMMANDS = re.findall(r"^orthogan (compare [^#>\n]*)", TEXT, re.MULTILINE)

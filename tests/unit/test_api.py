@@ -282,6 +282,8 @@ def test_a_run_its_folder_and_its_model_score_alike(scored: api.Run) -> None:
     assert score["value"] > score["floor"] > 0
     assert score["n"] == 160
     assert results[0]["verdict"]
+    assert results[0]["data"] == api.load(scored.path).data["source"]
+    assert not any("--data" in note for note in results[0]["notes"])
 
 
 def test_images_in_files_are_measured_too(scored_file: Path, tmp_path: Path) -> None:
@@ -312,9 +314,15 @@ def test_real_images_take_the_form_of_the_generated_ones(
         return load(scored_file, size=form.get("size"), colour=form.get("colour", "auto"))
 
     monkeypatch.setattr(api, "load_images", load_images)
-    api.evaluate(scored_file, metrics=["fd"])  # against mnist, whose images are larger
+    found = api.evaluate(scored_file, metrics=["fd"])  # against mnist, whose images are larger
+    assert (found.data, found.to_dict()["data"]) == ("mnist", "mnist")
+    assert "so they are compared with mnist; choose the real images with --data" in found.notes[0]
+    chosen = api.evaluate(scored_file, "mnist", metrics=["fd"])
+    assert chosen.data == "mnist"
+    assert not any("--data" in note for note in chosen.notes)
     form = {"size": 16, "colour": "grey"}
-    assert asked == [
+    assert asked[:3] == asked[3:]
+    assert asked[:3] == [
         (str(scored_file), {}),
         ("mnist", form),
         ("mnist", {"split": "test"} | form),

@@ -112,6 +112,21 @@ def _after_mirrors(count: int) -> np.random.Generator:
     return draws
 
 
+@pytest.mark.parametrize(("bend", "strength"), [(0.02, 1.0), (0.04, 1.0), (0.04, 0.5)])
+@pytest.mark.parametrize("axis", [2, 3])
+def test_a_bend_moves_by_a_share_of_the_side(bend: float, strength: float, axis: int) -> None:
+    side, count = 17, 3000  # each fourth pixel is a point of the grid that is displaced
+    places = torch.linspace(-1, 1, side) * (side - 1) / side
+    ramp = places.view([-1 if axis == each else 1 for each in range(4)]).expand(
+        count, 1, side, side
+    )
+    moved = distort(ramp, only(bend=bend).evolve(f"strength={strength}"), source()) - ramp
+    for row, col in ((8, 8), (4, 12)):
+        # Coordinates run over two units a side; the draws have a standard deviation of 1.
+        assert float(moved[:, 0, row, col].std()) == pytest.approx(2 * strength * bend, rel=0.05)
+        assert float(moved[:, 0, row, col].mean()) == pytest.approx(0.0, abs=0.1 * bend)
+
+
 def test_all_colours_move_alike() -> None:
     grey = blobs()
     moved = distort(grey.repeat(1, 3, 1, 1), DistortionConfig(), source())

@@ -14,7 +14,7 @@ from orthogan.classification.labels import LabelScheme
 from orthogan.classification.schedule import average_step, learning_rate
 from orthogan.classification.scoring import confusion_matrices, score_answers
 from orthogan.errors import ConfigError
-from orthogan.intervals import share_interval
+from orthogan.statistics import share_interval
 
 THREE = LabelScheme(("a", "b", "c"))
 PAIRS = LabelScheme(("0", "1"), 2)

@@ -145,3 +145,24 @@ def test_images_drawn_afresh_are_in_no_cluster() -> None:
 
 def labelled_digits() -> ImageSet:
     return labelled(500, 10)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e-25, 1e25, 1e60])
+def test_the_unit_of_the_points_changes_nothing(scale: float) -> None:
+    points, _ = crescents()
+    assert torch.equal(spectral_clusters(points.double() * scale, 2), spectral_clusters(points, 2))
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e5])
+def test_clusters_far_from_zero_are_found_whole(offset: float) -> None:
+    points, truth = crescents()
+    found = spectral_clusters(points.double() + offset, 2, num_landmarks=100, num_neighbours=8)
+    assert adjusted_rand_score(truth, found) > 0.95
+
+
+def test_clusters_are_found_whole_beside_one_far_away() -> None:
+    points, truth = crescents()
+    far = points.double() + torch.tensor([1e4, 0.0])
+    both = torch.cat([points.double(), far])
+    found = spectral_clusters(both, 4, num_landmarks=200, num_neighbours=8)
+    assert adjusted_rand_score(torch.cat([truth, truth + 2]), found) > 0.95

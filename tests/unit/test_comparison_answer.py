@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from orthogan.comparison import outcome, plot
 from orthogan.comparison.answer import VariantAnswer, answers
@@ -175,7 +177,7 @@ def test_every_metric_has_its_own_columns(asked) -> None:
     ]
     assert all(len(row) == len(headers) for row in rows)
     assert rows[1][3].startswith("-0.4 (")
-    assert rows[1][6].startswith("0.2 (")
+    assert rows[1][6] == "0.2"  # the same with both seeds, of which no test can tell anything
     evaluations[next(iter(evaluations))]["scores"].pop("recall")
     evaluations[list(evaluations)[1]]["scores"].pop("recall")
     with pytest.raises(ConfigError, match="measured by different metrics"):
@@ -329,3 +331,102 @@ def test_rows_know_their_means(asked) -> None:
     assert (mean.value, mean.n) == (2.0, 3)
     assert rows[0].verdict == ""
     assert outcome.Comparison(status="planned", reason="").table == ([], [])
+
+
+# ---- one correction for p values, verdicts and intervals
+
+
+def test_both_p_values_are_those_of_holm(asked) -> None:
+    first = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.2]
+    others = {
+        "b": [0.78, 1.0, 0.72, 1.0, 0.86, 0.8, 1.0],
+        "c": [0.9, 1.0, 0.95, 0.9, 0.9, 1.1, 1.05],
+        "d": [1.1, 1.0, 1.0, 1.1, 0.9, 1.0, 1.1],
+    }
+    t = {name: stats.ttest_rel(values, first).pvalue for name, values in others.items()}
+    ranked = sorted(t, key=t.__getitem__)
+    steps = [3 * t[ranked[0]], 2 * t[ranked[1]], t[ranked[2]]]
+    expected = dict(zip(ranked, np.maximum.accumulate(np.minimum(steps, 1)), strict=True))
+    rows = answers(*asked(a=first, **others))
+    for row in rows[1:]:
+        found = row.differences[FD]
+        assert found.t == pytest.approx(expected[row.label], rel=1e-9)
+        assert found.test.t == pytest.approx(t[row.label], rel=1e-9)
+        assert found.sign_flip >= found.test.sign_flip
+
+
+def test_an_interval_leaves_out_zero_just_where_a_difference_is_claimed(asked) -> None:
+    """Of a difference that is clear alone and lost among several looks, both change."""
+    first = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0]
+    lower = [0.78, 1.05, 0.82, 1.02, 0.86, 0.9]
+    same = {name: [x + (-1) ** i * 0.1 for i, x in enumerate(first)] for name in "cde"}
+    for others, is_claimed in (({}, True), (same, False)):
+        row = answers(*asked(a=first, b=lower, **others))[1]
+        found = row.differences[FD]
+        assert (found.low < found.high < 0) == is_claimed
+        assert ("Not distinguishable" in row.verdict) != is_claimed
+        assert f"{found.low:.3g} to {found.high:.3g}" in row.verdict
+        headers, cells = table(answers(*asked(a=first, b=lower, **others)), GanTask())
+        assert f"({found.low:.3g} to {found.high:.3g})" in cells[1][headers.index("difference")]
+        assert found.t_confidence == pytest.approx(0.95 if is_claimed else 1 - 0.05 / 4)
+
+
+def test_scores_stay_where_they_can_lie(asked) -> None:
+    groups, evaluations = asked(a=[1.0, 6.0], b=[0.5, 0.9])
+    for seed, path in enumerate(evaluations):
+        evaluations[path]["scores"]["recall"] = {"value": [1.0, 0.9, 0.1, 0.6][seed]}
+        evaluations[path]["scores"]["modes"] = {"value": 999.0 - 90 * seed}
+        evaluations[path]["scores"]["class-kl"] = {"value": 0.01 - 0.002 * seed}
+        evaluations[path]["scores"]["kd[x]"] = {"value": 0.01 - 0.02 * seed}
+        evaluations[path]["scores"]["home-made"] = {"value": 0.01 - 0.02 * seed}
+    row = answers(groups, evaluations)[0]
+    assert 0 < row.scores[FD].low < row.scores[FD].high < math.inf
+    assert 0 < row.scores["recall"].low < 0.95 < row.scores["recall"].high < 1
+    assert 0 < row.scores["modes"].low < row.scores["modes"].high < 1000
+    assert row.scores["class-kl"].low == 0
+    assert row.scores["kd[x]"].low == 0
+    assert row.scores["home-made"].low < 0
+    found = answers(groups, evaluations)[1].differences
+    assert found["recall"].low == -1
+    assert found["recall"].high == 1
+
+
+def test_equal_scores_are_called_the_same(asked) -> None:
+    rows = answers(*asked(a=[1.0, 1.2, 1.1], b=[1.0, 1.2, 1.1]))
+    assert rows[1].verdict == (
+        f"Not distinguishable from a with 3 seeds: {FD} is the same each time."
+    )
+    assert table(rows, GanTask())[1][1][3:5] == ["0 (0 to 0)", "1.000, 1.000"]
+
+
+def test_the_same_difference_each_time_is_no_proof(asked) -> None:
+    rows = answers(*asked(a=[1.0, 2.0, 3.0], b=[0.5, 1.5, 2.5]))
+    assert rows[1].verdict == (
+        f"Not distinguishable from a with 3 seeds: {FD} differs by -0.5 each time, and 3 seeds "
+        "are too few for the sign-flip test to tell it from chance."
+    )
+    assert rows[1].differences[FD].low is None
+
+
+def test_a_score_that_is_no_number_is_left_out_and_said(asked) -> None:
+    groups, evaluations = asked(a=[1.0, 1.1, 1.2], b=[2.0, 2.2, 2.3])
+    path = groups[1].runs[1].path
+    evaluations[path]["scores"][FD]["value"] = None
+    result = conclude(groups, evaluations, (), None)
+    assert f"The {FD} of {path} is not a finite number, so it is left out." in result.notes
+    assert result.variants[1].values == {FD: {0: 2.0, 2: 2.3}}
+    assert result.variants[1].differences[FD].seeds == (0, 2)
+    json.dumps(result.to_dict(), allow_nan=False)
+    for each in evaluations.values():
+        each["scores"][FD]["value"] = None
+    nothing = conclude(groups, evaluations, (), None)
+    assert [row.scores for row in nothing.variants] == [{FD: None}, {FD: None}]
+    assert len(nothing.table[1]) == 2
+
+
+def test_one_seed_against_many(asked) -> None:
+    groups, evaluations = asked(a=[1.0], b=[2.0, 2.2, 2.3])
+    result = conclude(groups, evaluations, (), None)
+    assert "One seed only, so no interval and no test: a." in result.notes
+    assert "One seed in common with the first" in result.verdicts[1]
+    assert result.variants[1].scores[FD].low is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def planned(tiny_file: Path, tiny_settings, tmp_path: Path):
         question = Question(
             vary=checked_vary(vary),
             seeds=fields.pop("seeds", (0, 1)),
-            source=str(tiny_file),
+            source=fields.pop("source", str(tiny_file)),
             settings=(*tiny_settings(model), *fields.pop("more", ())),
             **({"images": 320} | fields),
         )
@@ -156,6 +157,15 @@ def test_commands_say_all_that_was_asked(planned, tiny_file: Path, tmp_path: Pat
     assert words[-4:] == ["--set", "generator.score=cosine", "--set", "precision=float32"]
     config = plan.variants[1].config
     assert (config.escape_attempts, config.generator.size, config.budget.seconds) == (2, 20, 90.0)
+
+
+def test_a_source_is_never_taken_for_an_option(
+    planned, tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tiny_file, "-odd data.npz")
+    plan = planned({"batch_size": [8, 16]}, source="-odd data.npz")
+    assert plan.commands()[0].startswith("orthogan train './-odd data.npz' ")
 
 
 def test_commands_for_a_budget_in_images(planned) -> None:

@@ -241,14 +241,14 @@ def test_a_run_without_its_score_is_refused(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "score.json").write_text(content)
     with pytest.raises(BundleError, match="holds no score, though the run is done"):
-        ClassifyTask().evaluation(tmp_path, None, None, None)
+        ClassifyTask().evaluation(tmp_path, None, None)
 
 
 def test_a_run_is_scored_by_what_it_wrote_down(tmp_path: Path) -> None:
     score = {"scores": {"accuracy": {"value": 0.75}}, "worst": []}
     (tmp_path / "score.json").write_text(json.dumps(score))
     for metrics in (None, ["accuracy"]):
-        assert ClassifyTask().evaluation(tmp_path, metrics, None, None) == score
+        assert ClassifyTask().evaluation(tmp_path, metrics, None) == score
 
 
 @pytest.fixture

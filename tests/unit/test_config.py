@@ -275,6 +275,87 @@ def test_bad_file_is_refused_by_name(tmp_path: Path, name: str, content: bytes) 
     assert "\n" not in str(caught.value)
 
 
+LAUGHS = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(12)
+)
+MERGES = "a0: &a0 {k: 1}\n" + "".join(
+    f"a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}\n" for n in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        *((f"run.{kind}", "[" * 10_000, "nested deeper than 20") for kind in ("yaml", "json")),
+        ("run.yaml", "a: " * 1 + "{b: " * 10_000 + "}" * 10_000, "nested deeper than 20"),
+        ("run.json", '{"a":' * 10_000 + "1" + "}" * 10_000, "nested deeper than 20"),
+        ("run.json", '{"a":' * 30 + "1" + "}" * 30, "nested deeper than 20"),
+        ("run.toml", "a = " + "[" * 10_000 + "]" * 10_000, "nested deeper than 20"),
+        ("run.toml", "a." * 30 + "b = 1", "nested deeper than 20"),
+        ("run.yaml", LAUGHS, "more than 10000 values"),
+        ("run.yaml", MERGES, "more than 10000 values"),
+        ("run.yaml", "a: &a [*a]", "nested deeper than 20"),
+        ("run.yaml", "seed: 1\nseed: 2", "line 2, column 1: 'seed' is set twice"),
+        ("run.yaml", "penalty: {kind: none, kind: r1}", "'kind' is set twice"),
+        ("run.json", '{"seed": 1, "seed": 2}', "'seed' is set twice"),
+        ("run.json", '{"penalty": {"kind": "none", "kind": "r1"}}', "'kind' is set twice"),
+        ("run.toml", "seed = 1\nseed = 2", "Cannot overwrite a value"),
+        ("run.yaml", "seed: " + "9" * 5000, "digits"),
+        ("run.yaml", "seed: 2020-13-45", "month"),
+        ("run.json", " " * 300_000 + "{}", "more than 262144 bytes"),
+        ("run.json", "[" + "1," * 20_000 + "1]", "more than 10000 values"),
+        ("run.json", '"' + "x" * 1000, ""),
+    ],
+    ids=lambda each: each[:20] if isinstance(each, str) else None,
+)
+def test_bombs_and_repeats_are_refused(tmp_path: Path, name: str, content: str, words: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(path)
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_anchors_of_a_sane_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: *a\nc: {<<: *a, y: 3}\n")
+    assert read_config_file(path) == {
+        "a": {"x": 1, "y": 2},
+        "b": {"x": 1, "y": 2},
+        "c": {"x": 1, "y": 3},
+    }
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        ".".join(["a"] * 100_000) + "=1",
+        "x" * 100_000 + "=1",
+        "x" * 100_000,
+        "seed=" + "[" * 100_000,
+        "seed=" + "[" * 100_000 + "]" * 100_000,
+        "seed=" + "{a: " * 3_000 + "1" + "}" * 3_000,
+        "seed=" + "9" * 5_000,
+        "seed=2020-13-45",
+        "seed=&a [*a]",
+        "seed={a: 1, a: 2}",
+        "seed=" + "'" * 99_999,
+        "seed=!!int 0b",
+        "penalty.gamma_start=" + "1" * 5_000,
+        "penalty.gamma_start=1e999",
+        "seed.x=1",
+        "penalty=3",
+        "=",
+    ],
+    ids=lambda each: each[:20],
+)
+def test_absurd_assignments_are_refused_in_a_sentence(assignment: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig().evolve(assignment)
+    assert len(str(caught.value)) < 600
+
+
 def test_a_bad_file_says_what_is_wrong_and_where(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     for text, words in (

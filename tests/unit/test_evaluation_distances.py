@@ -10,7 +10,7 @@ from orthogan.evaluation.frechet import (
     moments,
 )
 from orthogan.evaluation.kernel import kernel_distance, squared_discrepancy
-from orthogan.intervals import centred_interval, mean_interval, share_interval
+from orthogan.statistics import centred_interval, mean_interval, share_interval
 
 
 def cloud(n, width=8, seed=0, shift=0.0, scale=1.0):

@@ -12,7 +12,7 @@ from orthogan.evaluation import description as descriptions
 from orthogan.evaluation.extractor import DigitsExtractor
 from orthogan.evaluation.metrics import Estimate
 from orthogan.evaluation.verdict import verdict
-from orthogan.intervals import Interval
+from orthogan.statistics import POSITIVE, SHARE, Interval, Range
 
 DIGIT_METRICS = "class-kl coverage density fd[{}] kd[{}] memorised precision recall"
 SIZE = 800
@@ -318,3 +318,20 @@ def test_a_live_score_refuses_other_images(real, fresh):
         live.read(fresh[:499])
     with pytest.raises(ShapeError, match=r"\(1, 20, 20\)"):
         live.read(fresh[:, :, 4:24, 4:24])
+
+
+def test_intervals_stay_where_scores_can_lie(monkeypatch, fresh, real):
+    """Every registered range is that of its values; intervals are cut to it, but hold the value."""
+    ranges = {name: METRICS[name].within for name in METRICS}
+    shares = {name for name, each in ranges.items() if each == SHARE}
+    assert shares == {"precision", "recall", "coverage", "memorised"}
+    unbiased = {name for name, each in ranges.items() if each.is_unbiased}
+    assert unbiased == {"kd", "class-kl", "mode-kl-corrected"}
+    assert {ranges[name] for name in ("fd", "density", "mode-kl")} == {POSITIVE}
+    assert ranges["modes"] == Range(0.0, 1000.0)
+    for name, value in (("fd", 0.5), ("recall", 0.5), ("kd", -0.5)):
+        wide = Estimate(value, Interval(-3.0, 2000.0), 10, floor=0.0)
+        changed = replace(METRICS[name], compute=lambda _pair, wide=wide: wide)
+        monkeypatch.setitem(METRICS._parts, name, changed)
+    found = evaluate_images(fresh, real, metrics=["fd", "recall", "kd"]).scores.values()
+    assert [(each.low, each.high) for each in found] == [(0, 2000), (0, 1), (-0.5, 2000)]

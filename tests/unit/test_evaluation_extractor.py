@@ -167,3 +167,15 @@ def test_the_training_script_writes_an_asset_that_loads(script, tmp_path, monkey
     assert DigitsExtractor(tmp_path / "asset").name.startswith("digits-cls@")
     assert card["num_training_images"] == 300
     assert "--limit 300" in card["command"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 100])
+def test_a_picture_has_the_same_features_whatever_stands_around_it(extractor, digits, count):
+    alone = extractor.describe(digits.images[:count])
+    among = extractor.describe(digits.images[:600])
+    last = extractor.describe(digits.images[:512].roll(count, 0))
+    for one, other, moved in zip(alone, among, last, strict=True):
+        assert torch.equal(one, other[:count])
+        assert torch.equal(one, moved[count : 2 * count])
+    repeated = extractor.features(digits.images[:1].expand(513, -1, -1, -1))
+    assert len(repeated.unique(dim=0)) == 1

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from orthogan.errors import ConfigError, ShapeError
+from orthogan import data
+from orthogan.errors import ConfigError, DataError, ShapeError
+from orthogan.evaluation.extractor import DigitsExtractor
 from orthogan.evaluation.manifold import overlap
 from orthogan.evaluation.neighbours import distance_blocks, nearest_distances, squared_radii
 
@@ -72,3 +74,34 @@ def test_a_collapsed_set_is_precise_but_covers_nothing():
     assert precise == 1
     assert recalled < 0.02
     assert covered < 0.1
+
+
+def test_recall_and_precision_are_not_each_other():
+    real = cloud(500)
+    narrow = shares(real[:1] + 1e-3 * cloud(500, seed=1), real)
+    wide = shares(real, real[:1] + 1e-3 * cloud(500, seed=1))
+    assert narrow[0] > 0.9 > 0.1 > narrow[1]
+    assert wide[1] > 0.9 > 0.1 > wide[0]
+
+
+def test_ten_copies_of_each_picture_score_zero_in_any_order():
+    pictures = data.load("mnist").images[:60].repeat(10, 1, 1, 1)
+    extractor = DigitsExtractor()
+    real = extractor.features(pictures)
+    for order in (torch.arange(600), torch.arange(600).flip(0), torch.randperm(600)):
+        assert shares(extractor.features(pictures[order]), real) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("side", [0, 1])
+def test_features_that_are_not_finite_are_refused(bad, side):
+    sets = [cloud(50), cloud(50, seed=1)]
+    sets[side][3, 2] = bad
+    with pytest.raises(DataError, match="NaN or infinite"):
+        overlap(*sets)
+
+
+@pytest.mark.parametrize("counts", [(0, 50), (50, 0), (5, 50), (50, 5)])
+def test_too_few_images_on_either_side_are_refused(counts):
+    with pytest.raises(ConfigError, match=f"need more than 5 images, got {min(counts)}"):
+        overlap(cloud(counts[0]), cloud(counts[1], seed=1))

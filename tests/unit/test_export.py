@@ -14,7 +14,7 @@ import torch
 import orthogan
 from orthogan import bundle, export, exported, rng
 from orthogan.cli import main
-from orthogan.errors import BundleError, ConfigError, MissingExtraError
+from orthogan.errors import BundleError, ConfigError, MissingExtraError, UnknownNameError
 from orthogan.models import load
 from orthogan.networks import GENERATORS
 from orthogan.pictures import png, sheet
@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("export") / "bundle",
         network_config=config.to_dict(),
         tensors=network.state_dict(),
-        data={"source": "none", "size": 16, "colours": 1},
+        data={"source": "none", "size": 16, "colours": 1, "class_names": ["0", "10", "a,b", "2"]},
         card={"title": "small"},
     )
 
@@ -70,6 +70,61 @@ def test_it_shows_the_classes_asked_for(model: Path, file: Path) -> None:
     assert (made[0] != made[1]).any()
     with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.3, got \[4\]"):
         drawn.sample([0], classes=[4])
+
+
+def test_the_file_knows_the_names_of_its_classes(model: Path, file: Path, tmp_path: Path) -> None:
+    drawn = orthogan.load_exported(file)
+    assert drawn.class_names == ("0", "10", "a,b", "2")
+    by_name = drawn.sample([5, 5], classes=["2", "a,b"])
+    assert (by_name == drawn.sample([5, 5], classes='2,"a,b"')).all()
+    assert (by_name == drawn.sample([5, 5], classes=[2, "a,b"])).all()
+    wanted = load(model).sample([5, 5], classes=["2", "a,b"]).permute(0, 2, 3, 1).numpy()
+    assert int(np.abs(by_name.astype(int) - wanted).max()) <= 1
+    assert (by_name[0] != by_name[1]).any()
+    with pytest.raises(UnknownNameError, match=r"Unknown class 'ab'\. Did you mean 'a,b'"):
+        drawn.sample([5], classes=["ab"])
+    out = tmp_path / "named.npz"
+    assert main(["sample", str(file), "--seeds", "5", "--classes", "2", "--out", str(out)]) == 0
+    with np.load(out) as arrays:
+        assert (arrays["images"][0] == by_name[0]).all()
+
+
+def test_a_file_without_names_is_asked_by_index(file: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.onnx"
+    kept = {"format": 1, "size": 16, "colours": 1, "classes": CLASSES, "latent_size": 64}
+    old.write_bytes(_with_description(file, json.dumps(kept)))
+    drawn = orthogan.load_exported(old)
+    assert drawn.class_names == ()
+    named = orthogan.load_exported(file).sample([5], classes=["2"])
+    assert (drawn.sample([5], classes=[3]) == named).all()
+    with pytest.raises(ConfigError, match="have no names"):
+        drawn.sample([5], classes=["a,b"])
+
+
+class _Strange:
+    """A session that is right but where `is_wrong` says so of a batch's labels."""
+
+    def __init__(self, generator, is_wrong) -> None:
+        self._generator, self._is_wrong = generator, is_wrong
+
+    def run(self, _names: list[str], given: dict[str, np.ndarray]) -> tuple[np.ndarray]:
+        labels = given[exported.LABELS]
+        drawn = None if (labels < 0).all() else torch.from_numpy(labels)
+        with torch.inference_mode():
+            images = self._generator(torch.from_numpy(given[exported.LATENTS]), drawn).numpy()
+        return (images + 0.5 * self._is_wrong(labels)[:, None, None, None],)
+
+
+@pytest.mark.parametrize("classes", [CLASSES, 130])
+@pytest.mark.parametrize("wrong", [-1, 0, 1, 3, 129])
+def test_every_class_is_compared_drawn_and_asked_for(classes: int, wrong: int) -> None:
+    config = GENERATORS["attention"](size=16, classes=classes, hidden=8, width=8, channels=8)
+    with rng.initialisation(0, "parity"):
+        generator = config.build().eval()
+    facts = {"size": 16, "colours": 1, "classes": classes, "latent_size": 64}
+    session = _Strange(generator, lambda labels: labels == wrong)
+    strange = exported.ExportedGenerator(path=Path("strange.onnx"), session=session, **facts)
+    assert (export.largest_difference(generator, strange) > 0.4) == (wrong < classes)
 
 
 def test_it_shows_itself_in_a_notebook(file: Path) -> None:
@@ -160,6 +215,11 @@ def test_without_its_packages_it_says_which(
             exported.load_exported(tmp_path / "x.onnx")
 
 
+def _described(**facts: object) -> str:
+    whole = {"format": 1, "size": 16, "colours": 1, "classes": CLASSES, "latent_size": 64}
+    return json.dumps(whole | facts)
+
+
 def _with_description(file: Path, value: str | None) -> bytes:
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(file)
@@ -179,6 +239,9 @@ def _with_description(file: Path, value: str | None) -> bytes:
         ("[]", "not a generator of ours"),
         ('{"format": 2}', "format 2, this version reads 1"),
         ('{"format": 1, "size": "16"}', "its description is incomplete"),
+        (_described(class_names=["a"]), "its description is incomplete"),
+        (_described(class_names=[1, 2, 3, 4]), "its description is incomplete"),
+        (_described(class_names="abcd"), "its description is incomplete"),
     ],
 )
 def test_a_file_of_others_is_refused(

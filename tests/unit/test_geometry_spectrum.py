@@ -9,7 +9,7 @@ from orthogan.geometry.correlation import (
     member_correlation,
     token_correlation,
 )
-from orthogan.geometry.estimates import Estimate, jackknife_interval
+from orthogan.geometry.estimates import Estimate
 from orthogan.geometry.spectrum import (
     effective_rank,
     isoscore,
@@ -20,6 +20,7 @@ from orthogan.geometry.spectrum import (
 )
 from orthogan.geometry.usage import beside_permutations, dimension_usage
 from orthogan.rng import stream
+from orthogan.statistics import jackknife_interval
 
 
 def cloud(*shape, seed=0, shift=0.0):

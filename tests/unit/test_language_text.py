@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from orthogan import rng
 from orthogan.errors import ConfigError, DataError
 from orthogan.language import corpus as module
+from orthogan.language import scoring
 from orthogan.language.config import TextConfig
 from orthogan.language.corpus import Corpus, read_corpus, settled_source
 from orthogan.language.generation import choose, continue_tokens
@@ -217,6 +218,18 @@ def test_a_score_on_some_pieces_and_on_one() -> None:
     assert single.low == single.bits == single.high
     with pytest.raises(ConfigError, match="at least 2 tokens, got 1"):
         score_text(net, tokens(1), text, LETTERS)
+
+
+def test_intervals_of_few_pieces_are_wide_and_stay_possible(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Student's t with one degree of freedom; no bits below 0, no perplexity below 1."""
+    bits = torch.tensor([0.1, 1.0], dtype=torch.float64)
+    monkeypatch.setattr(scoring, "bits_of_pieces", lambda *_: (bits * 4, torch.tensor([4.0, 4.0])))
+    net, text = network(), tokens(9)
+    score = score_text(net, text, text, Tokeniser("words", LETTERS.entries))
+    assert (score.low, score.high) == (0.0, pytest.approx(0.55 + 12.7062047 * 0.45))
+    assert score.to_dict()["scores"]["perplexity"]["low"] == 1.0
 
 
 def test_a_uniform_model_needs_the_logarithm_and_frequencies_need_the_entropy() -> None:

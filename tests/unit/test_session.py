@@ -66,7 +66,9 @@ def test_a_finished_run_leaves_everything(
     assert name in (path / "bundle" / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("last", "told"), [(2.0, True), (1.1, False)])
+@pytest.mark.parametrize(
+    ("last", "told"), [(2.0, True), (1.21, True), (1.19, False), (1.1, False), (0.9, False)]
+)
 def test_a_run_past_its_best_says_so(
     train_tiny, scored_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     last: float, told: bool,
@@ -80,8 +82,12 @@ def test_a_run_past_its_best_says_so(
     monkeypatch.setattr(LiveScore, "read", scripted)
     run = train_tiny(tmp_path / "run", "score_every_s=1e-6", source=scored_file, images=96)
     picture = tmp_path / "run" / "samples" / "000000032.png"
-    sentence = f"before: 1 after 32 images ({picture}), 2 now; a shorter budget may end better."
+    sentence = (
+        f" Its distance was lower before: 1 after 32 images ({picture}), {last:.3g} now; "
+        "a shorter budget may end better."
+    )
     assert run.reason.endswith(sentence) is told
+    assert ("lower before" in run.reason) is told
     assert picture.exists()
     assert record(run.path)["reason"] == run.reason
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from trainers import advance, bits, saved
 
+from orthogan import rng
 from orthogan.data import ImageSet, Order
 from orthogan.recipes import RECIPES
 
@@ -55,3 +56,27 @@ def test_a_resumed_run_keeps_its_clusters_where_others_would_be_found(make_train
     rest.restore(*saved(whole))
     assert torch.equal(rest.clusters, whole.clusters)
     assert bits(advance(rest, 2)) == bits(advance(whole, 2))
+
+
+@pytest.mark.parametrize("counts", [(120, 60, 15, 5), (50, 50, 50, 50), (197, 1, 1, 1)])
+@pytest.mark.parametrize("condition", ["classes", "clusters"])
+def test_networks_know_how_common_each_kind_is(
+    make_trainer, tiny_images: ImageSet, condition: str, counts: tuple[int, ...]
+) -> None:
+    labels = torch.arange(4).repeat_interleave(torch.tensor(counts))
+    trainer = make_trainer(f"condition={condition}", data=replace(tiny_images, labels=labels))
+    if condition == "clusters":
+        counts = tuple(torch.bincount(trainer.clusters).tolist())
+    shares = torch.tensor(counts) / 200
+    for _ in range(2):
+        for network in (trainer.generator, trainer.discriminator, trainer.average):
+            torch.testing.assert_close(network.class_shares, shares)
+        trainer.escape()  # another attempt knows them too
+
+
+def test_samples_have_the_shares_of_the_classes(make_trainer, tiny_images: ImageSet) -> None:
+    labels = torch.arange(4).repeat_interleave(torch.tensor([120, 60, 15, 5]))
+    trainer = make_trainer("condition=classes", data=replace(tiny_images, labels=labels))
+    drawn = trainer.average.classes_of(rng.normal((4000, 8), rng.stream(0, "latents")))
+    found = torch.bincount(drawn, minlength=4) / 4000
+    torch.testing.assert_close(found, torch.tensor([0.6, 0.3, 0.075, 0.025]), atol=0.03, rtol=0)

@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from orthogan.attention.masks import num_readable, per_head
 from orthogan.registry import Registry
@@ -45,6 +44,8 @@ _SCORES: Registry[Score] = Registry("attention score")
 # Logits of the cosine score lie in [-8, 8]: sharp enough to select one of 50 tokens
 # (weight e^8 / (e^8 + 49) = 0.98), and exp cannot overflow in any precision.
 COSINE_SCALE = 8.0
+# Squares of float32 numbers above it do not vanish, nor do those of their reciprocals overflow.
+SHORTEST = 1e-12
 
 
 def register_score(
@@ -118,10 +119,19 @@ def distribution(logits: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors of length one along the last axis, in the precision they come in."""
+    """Vectors of length one along the last axis, in the precision they come in.
+
+    A vector no longer than `SHORTEST` has no direction: it becomes 0, as do all its derivatives.
+    """
     # Lengths of bfloat16 vectors are measured in float32; float64 stays float64.
-    wide = torch.promote_types(vectors.dtype, torch.float32)
-    return functional.normalize(vectors.to(wide), dim=-1).to(vectors.dtype)
+    wide = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+    with torch.no_grad():
+        is_short = torch.linalg.vector_norm(wide, dim=-1, keepdim=True) <= SHORTEST
+    # The second derivative of a length at 0 is NaN, and 0 times it as well. So short vectors are
+    # moved away from 0 (to others 0 is added), and then divided by infinity.
+    moved = wide + is_short
+    lengths = torch.linalg.vector_norm(moved, dim=-1, keepdim=True)
+    return (moved / lengths.masked_fill(is_short, torch.inf).expand_as(moved)).to(vectors.dtype)
 
 
 def attention_weights(

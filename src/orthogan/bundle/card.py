@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orthogan.class_names import class_order, named_classes
+from orthogan.terminal import printable, printable_lines
+
 _OWN_PLACE = {"title", "summary", "command", "scores"}
 # What a network of each kind is scored on.
 _COUNTED = {"generator": "images", "classifier": "images", "language": "tokens"}
@@ -24,7 +27,7 @@ def render_card(config: Mapping[str, Any]) -> str:
     ...
     """
     card = config["card"]
-    title = card.get("title", f"An orthogan {CALLED[_role(config)]}")
+    title = printable(card.get("title", f"An orthogan {CALLED[_role(config)]}"))
     parts = [f"# {title}"]
     parts += [card["summary"]] if card.get("summary") else []
     if card.get("scores"):
@@ -32,7 +35,7 @@ def render_card(config: Mapping[str, Any]) -> str:
     if card.get("command"):
         parts.append(f"Made by:\n\n```\n{card['command']}\n```")
     parts.append(_fact_list(config))
-    return "\n\n".join(parts) + "\n"
+    return printable_lines("\n\n".join(parts) + "\n")
 
 
 def _score_table(scores: Mapping[str, Mapping[str, Any]], counted: str) -> str:
@@ -47,10 +50,25 @@ def _score_table(scores: Mapping[str, Mapping[str, Any]], counted: str) -> str:
 
 def _fact_list(config: Mapping[str, Any]) -> str:
     role = _role(config)
-    facts = {role: config[role].get("kind"), **config["data"]}
+    facts = {role: config[role].get("kind"), **config["data"], **_order(config[role], config)}
     facts |= {name: value for name, value in config["card"].items() if name not in _OWN_PLACE}
     facts |= {"orthogan": config["orthogan"], "sha256 of the weights": config["sha256"]}
     return "\n".join(f"- {name}: {_plain(value)}" for name, value in facts.items() if value)
+
+
+def _order(network: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """The classes that can be asked for, in their order, of a generator whose classes have names.
+
+    Names are quoted as `orthogan sample --classes` reads them.
+    """
+    names = named_classes(config["data"], network.get("classes", 0))
+    if not names or _role(config) != "generator":
+        return {}
+    return {
+        "class order": class_order(names),
+        "asking for a class": "`orthogan sample BUNDLE --classes NAME,NAME`; "
+        "a number that is no name is an index, counted from 0",
+    }
 
 
 def _role(config: Mapping[str, Any]) -> str:
@@ -58,7 +76,8 @@ def _role(config: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return printable(text)  # one line, whatever a class is called
 
 
 def _number(value: Any) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from orthogan.classification.labels import LabelScheme
 from orthogan.errors import ConfigError
-from orthogan.intervals import share_interval
+from orthogan.statistics import share_interval
 
 NUM_PAIRS = 5  # confusions worth naming
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from orthogan.cli.process import end_at_once
+from orthogan.cli.streams import own_streams
 
 INTERRUPTED = 130
 PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the command again
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if argv is None:
         end_at_once()
+        if sys.stdout is sys.__stdout__:  # and nobody has put something of theirs in its place
+            own_streams()
     before = _note_preemption() if RESUMABLE.intersection(words) else None
     try:
         from orthogan.cli.entry import run  # late: Ctrl-C during an import is no traceback either

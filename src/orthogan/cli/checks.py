@@ -18,6 +18,7 @@ from orthogan.bundle import load_bundle, resolve, shipped_names
 from orthogan.errors import OrthoganError
 from orthogan.files import write_atomic
 from orthogan.training.compilation import find_compiler
+from orthogan.training.cores import usable_cores
 from orthogan.version import __version__
 
 MATMUL_SIZE = 1024  # large enough to reach the rate that training can hope for
@@ -40,8 +41,8 @@ def examine() -> list[Check]:
     return [
         check_versions(),
         check_device(),
-        check_threads(torch.get_num_threads(), _num_cores()),
-        check_load(os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, _num_cores()),
+        check_threads(torch.get_num_threads(), usable_cores()),
+        check_load(os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, usable_cores()),
         *(check_speed(kind) for kind in (torch.float32, torch.bfloat16)),
         check_compiler(),
         check_asset("embedded MNIST", _load_mnist),
@@ -157,12 +158,6 @@ def check_disk(folder: Path) -> Check:
         status="warning",
         advice=f"a few runs need {LEAST_DISK_GB:.0f} GB; free some space.",
     )
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load_shipped(name: str) -> object:

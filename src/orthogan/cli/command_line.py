@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, TypeAlias
 
 import typer
+
+from orthogan.terminal import pasteable
 
 if TYPE_CHECKING:
     Context: TypeAlias = typer.Context
@@ -35,5 +36,8 @@ def command_line(context: Context) -> str:
         elif value is True:
             options.append(parameter.opts[0])
         else:
-            options += [parameter.opts[0], str(value)]
-    return shlex.join([*context.command_path.split(), *arguments, *options])
+            for each in value if isinstance(value, list | tuple) else [value]:  # repeatable
+                options += [parameter.opts[0], str(each)]
+    if any(argument.startswith("-") for argument in arguments):
+        return pasteable([*context.command_path.split(), *options, "--", *arguments])
+    return pasteable([*context.command_path.split(), *arguments, *options])

@@ -57,7 +57,7 @@ def _invoke(words: list[str]) -> int:
 
 def _explain(error: Exception, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)).rstrip())
     if _is_disk_full(error):
         _drop_stdout()
     code, sentence = _sentence(error)

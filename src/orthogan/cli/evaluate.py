@@ -20,7 +20,8 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Real images to compare with. [default: the training data]"
+            metavar="DATA",
+            help="Real images to compare with. [default: the training data; of images: mnist]",
         ),
     ] = None,
     metrics: Annotated[
@@ -53,6 +54,8 @@ def evaluate(
         ["score", "value", "95 % interval", "floor", "images"],
         [_row(name, score) for name, score in tree["scores"].items()],
     )
+    if tree.get("data"):
+        show(f"Compared with {tree['data']}.")
     show(tree["verdict"])
     for note in tree.get("notes", []):
         say(note)

@@ -36,6 +36,7 @@ def export(
     size = target.stat().st_size
     if as_json:
         facts = {"out": str(target), "bytes": size, "classes": made.generator.classes}
+        facts |= {"class_names": list(made.generator.class_names)}
         show_json(facts | {"largest_difference": made.largest_difference})
     else:
         show(

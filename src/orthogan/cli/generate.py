@@ -66,7 +66,7 @@ def generate(
     if out is None:
         show(whole)
     else:
-        write_atomic(out, f"{whole}\n".encode())
+        write_atomic(out, f"{whole}\n".encode(errors="backslashreplace"))
         say(f"Wrote {len(pages)} texts: {out}")
     return 0
 

@@ -8,15 +8,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orthogan.terminal import printable, printable_lines
+
 
 def say(sentence: str) -> None:
     """Writes a line of progress or advice to stderr."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
+    if sys.stderr is not None:  # where there is none, print() would take stdout
+        print(printable_lines(sentence), file=sys.stderr, flush=True)  # noqa: T201 - prints
 
 
 def show(text: str) -> None:
-    """Writes a result to stdout."""
-    print(text)  # noqa: T201 - this is the place that prints
+    """Writes a result to stdout; what would steer a terminal is shown as its code."""
+    print(printable_lines(text))  # noqa: T201 - this is the place that prints
 
 
 def show_json(value: Any) -> None:
@@ -33,7 +36,9 @@ def show_yaml(tree: Mapping[str, Any]) -> None:
 
 def show_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Writes a table; columns are aligned by spaces when stdout is not a terminal."""
-    if sys.stdout.isatty():
+    headers = [printable(header) for header in headers]
+    rows = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout is not None and sys.stdout.isatty():
         _show_rich(headers, rows)
         return
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
@@ -58,9 +63,11 @@ def _show_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headers)
+    table = Table()
+    for header in headers:
+        table.add_column(Text(header))  # Text: `fd[digits]` is no markup
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: `fd[digits]` is no markup
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.class_names import class_order
 from orthogan.cli.options import AsJson
 from orthogan.cli.output import say, show_json, show_table
 
 DEFAULT = Path("runs")
+MOST_CLASSES = 12  # the last column of a table; --json has them all
 
 
 def runs(
@@ -18,7 +20,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of run folders.")] = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """List the runs, the latest first."""
+    """List the runs, the latest first, with their classes in the order that indices count."""
     from orthogan.training.run_folder import list_runs
 
     found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder)
@@ -31,6 +33,7 @@ def runs(
             "scores": run.facts.get("scores") or {},
             "updated": run.updated,
             "reason": run.reason,
+            "classes": list(run.class_names),
         }
         for run in found
     ]
@@ -38,7 +41,8 @@ def runs(
         show_json(rows)
     elif rows:
         show_table(
-            ["run", "status", "images", "seconds", "score", "updated"], list(map(_row, rows))
+            ["run", "status", "images", "seconds", "score", "updated", "classes"],
+            list(map(_row, rows)),
         )
     else:
         say(f"There are no runs in {folder}; 'orthogan train' makes one.")
@@ -48,4 +52,6 @@ def _row(run: dict[str, Any]) -> list[str]:
     seconds = "-" if run["seconds"] is None else f"{run['seconds']:.0f}"
     score = next((f"{name} {value:.4g}" for name, value in run["scores"].items()), "-")
     updated = run["updated"][:16].replace("T", " ")
-    return [run["run"], run["status"], f"{run['images_seen']:,}", seconds, score, updated]
+    classes = class_order(run["classes"], MOST_CLASSES) or "-"
+    images = f"{run['images_seen']:,}"
+    return [run["run"], run["status"], images, seconds, score, updated, classes]

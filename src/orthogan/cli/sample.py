@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orthogan.class_names import class_list
 from orthogan.cli.amounts import parse_numbers
 from orthogan.cli.options import AsJson
 from orthogan.cli.output import show, show_json
@@ -29,7 +30,8 @@ def sample(
         str, typer.Option(metavar="LIST", help="Seeds such as 0-63 or 3,7,10-12.")
     ] = "0-63",
     classes: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Classes such as 3 or 0-9, repeated in turn.")
+        str | None,
+        typer.Option(metavar="LIST", help="Classes such as cats,dogs or 0-9, repeated in turn."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -39,9 +41,16 @@ def sample(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw images from a trained model; a seed gives the same image each time."""
+    """Draw images from a trained model; a seed gives the same image each time.
+
+    Classes are asked for by name: --classes cats,dogs. Where a name exists it wins; a number
+    that is no name is an index, counted from 0 in the order that 'orthogan runs' and the README
+    of the model show. 0-9 is a range, unless a class is called so. A name that holds a comma, a
+    quote or outer spaces stands in double quotes, a quote in it doubled:
+    --classes '"salt, pepper",cats'.
+    """
     numbers = parse_numbers(seeds)
-    labels = None if classes is None else parse_numbers(classes, "classes")
+    labels = None if classes is None else class_list(classes)
     target = out or Path(f"samples-{name_of(source)}.png")
     suffix = "" if target.is_dir() else target.suffix.lower()
     if suffix not in {"", ".png", ".npz"}:
@@ -62,7 +71,7 @@ def sample(
         show(str(target))
 
 
-def _drawn(source: str, seeds: list[int], classes: list[int] | None) -> np.ndarray:
+def _drawn(source: str, seeds: list[int], classes: list[int | str] | None) -> np.ndarray:
     """Bytes: image x row x column x colour; an exported generator needs no PyTorch."""
     if Path(source).suffix.lower() == ".onnx":
         from orthogan.exported import load_exported

@@ -9,11 +9,11 @@ from typing import Any
 
 from orthogan.comparison.costs import Costs, step_seconds
 from orthogan.comparison.groups import Group
-from orthogan.comparison.statistics import Mean, PairedTest, holm, mean_over_seeds, paired_test
 from orthogan.comparison.tasks import task_of
 from orthogan.errors import ConfigError
-
-LEVEL = 0.05
+from orthogan.statistics.decisions import Decision, decide
+from orthogan.statistics.paired import Mean, PairedTest, mean_over_seeds
+from orthogan.statistics.ranges import Range
 
 # Score of each seed, by metric.
 Values = dict[str, dict[int, float]]
@@ -24,9 +24,15 @@ class Difference:
     """One variant less the first, over the seeds that both have.
 
     Attributes:
-        test: Mean difference and p values of this pair alone.
+        test: Mean difference, its 95 % interval and p values of this pair alone.
         t: p value of the t test, corrected for the number of variants.
         sign_flip: The same for the sign-flip test.
+        low: Lower end of what the tests leave possible after that correction: above 0, or `high`
+            below it, just where the verdict claims a difference. None where no test has a say.
+        high: Upper end.
+        t_confidence: Confidence of the interval of the t test in it, with the correction.
+        sign_flip_confidence: The same of the sign-flip test; None where the seeds are too few for
+            it, so that it has no part in the interval.
         seeds: Seeds that were paired.
         verdict: What can be said.
     """
@@ -34,8 +40,17 @@ class Difference:
     test: PairedTest
     t: float | None
     sign_flip: float
+    low: float | None
+    high: float | None
+    t_confidence: float
+    sign_flip_confidence: float | None
     seeds: tuple[int, ...]
     verdict: str
+
+    @property
+    def mean(self) -> Mean:
+        """The mean difference with the corrected interval."""
+        return Mean(self.test.mean.value, self.low, self.high, self.test.mean.n)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +98,11 @@ def answers(
     """
     values = [_values(group, evaluations) for group in groups]
     metrics = _metrics(values)
-    differences = {metric: _differences(metric, groups, values) for metric in metrics}
+    task = task_of(groups[0].runs[0].settled())
+    ranges = {metric: task.range_of(metric) for metric in metrics}
+    differences = {
+        metric: _differences(metric, groups, values, ranges[metric]) for metric in metrics
+    }
     rows = []
     for index, group in enumerate(groups):
         own = {metric: differences[metric][index] for metric in metrics}
@@ -93,7 +112,10 @@ def answers(
                 seeds=tuple(run.seed for run in group.done),
                 diverged=tuple(run.seed for run in group.diverged),
                 values=values[index],
-                scores={metric: _mean(values[index].get(metric, {})) for metric in metrics},
+                scores={
+                    metric: _mean(values[index].get(metric, {}), ranges[metric])
+                    for metric in metrics
+                },
                 differences=own,
                 costs=_costs(group),
                 step_seconds=_step_seconds(group),
@@ -109,7 +131,9 @@ def _values(group: Group, evaluations: Mapping[Path, Mapping[str, Any]]) -> Valu
     values: Values = {}
     for run in group.done:
         for metric, score in evaluations[run.path]["scores"].items():
-            values.setdefault(metric, {})[run.seed] = float(score["value"])
+            own = values.setdefault(metric, {})
+            if score["value"] is not None:  # else it was not finite, and a note says so
+                own[run.seed] = float(score["value"])
     return values
 
 
@@ -125,51 +149,55 @@ def _metrics(values: Sequence[Values]) -> list[str]:
 
 
 def _differences(
-    metric: str, groups: Sequence[Group], values: Sequence[Values]
+    metric: str, groups: Sequence[Group], values: Sequence[Values], within: Range
 ) -> list[Difference | None]:
     """One a group; None for the first and where fewer than two seeds are paired."""
     first = values[0].get(metric, {})
-    tests: dict[str, PairedTest] = {}
-    paired: dict[str, tuple[int, ...]] = {}
+    paired: dict[str, dict[int, float]] = {}
     for group, own in list(zip(groups, values, strict=True))[1:]:
         mine = own.get(metric, {})
-        seeds = tuple(sorted(first.keys() & mine.keys()))
+        seeds = sorted(first.keys() & mine.keys())
         if len(seeds) > 1:
-            paired[group.label] = seeds
-            tests[group.label] = paired_test([mine[seed] - first[seed] for seed in seeds])
-    # Differences without spread have no p value of their own, but count among those looked at.
-    t = holm({label: 0.0 if test.t is None else test.t for label, test in tests.items()})
-    sign_flip = holm({label: test.sign_flip for label, test in tests.items()})
+            paired[group.label] = {seed: mine[seed] - first[seed] for seed in seeds}
+    decisions = decide(
+        {label: list(each.values()) for label, each in paired.items()}, within.differences
+    )
     found = {}
-    for label, test in tests.items():
-        corrected = None if test.t is None else t[label]
+    for label, decision in decisions.items():
+        low, high = decision.interval or (None, None)
+        flip_level = decision.sign_flip_level
         found[label] = Difference(
-            test=test,
-            t=corrected,
-            sign_flip=sign_flip[label],
-            seeds=paired[label],
-            verdict=_words(metric, groups[0].label, test, corrected, sign_flip[label]),
+            test=decision.test,
+            t=decision.t,
+            sign_flip=decision.sign_flip,
+            low=low,
+            high=high,
+            t_confidence=1 - decision.t_level,
+            sign_flip_confidence=None if flip_level is None else 1 - flip_level,
+            seeds=tuple(paired[label]),
+            verdict=_words(metric, groups[0].label, decision),
         )
     return [found.get(group.label) for group in groups]
 
 
-def _words(metric: str, first: str, test: PairedTest, t: float | None, sign_flip: float) -> str:
-    n = test.mean.n
-    size = f"{abs(test.mean.value):.3g}"
-    direction = "lower" if test.mean.value < 0 else "higher"
-    between = f"({test.mean.low:.3g} to {test.mean.high:.3g})"
-    if (t is None or t < LEVEL) and sign_flip < LEVEL:
-        tests = "both tests" if t is not None else "the sign-flip test"
-        return (
-            f"{metric} is {direction} than with {first} by {size} {between}, in {tests}, "
-            f"with {n} seeds."
-        )
-    if t is not None and t < LEVEL and test.sign_flip == test.least:
-        return (
-            f"{metric} is {direction} than with {first} by {size} {between} in the t test alone: "
-            f"{n} seeds are too few for the sign-flip test to confirm it."
-        )
-    return f"Not distinguishable from {first} with {n} seeds: {metric} differs by {between[1:-1]}."
+def _words(metric: str, first: str, decision: Decision) -> str:
+    mean, interval = decision.test.mean, decision.interval
+    n = mean.n
+    few = f"{n} seeds are too few for the sign-flip test"
+    same = f"Not distinguishable from {first} with {n} seeds: {metric}"
+    if interval is None:
+        return f"{same} differs by {mean.value:.3g} each time, and {few} to tell it from chance."
+    if interval.low == interval.high == 0:
+        return f"{same} is the same each time."
+    between = f"{interval.low:.3g} to {interval.high:.3g}"
+    if not decision.differs:
+        return f"{same} differs by {between}."
+    direction = "lower" if mean.value < 0 else "higher"
+    claim = f"{metric} is {direction} than with {first} by {abs(mean.value):.3g} ({between})"
+    if decision.sign_flip_level is None:
+        return f"{claim} in the t test alone: {few} to confirm it."
+    tests = "both tests" if decision.t is not None else "the sign-flip test"
+    return f"{claim}, in {tests}, with {n} seeds."
 
 
 def _verdict(index: int, groups: Sequence[Group], difference: Difference | None) -> str:
@@ -188,8 +216,8 @@ def _verdict(index: int, groups: Sequence[Group], difference: Difference | None)
     return f"No seed in common with the first, so nothing can be paired.{lost}"
 
 
-def _mean(values: Mapping[int, float]) -> Mean | None:
-    return mean_over_seeds(list(values.values())) if values else None
+def _mean(values: Mapping[int, float], within: Range) -> Mean | None:
+    return mean_over_seeds(list(values.values()), within) if values else None
 
 
 def _costs(group: Group) -> Costs:

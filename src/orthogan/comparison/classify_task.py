@@ -20,6 +20,7 @@ from orthogan.comparison.costs import (
 from orthogan.comparison.task import RunConfig, SelfScoringTask
 from orthogan.data import ImageSet
 from orthogan.networks.statistics import waits_for_tokens
+from orthogan.statistics.ranges import SHARE, Range
 
 METRIC = "accuracy"
 
@@ -56,6 +57,11 @@ class ClassifyTask(SelfScoringTask):
         """The accuracy on the test images of the run."""
         _ = config
         return METRIC
+
+    def range_of(self, metric: str) -> Range:
+        """An accuracy is a share."""
+        _ = metric
+        return SHARE
 
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""

@@ -11,14 +11,18 @@ from orthogan.comparison.groups import (
     Group,
     existing_runs,
     grouped,
+    located,
     refuse_mixed_data,
     shared_task,
 )
-from orthogan.comparison.measure import Measure
+from orthogan.comparison.measure import KEPT, Measure
 from orthogan.comparison.outcome import Comparison, conclude
 from orthogan.comparison.plan import Plan, make_plan
 from orthogan.comparison.question import DEFAULT_MODEL, Question
-from orthogan.comparison.record import read_plan, refuse_foreign, write_plan
+from orthogan.comparison.record import read_plan, refuse_foreign, stored_plan, write_plan
+from orthogan.comparison.scores import Kept, stored_score
+from orthogan.comparison.stored import stored_groups
+from orthogan.comparison.task import Task
 from orthogan.comparison.tasks import DEFAULT_TASK, TASKS, named
 from orthogan.comparison.variants import checked_vary
 from orthogan.errors import ConfigError, ResumeError, UnknownNameError
@@ -27,6 +31,7 @@ from orthogan.request import pick_device
 from orthogan.training.lock import FolderLock
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
+from orthogan.version import __version__
 
 DEFAULT_OUT = Path("comparisons")
 DEFAULT_SEEDS = 5
@@ -62,7 +67,8 @@ def compare(
 
     Args:
         runs: Run folders to compare instead; a folder of runs stands for all that are finished
-            in it. Runs that differ in nothing but the seed are grouped.
+            in it. Runs that differ in nothing but the seed are grouped. The folder of a
+            comparison gives its answer again, from the scores that are stored there.
         task: `gan` (the default), `classify` or `language`: what kind of runs to make.
         vary: Values of each setting that varies; `model` varies the recipe of a GAN.
         seeds: How many, counted from 0, or which; 5 by default.
@@ -82,7 +88,8 @@ def compare(
         threads: CPU threads.
         metrics: Names; the verdicts are about the first. By default `fd` of GANs; the others
             have the score that their runs end with.
-        num_images: Images that each GAN is measured on, 10,000 by default.
+        num_images: Images that each GAN is measured on; by default as many as the scores that
+            are stored, else 10,000.
         plan: Train nothing; return one command for each run that is missing.
         out: Folder of the runs and results; `comparisons/<data>-<settings>` by default. With
             `runs`, results are written only if it is given.
@@ -141,7 +148,16 @@ def compare(
 
 
 def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None) -> Comparison:
-    states, notes = existing_runs(names)
+    folder = located(Path(names[0]))
+    plan = stored_plan(folder) if len(names) == 1 else None
+    if plan is None:
+        states, notes = existing_runs(names)
+        groups = None
+    else:
+        groups, notes = stored_groups(folder, plan)
+        states = [run for group in groups for run in group.runs]
+    # Asked for nothing else, it is the answer that the folder holds.
+    is_answer = plan is not None and out is None and measure == Measure()
     task = shared_task(states)
     refuse_mixed_data(states)
     if len(states) < 2:
@@ -150,11 +166,46 @@ def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None
         )
     if out is not None:
         refuse_foreign(out)
-    groups = grouped(states)
-    evaluations = {
-        state.path: measure.of(state, task, out) for state in states if state.status == "done"
+    evaluations, said = _stored_evaluations(states, task, measure, out)
+    return conclude(
+        groups or grouped(states),
+        evaluations,
+        (*notes, *said),
+        folder if is_answer else out,
+        is_written=out is not None,
+    )
+
+
+def _stored_evaluations(
+    states: Sequence[RunState], task: Task, asked: Measure, out: Path | None
+) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """The scores that the runs have, and a sentence for each that had to be measured again."""
+    target = None if out is None else out / KEPT
+    done = [state for state in states if state.status == "done"]
+    kept = {
+        state.path: Kept(
+            folders=(state.path.parent / KEPT, *filter(None, [target])),
+            target=target,
+            any_version=True,
+        )
+        for state in done
     }
-    return conclude(groups, evaluations, notes, out)
+    measure = asked.recorded(done, kept)
+    evaluations: dict[Path, dict[str, Any]] = {}
+    notes, versions = [], set()
+    for state in done:
+        own = kept[state.path]
+        reason = measure.why_again(state, task, own)
+        if reason and asked != measure:
+            notes.append(
+                f"{state.path} was scored again, with {measure.num_images:,} images: {reason}."
+            )
+        elif not reason and (found := stored_score(state.path, own)) is not None:
+            versions.add(found.version)
+        evaluations[state.path] = measure.of(state, task, own)
+    if versions - {__version__}:
+        notes.append(f"Stored scores were measured by orthogan {', '.join(sorted(versions))}.")
+    return evaluations, notes
 
 
 def _of_question(
@@ -166,8 +217,8 @@ def _of_question(
 ) -> Comparison:
     refuse_foreign(out)
     earlier = read_plan(out)
-    precision = resolve_precision("auto", pick_device(question.device))
-    precision = precision if earlier is None else earlier["precision"]
+    found = resolve_precision("auto", pick_device(question.device))
+    precision = found if earlier is None else earlier["precision"]
     plan = make_plan(question, out, precision)
     measure.check(plan.task, plan.variants[0].config)  # not after hours of training
     with storage_errors(out):
@@ -200,8 +251,13 @@ def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
 def _run_and_answer(
     plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
 ) -> Comparison:
+    kept = Kept(folders=(plan.out / KEPT,), target=plan.out / KEPT)
+
     def measured(state: RunState) -> dict[str, Any]:
-        return measure.of(state, plan.task, plan.out)
+        reason = measure.why_again(state, plan.task, kept)
+        if reason and (plan.out / KEPT / f"{state.path.name}.json").exists():
+            display.note(f"{state.path.name} is scored again: {reason}.")
+        return measure.of(state, plan.task, kept)
 
     def finished(state: RunState) -> None:
         if state.status == "done":

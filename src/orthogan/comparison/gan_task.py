@@ -16,15 +16,17 @@ from orthogan.comparison.costs import (
     key_value_bytes,
     num_parameters,
 )
-from orthogan.comparison.scores import scores_of
+from orthogan.comparison.scores import Kept, scores_of, why_again
 from orthogan.comparison.task import RunConfig, Task
 from orthogan.data import ImageSet
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.evaluate import DEFAULT_EXTRACTOR, choose_metrics
 from orthogan.evaluation.extractor import EXTRACTORS
+from orthogan.evaluation.metrics import METRICS
 from orthogan.networks.statistics import waits_for_tokens
 from orthogan.recipes import RECIPES
 from orthogan.request import fitted, requested, wanted_images
+from orthogan.statistics.ranges import REAL, Range
 from orthogan.training.config import DataConfig, TrainingConfig
 from orthogan.training.trainer import Trainer
 
@@ -81,10 +83,21 @@ class GanTask(Task):
         choose_metrics(chosen, extractor, is_stacked(self._images(config)))
 
     def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
+        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Kept
     ) -> dict[str, Any]:
         """As `api.evaluate`."""
         return scores_of(run, metrics or DEFAULT_METRICS, num_images or DEFAULT_IMAGES, kept)
+
+    def why_again(
+        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Kept
+    ) -> str:
+        """No such score was kept, or not of this model."""
+        return why_again(run, metrics or DEFAULT_METRICS, num_images or DEFAULT_IMAGES, kept)
+
+    def range_of(self, metric: str) -> Range:
+        """As registered; anything for a metric that is not."""
+        name = metric.partition("[")[0]
+        return METRICS[name].within if name in METRICS else REAL
 
     def costs(self, config: RunConfig) -> PairCosts:
         """The costs of both players."""

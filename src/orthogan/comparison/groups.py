@@ -10,7 +10,7 @@ from typing import Any
 from orthogan.comparison.cells import RunState, read_run
 from orthogan.comparison.matching import players_of
 from orthogan.comparison.plan import identity
-from orthogan.comparison.record import read_plan
+from orthogan.comparison.record import stored_plan
 from orthogan.comparison.task import Task
 from orthogan.comparison.tasks import task_of
 from orthogan.errors import ConfigError, DataError, ResumeError
@@ -53,7 +53,7 @@ def existing_runs(names: Sequence[str | Path]) -> tuple[list[RunState], tuple[st
     runs: dict[Path, RunState] = {}
     notes = []
     for name in names:
-        path = _located(Path(name))
+        path = located(Path(name))
         inside = [path] if (path / RUN_FILE).exists() else _runs_in(path)
         for each in inside:
             state = read_run(each)
@@ -145,6 +145,13 @@ def split_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
     return (note,)
 
 
+def located(path: Path) -> Path:
+    """Where a named run or folder of runs lies: here, or in `runs`."""
+    if not path.exists() and len(path.parts) == 1 and (RUNS / path).exists():
+        return RUNS / path
+    return path
+
+
 def machine_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
     """A sentence for each part of the machine in which the runs differ."""
     notes = []
@@ -158,17 +165,11 @@ def machine_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _located(path: Path) -> Path:
-    if not path.exists() and len(path.parts) == 1 and (RUNS / path).exists():
-        return RUNS / path
-    return path
-
-
 def _runs_in(path: Path) -> list[Path]:
     inside = sorted(entry.parent for entry in path.glob(f"*/{RUN_FILE}"))
     if not inside:
         raise ResumeError(f"{path}: is neither a run folder nor a folder of runs.")
-    plan = read_plan(path)
+    plan = stored_plan(path)
     names = [] if plan is None else list(plan["runs"])
     order = {name: place for place, name in enumerate(names)}
     return sorted(inside, key=lambda run: order.get(run.name, len(order)))

@@ -16,8 +16,10 @@ from orthogan.comparison.costs import (
 )
 from orthogan.comparison.task import RunConfig, SelfScoringTask
 from orthogan.language import LanguageConfig
+from orthogan.language.scoring import PERPLEXITY
 from orthogan.language.tokeniser import SPLITTERS
 from orthogan.language.trainer import LanguageTrainer
+from orthogan.statistics.ranges import POSITIVE, Range
 
 
 class LanguageTask(SelfScoringTask):
@@ -46,6 +48,10 @@ class LanguageTask(SelfScoringTask):
         """What such tokens are scored by, on the text that is held out."""
         assert isinstance(config, LanguageConfig)  # noqa: S101 - the task is chosen by it
         return SPLITTERS[config.data.tokeniser].score
+
+    def range_of(self, metric: str) -> Range:
+        """Bits are positive, and two to them at least 1."""
+        return Range(1.0) if metric == PERPLEXITY else POSITIVE
 
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orthogan.comparison.cells import RunState
+from orthogan.comparison.scores import Kept, stored_score
 from orthogan.comparison.task import RunConfig, Task
 from orthogan.errors import ConfigError
 
-KEPT = "evaluations"
+KEPT = "evaluations"  # the folder of them, beside the runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,29 @@ class Measure:
         """
         task.check_scores(self.metrics, self.num_images, config)
 
-    def of(self, run: RunState, task: Task, out: Path | None) -> dict[str, Any]:
-        """The evaluation of a finished run, kept in `out` if there is one."""
-        kept = None if out is None else out / KEPT
+    def of(self, run: RunState, task: Task, kept: Kept) -> dict[str, Any]:
+        """The evaluation of a finished run, from what is kept if it can be."""
         return task.evaluation(run.path, self.metrics, self.num_images, kept)
+
+    def why_again(self, run: RunState, task: Task, kept: Kept) -> str:
+        """Why `of` would measure a run instead of reading its score; empty if it would read."""
+        return task.why_again(run.path, self.metrics, self.num_images, kept)
+
+    def recorded(self, runs: Sequence[RunState], kept: Mapping[Path, Kept]) -> Measure:
+        """The measure that most of the runs were scored by, where nothing else is asked for.
+
+        Of two that as many were scored by, the one with more images.
+
+        Args:
+            runs: Finished runs.
+            kept: Where the evaluations of each are, by its folder.
+        """
+        stored = [stored_score(run.path, kept[run.path]) for run in runs]
+        counts = Counter((each.metrics, each.num_images) for each in stored if each is not None)
+        if not counts:
+            return self
+        metrics, num_images = max(counts, key=lambda each: (counts[each], each[1]))
+        return Measure(
+            metrics=metrics if self.metrics is None else self.metrics,
+            num_images=num_images if self.num_images is None else self.num_images,
+        )

@@ -40,7 +40,7 @@ class Comparison:
         notes: What a reader must know to trust the numbers.
         commands: With `plan`, one `orthogan ...` command for each run that is missing.
         evaluations: Every score of each run that is done, by its folder.
-        out: Folder of the runs, `result.json` and `comparison.png`; None if nothing is written.
+        out: Folder of the runs, `result.json` and `comparison.png`; None if there is none.
     """
 
     status: str
@@ -92,8 +92,17 @@ def conclude(
     evaluations: Mapping[Path, Mapping[str, Any]],
     notes: Sequence[str],
     out: Path | None,
+    *,
+    is_written: bool = True,
 ) -> Comparison:
-    """The comparison of finished runs; written to `out` if there is one.
+    """The comparison of finished runs.
+
+    Args:
+        groups: The variants.
+        evaluations: Of every run that is done, by its folder.
+        notes: What is known about the runs already.
+        out: Where it is kept, if anywhere.
+        is_written: Whether it is written there, or was.
 
     Raises:
         ConfigError: the runs are of different kinds.
@@ -104,7 +113,13 @@ def conclude(
     task = shared_task(runs)
     refuse_mixed_data(runs)
     broken = sum(run.status == "diverged" for run in runs)
-    said = [*notes, *split_notes(runs), *machine_notes(runs), *_few_seeds(groups)]
+    said = [
+        *notes,
+        *_lost_scores(evaluations),
+        *split_notes(runs),
+        *machine_notes(runs),
+        *_few_seeds(groups),
+    ]
     result = Comparison(
         status="diverged" if broken == len(runs) else "done",
         reason=_reason(len(groups), len(runs), broken),
@@ -115,12 +130,21 @@ def conclude(
         evaluations=evaluations,
         out=out,
     )
-    if out is not None:
+    if out is not None and is_written:
         with storage_errors(out):
             out.mkdir(parents=True, exist_ok=True)
         write_json(out / RESULT_FILE, result.to_dict())
         write_atomic(out / PICTURE_FILE, picture(groups, result.variants))
     return result
+
+
+def _lost_scores(evaluations: Mapping[Path, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"The {name} of {path} is not a finite number, so it is left out."
+        for path, evaluation in evaluations.items()
+        for name, score in evaluation["scores"].items()
+        if score["value"] is None
+    ]
 
 
 def _few_seeds(groups: Sequence[Group]) -> list[str]:

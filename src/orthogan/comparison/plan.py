@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from orthogan.comparison.variants import MODEL, Values, checked_vary, combinatio
 from orthogan.config import read_config_file
 from orthogan.errors import ConfigError, DataError, SettingError
 from orthogan.request import MAY_CHANGE
+from orthogan.terminal import pasteable
 
 MAX_NAME = 80  # a folder's name stays readable, and file systems allow 255 bytes
 # What a command says of a run, in this order; the settings follow.
@@ -102,11 +102,14 @@ class Plan:
 
     def commands(self) -> list[str]:
         """One `orthogan ...` command a cell, ready for a shell, in the order of the plan."""
-        return [shlex.join(self._words(cell)) for cell in self.cells]
+        return [pasteable(self._words(cell)) for cell in self.cells]
 
-    def _words(self, cell: Cell) -> list[str]:
+    def _words(self, cell: Cell) -> list[str | Path]:
         asked = self.request(cell)
-        words = ["orthogan", self.task.command, *filter(None, [asked["source"]])]
+        source = asked["source"]
+        if source is not None and str(source).startswith("-"):
+            source = Path(source)  # written so that it is not taken for an option
+        words: list[str | Path] = ["orthogan", self.task.command, *filter(None, [source])]
         for name in OPTIONS:
             words += _option(name, asked.get(name))
         for setting in asked["settings"]:

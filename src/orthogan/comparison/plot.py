@@ -140,11 +140,21 @@ def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer], task: Task) -> None:
         axes.plot([mean.value], [height], "|", color=colour, markersize=18, markeredgewidth=2.5)
         if mean.low is not None and mean.high is not None:
             axes.plot([mean.low, mean.high], [height, height], color=colour, linewidth=2.0)
+    ends = _ends(rows, metric)
+    if task.better != "higher" and ends and 0 < LOG_RATIO * min(ends) < max(ends):
+        axes.set_xscale("log")
     axes.set_yticks([])
     axes.set_ylim(-len(rows) + 0.6, 0.7)
     said = f"{metric} after training: each seed, mean, 95 % interval of the mean"
     axes.set_xlabel(said + _direction(task))
     axes.grid(axis="x", alpha=0.25)
+
+
+def _ends(rows: Sequence[VariantAnswer], metric: str) -> list[float]:
+    """Every final score and every end of an interval."""
+    means = [mean for row in rows if (mean := row.scores.get(metric)) is not None]
+    ends = [end for mean in means for end in (mean.value, mean.low, mean.high) if end is not None]
+    return [*ends, *(value for row in rows for value in row.values.get(metric, {}).values())]
 
 
 def _caption(row: VariantAnswer) -> str:

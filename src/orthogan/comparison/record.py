@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from orthogan.comparison.plan import Plan, identity, run_name
 from orthogan.comparison.tasks import DEFAULT_TASK, named
-from orthogan.errors import ResumeError, StorageError
+from orthogan.errors import DataError, ResumeError, StorageError
 from orthogan.files import read_json, storage_errors, write_json
 from orthogan.training.run_record import now
 from orthogan.version import __version__
@@ -16,22 +20,68 @@ FORMAT = 1
 PLAN_FILE = "plan.json"
 
 
-def read_plan(out: Path) -> dict[str, Any] | None:
+class StoredVariant(TypedDict):
+    """A variant in `plan.json`."""
+
+    label: str
+    settings: dict[str, Any]
+
+
+class StoredPlan(TypedDict):
+    """What a `plan.json` holds.
+
+    Attributes:
+        seeds: Each list of seeds that was asked for, the last one last.
+        runs: The folders of all of them.
+    """
+
+    format: int
+    task: NotRequired[str]
+    created: str
+    precision: str
+    variants: list[StoredVariant]
+    seeds: list[list[int]]
+    notes: NotRequired[list[str]]
+    runs: list[str]
+
+
+_STORED_PLAN = TypeAdapter(StoredPlan)
+
+
+def stored_plan(out: Path) -> StoredPlan | None:
     """The content of `plan.json` in `out`; None if there is no such file.
 
     Raises:
-        ResumeError: it is damaged, or of another format.
+        DataError: it is damaged, or of another format.
     """
     path = out / PLAN_FILE
     if not path.exists():
         return None
     try:
-        record = read_json(path)
+        record = _STORED_PLAN.validate_python(read_json(path), strict=True)
     except StorageError as error:
-        raise ResumeError(f"{error} Choose another --out.") from None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ResumeError(f"{path}: is not the plan of a comparison; choose another --out.")
+        raise DataError(str(error)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise DataError(
+            f"{path}: is not the plan of a comparison ({place}: {first['msg']})."
+        ) from None
+    if record["format"] != FORMAT or not record["seeds"]:
+        raise DataError(f"{path}: is not the plan of a comparison of format {FORMAT}.")
     return record
+
+
+def read_plan(out: Path) -> StoredPlan | None:
+    """The same of a folder that is to be worked in.
+
+    Raises:
+        ResumeError: it is damaged, or of another format.
+    """
+    try:
+        return stored_plan(out)
+    except DataError as error:
+        raise ResumeError(f"{error} Choose another --out.") from None
 
 
 def refuse_foreign(out: Path) -> None:
@@ -66,7 +116,7 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     """
     refuse_foreign(plan.out)
     earlier = read_plan(plan.out)
-    variants = [
+    variants: list[StoredVariant] = [
         {"label": variant.label, "settings": identity(variant.config)} for variant in plan.variants
     ]
     seeds = list(plan.question.seeds)
@@ -74,8 +124,9 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     if earlier is not None:
         _refuse_other_task(plan.out, earlier.get("task", DEFAULT_TASK), plan.task.name)
         _refuse_other(plan.out, earlier["variants"], variants)
-    if seeds not in asked:
-        asked.append(seeds)
+    if seeds in asked:
+        asked.remove(seeds)
+    asked.append(seeds)  # last: the answer is about them
     record = {
         "format": FORMAT,
         "orthogan": __version__,
@@ -94,6 +145,11 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     with storage_errors(plan.out):
         plan.out.mkdir(parents=True, exist_ok=True)
     write_json(plan.out / PLAN_FILE, record)
+    return seed_notes(asked)
+
+
+def seed_notes(asked: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """What a reader must know where several lists of seeds were asked for."""
     if len(asked) == 1:
         return ()
     lists = " and ".join(str(len(row)) for row in asked)
@@ -108,7 +164,7 @@ def _refuse_other_task(out: Path, old: str, new: str) -> None:
         )
 
 
-def _refuse_other(out: Path, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
+def _refuse_other(out: Path, old: Sequence[StoredVariant], new: Sequence[StoredVariant]) -> None:
     before, after = ([row["label"] for row in rows] for rows in (old, new))
     if before != after:
         raise ResumeError(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orthogan.comparison.answer import Difference, VariantAnswer
-from orthogan.comparison.statistics import Mean
 from orthogan.comparison.task import Task
+from orthogan.statistics.paired import Mean
 
 SCORE_HEADERS = ("variant", "seeds")
 NONE = "-"
@@ -16,7 +16,8 @@ def table(rows: Sequence[VariantAnswer], task: Task) -> tuple[list[str], list[li
     """Headers and one row a variant.
 
     For each metric: the mean over seeds with its 95 % interval, the difference from the first
-    variant with its own, and the corrected p values of the t test and of the sign-flip test.
+    variant with what the tests leave possible, and the p values of the t test and of the
+    sign-flip test, all corrected for the number of variants.
     """
     metrics = list(rows[0].scores)
     headers = list(SCORE_HEADERS)
@@ -63,7 +64,7 @@ def _difference(difference: Difference | None) -> list[str]:
     if difference is None:
         return [NONE, NONE]
     return [
-        _mean(difference.test.mean),
+        _mean(difference.mean),
         f"{_probability(difference.t)}, {_probability(difference.sign_flip)}",
     ]
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, TypeAlias
 
 from orthogan.classification import ClassificationConfig
 from orthogan.comparison.costs import Costs
-from orthogan.comparison.scores import check_own, own_scores
+from orthogan.comparison.scores import NOWHERE, Kept, check_own, own_scores
 from orthogan.language import LanguageConfig
+from orthogan.statistics.ranges import Range
 from orthogan.training.config import TrainingConfig
 
 RunConfig: TypeAlias = TrainingConfig | ClassificationConfig | LanguageConfig
@@ -84,7 +85,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
+        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Kept
     ) -> dict[str, Any]:
         """The scores of a finished run, under `scores`, and what was found beside them.
 
@@ -92,13 +93,27 @@ class Task(ABC):
             run: Its folder.
             metrics: Names; the usual one if None.
             num_images: Images to measure on; the usual number if None.
-            kept: Folder of earlier evaluations, to read and to add to; None keeps nothing.
+            kept: Earlier evaluations, to read and to add to.
 
         Raises:
             BundleError: the run lacks what it is scored by.
             ConfigError: as in `check_scores`.
             UnknownNameError: as in `check_scores`.
         """
+
+    def why_again(
+        self,
+        run: Path,  # noqa: ARG002 - runs that score themselves keep their score
+        metrics: Sequence[str] | None,  # noqa: ARG002
+        num_images: int | None,  # noqa: ARG002
+        kept: Kept,  # noqa: ARG002
+    ) -> str:
+        """Why `evaluation` would measure instead of reading; empty if it would read."""
+        return ""
+
+    @abstractmethod
+    def range_of(self, metric: str) -> Range:
+        """Where the values of a metric can lie."""
 
     @abstractmethod
     def costs(self, config: RunConfig) -> Costs:
@@ -123,7 +138,11 @@ class SelfScoringTask(Task):
         check_own(self.metric(config), metrics, num_images)
 
     def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Path | None
+        self,
+        run: Path,
+        metrics: Sequence[str] | None,
+        num_images: int | None,
+        kept: Kept = NOWHERE,
     ) -> dict[str, Any]:
         """The score that the run ended with; nothing is kept, for the run keeps it."""
         _ = kept

@@ -122,10 +122,11 @@ def _sample(images: ImageSet, net: Extractor) -> Sample:
 
 
 def _score(name: str, ours: Comparison, floor: Comparison) -> Score:
-    compute = METRICS[name].compute
+    compute, within = METRICS[name].compute, METRICS[name].within
     found = compute(ours)
+    low, high = within.cut(found.interval, found.value)
     best = compute(floor).value if found.floor is None else found.floor
-    return Score(found.value, found.interval.low, found.interval.high, best, found.n)
+    return Score(found.value, low, high, best, found.n)
 
 
 def _shares(counts: Tensor) -> tuple[float, ...]:

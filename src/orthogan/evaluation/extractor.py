@@ -106,9 +106,14 @@ class DigitsExtractor:
         with torch.inference_mode():  # writes into ordinary tensors, usable anywhere
             for start in range(0, len(pixels), BATCH_SIZE):
                 part = slice(start, start + BATCH_SIZE)
-                grey = to_grey(pixels[part], SIDE).contiguous(memory_format=torch.channels_last)
-                features[part], logits = self._net(grey)
-                probabilities[part] = logits.softmax(1)
+                grey = to_grey(pixels[part], SIDE)
+                # Small batches take other kernels, which round otherwise. In full ones a picture
+                # has the same features wherever it stands, and copies lie at distance 0.
+                full = torch.zeros(BATCH_SIZE, *grey.shape[1:])
+                full[: len(grey)] = grey
+                found, logits = self._net(full.contiguous(memory_format=torch.channels_last))
+                features[part] = found[: len(grey)]
+                probabilities[part] = logits[: len(grey)].softmax(1)
         return features, probabilities
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from orthogan.errors import ShapeError
+from orthogan.errors import DataError, ShapeError
 
 
 def check_same_width(left: Tensor, right: Tensor) -> None:
@@ -17,3 +17,13 @@ def check_same_width(left: Tensor, right: Tensor) -> None:
         raise ShapeError(
             f"Both sets need the same features (last axis): {left.shape[-1]} != {right.shape[-1]}."
         )
+
+
+def check_finite(*sets: Tensor) -> None:
+    """Nothing, if every feature is a number.
+
+    Raises:
+        DataError: one is NaN or infinite.
+    """
+    if not all(bool(features.isfinite().all()) for features in sets):
+        raise DataError("Features hold NaN or infinite values; check the images they came from.")

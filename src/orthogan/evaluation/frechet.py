@@ -8,11 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from orthogan.errors import ConfigError, DataError
-from orthogan.evaluation.features import check_same_width
-from orthogan.intervals import Interval, centred_interval
+from orthogan.errors import ConfigError
+from orthogan.evaluation.features import check_finite, check_same_width
 from orthogan.rng import stream
 from orthogan.shapes import Features
+from orthogan.statistics import Interval, centred_interval
 
 SAMPLES_PER_FEATURE = 2  # below, the sample covariance is close to singular and the bias large
 NUM_BLOCKS = 100  # independent blocks of fakes that are resampled for the interval
@@ -58,8 +58,7 @@ def check_features(features: Features) -> None:
             f"A Frechet distance on {width} features needs at least "
             f"{SAMPLES_PER_FEATURE * width} images, got {n}; use more images."
         )
-    if not bool(features.isfinite().all()):
-        raise DataError("Features hold NaN or infinite values; check the images they came from.")
+    check_finite(features)
 
 
 def frechet_distance(fake: Moments, real: Moments) -> float:

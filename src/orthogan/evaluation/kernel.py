@@ -7,15 +7,13 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError
 from orthogan.evaluation.features import check_same_width
-from orthogan.intervals import Interval, mean_interval
 from orthogan.rng import permutation
 from orthogan.shapes import Features
+from orthogan.statistics import Interval, mean_interval
 
 SUBSET_SIZE = 1000  # as in Binkowski et al. 2018; smaller sets are cut into MIN_SUBSETS
 MIN_SUBSETS = 5
 MIN_SUBSET_SIZE = 20
-# 97.5 % points of Student's t by degrees of freedom: an interval from few subsets is wider.
-STUDENT_T = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 14: 2.145, 29: 2.045}
 
 
 def cubic_kernel(left: Tensor, right: Tensor) -> Tensor:
@@ -52,7 +50,7 @@ def kernel_distance(fake: Tensor, real: Tensor, seed: int = 0) -> tuple[float, I
     fakes, reals = (_subsets(rows, size, n // size, seed) for rows in (fake, real))
     pairs = zip(fakes, reals, strict=True)
     values = torch.tensor([squared_discrepancy(a, b) for a, b in pairs], dtype=torch.float64)
-    return float(values.mean()), mean_interval(values, _student_t(len(values) - 1))
+    return float(values.mean()), mean_interval(values)
 
 
 def _subsets(rows: Features, size: int, count: int, seed: int) -> list[Tensor]:
@@ -68,7 +66,3 @@ def _mean_off_diagonal(rows: Tensor) -> float:
 
 def _mean(left: Tensor, right: Tensor) -> float:
     return float(cubic_kernel(left, right).mean())
-
-
-def _student_t(freedom: int) -> float:
-    return STUDENT_T[max(known for known in STUDENT_T if known <= freedom)]

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from orthogan.errors import ConfigError
 from orthogan.evaluation.neighbours import nearest_distances
-from orthogan.intervals import Interval, share_interval
 from orthogan.shapes import Features, Pixels
+from orthogan.statistics import Interval, share_interval
 
 CLOSE_SHARE = 0.01  # of unseen real images count as close, so this is the score of honesty
 NUM_NEIGHBOURS = 50  # the scale of the neighbourhood (Carlini et al. 2023)

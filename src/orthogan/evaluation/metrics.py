@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +11,19 @@ from torch import Tensor
 
 from orthogan.evaluation import frechet, kernel, memorise, modes
 from orthogan.evaluation.comparison import Comparison
-from orthogan.intervals import Interval, mean_interval, share_interval
+from orthogan.evaluation.description import NUM_STACKED_CLASSES
 from orthogan.registry import Registry
 from orthogan.rng import permutation
+from orthogan.statistics import (
+    POSITIVE,
+    REAL,
+    SHARE,
+    UNBIASED,
+    Interval,
+    Range,
+    mean_interval,
+    share_interval,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Metric:
         on_digits: Measured by default on ordinary images.
         on_stacks: Measured by default on stacked digits.
         only_stacks: Has no meaning elsewhere.
+        within: Where its values can lie, so that intervals stay there.
     """
 
     compute: Compute
@@ -47,6 +57,7 @@ class Metric:
     on_digits: bool = True
     on_stacks: bool = True
     only_stacks: bool = False
+    within: Range = REAL
 
 
 METRICS: Registry[Metric] = Registry("metric")
@@ -58,18 +69,19 @@ def metric(
     names_extractor: bool = False,
     on_stacks: bool = True,
     only_stacks: bool = False,
+    within: Range = REAL,
 ) -> Callable[[Compute], Compute]:
     """A decorator that files a function from a comparison to an estimate under `name`."""
 
     def enrol(compute: Compute) -> Compute:
-        part = Metric(compute, names_extractor, not only_stacks, on_stacks, only_stacks)
+        part = Metric(compute, names_extractor, not only_stacks, on_stacks, only_stacks, within)
         METRICS.register(name)(part)
         return compute
 
     return enrol
 
 
-@metric("fd", names_extractor=True)
+@metric("fd", names_extractor=True, within=POSITIVE)
 def fd(pair: Comparison) -> Estimate:
     """Frechet distance; small is good."""
     candidate, real = pair.candidate, pair.reference.moments
@@ -78,7 +90,7 @@ def fd(pair: Comparison) -> Estimate:
     return Estimate(value, interval, len(candidate))
 
 
-@metric("kd", names_extractor=True)
+@metric("kd", names_extractor=True, within=UNBIASED)
 def kd(pair: Comparison) -> Estimate:
     """Kernel distance, unbiased; small is good, chance may take it below 0."""
     n = min(len(pair.candidate), len(pair.reference))
@@ -88,32 +100,32 @@ def kd(pair: Comparison) -> Estimate:
     return Estimate(value, interval, n)
 
 
-@metric("precision")
+@metric("precision", within=SHARE)
 def precision(pair: Comparison) -> Estimate:
     """Share of images that look like the data."""
     return _share(pair.overlap.precise)
 
 
-@metric("recall")
+@metric("recall", within=SHARE)
 def recall(pair: Comparison) -> Estimate:
     """Share of the data that the generator could have made."""
     return _share(pair.overlap.recalled)
 
 
-@metric("density")
+@metric("density", within=POSITIVE)
 def density(pair: Comparison) -> Estimate:
     """How deep inside the data images lie; about 1 for real ones."""
     values = pair.overlap.density
     return Estimate(float(values.double().mean()), mean_interval(values), len(values))
 
 
-@metric("coverage")
+@metric("coverage", within=SHARE)
 def coverage(pair: Comparison) -> Estimate:
     """Share of the data with a generated image close by."""
     return _share(pair.overlap.covered)
 
 
-@metric("class-kl", on_stacks=False)
+@metric("class-kl", on_stacks=False, within=UNBIASED)
 def class_kl(pair: Comparison) -> Estimate:
     """KL of class shares from the data's, corrected for the sample size, in nats."""
     target = modes.data_shares(pair.reference_counts)
@@ -122,27 +134,27 @@ def class_kl(pair: Comparison) -> Estimate:
     return Estimate(statistic(pair.counts), interval, len(pair.candidate))
 
 
-@metric("modes", only_stacks=True)
+@metric("modes", only_stacks=True, within=Range(0.0, float(NUM_STACKED_CLASSES)))
 def num_modes(pair: Comparison) -> Estimate:
     """Classes reached, of 1000; large is good."""
-    return _stacked(pair, modes.count_modes, lowest=0.0, highest=float(pair.num_classes))
+    return _stacked(pair, modes.count_modes)
 
 
-@metric("mode-kl", only_stacks=True)
+@metric("mode-kl", only_stacks=True, within=POSITIVE)
 def mode_kl(pair: Comparison) -> Estimate:
     """KL of class shares from uniform as published, in nats; sampling alone adds 0.0193."""
     target = modes.uniform_shares(pair.num_classes)
-    return _stacked(pair, partial(modes.divergence, target=target), lowest=0.0)
+    return _stacked(pair, partial(modes.divergence, target=target))
 
 
-@metric("mode-kl-corrected", only_stacks=True)
+@metric("mode-kl-corrected", only_stacks=True, within=UNBIASED)
 def mode_kl_corrected(pair: Comparison) -> Estimate:
     """The same KL less what sampling alone adds."""
     target = modes.uniform_shares(pair.num_classes)
     return _stacked(pair, partial(modes.corrected_divergence, target=target))
 
 
-@metric("memorised")
+@metric("memorised", within=SHARE)
 def memorised(pair: Comparison) -> Estimate:
     """Share of images closer to a training image than 99 % of unseen real images are."""
     same = pair.unseen_reference is pair.reference
@@ -160,16 +172,11 @@ def _share(members: Tensor) -> Estimate:
     return Estimate(share, share_interval(share, len(members)), len(members))
 
 
-def _stacked(
-    pair: Comparison,
-    statistic: Callable[[Tensor], float],
-    lowest: float = -math.inf,
-    highest: float = math.inf,
-) -> Estimate:
+def _stacked(pair: Comparison, statistic: Callable[[Tensor], float]) -> Estimate:
     """On the protocol's sample size; the floor is as many real images: the KL depends on it."""
     n = min(len(pair.candidate), modes.PROTOCOL_SAMPLES)
     counts = modes.class_counts(pair.candidate.classes[:n], pair.num_classes)
     chosen = permutation(len(pair.reference), pair.seed, "stacked-floor", 0)[:n]
     real = modes.class_counts(pair.reference.classes[chosen], pair.num_classes)
-    interval = modes.histogram_interval(statistic, counts, pair.seed, lowest, highest)
+    interval = modes.histogram_interval(statistic, counts, pair.seed)
     return Estimate(statistic(counts), interval, n, floor=statistic(real))

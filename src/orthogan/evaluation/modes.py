@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.intervals import Interval, centred_interval
 from orthogan.rng import stream
 from orthogan.shapes import Labels
+from orthogan.statistics import Interval, centred_interval
 
 PROTOCOL_SAMPLES = 26_000  # Stacked-MNIST: 26 for each of 1000 modes (Metz et al. 2016)
 NUM_RESAMPLES = 1000
@@ -66,19 +65,13 @@ def corrected_divergence(counts: Tensor, target: Tensor) -> float:
     return divergence(counts, target) - (count_modes(counts) - 1) / (2 * float(counts.sum()))
 
 
-def histogram_interval(
-    statistic: Callable[[Tensor], float],
-    counts: Tensor,
-    seed: int,
-    lowest: float = -math.inf,
-    highest: float = math.inf,
-) -> Interval:
+def histogram_interval(statistic: Callable[[Tensor], float], counts: Tensor, seed: int) -> Interval:
     """A 95 % interval of a statistic of class counts: the images are drawn with replacement."""
     n = int(counts.sum())
     shares = (counts.double() / n).numpy()
     draws = stream(seed, "histogram-interval").multinomial(n, shares, NUM_RESAMPLES)
     resampled = [statistic(row) for row in torch.from_numpy(draws)]
-    return centred_interval(statistic(counts), resampled, lowest, highest)
+    return centred_interval(statistic(counts), resampled)
 
 
 def perfect_divergence(target: Tensor, n: int, num_draws: int = 20, seed: int = 0) -> float:

@@ -36,6 +36,7 @@ class Evaluation:
         extractor: Short name of the extractor with its hash.
         class_shares: Share of generated images in each class; None for stacked digits.
         notes: What a reader must know to compare these numbers with others.
+        data: What the real images are, as a person names them.
     """
 
     scores: Mapping[str, Score]
@@ -43,6 +44,7 @@ class Evaluation:
     extractor: str
     class_shares: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    data: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
@@ -52,4 +54,4 @@ class Evaluation:
             "extractor": self.extractor,
             "class_shares": None if self.class_shares is None else list(self.class_shares),
             "notes": list(self.notes),
-        }
+        } | ({"data": self.data} if self.data else {})

@@ -10,8 +10,8 @@ from orthogan.geometry.duplicates import Duplicates
 from orthogan.geometry.exact import beats
 from orthogan.geometry.identity import Walls, walls_of
 from orthogan.geometry.readers import Reader
-from orthogan.intervals import share_interval
 from orthogan.rng import stream
+from orthogan.statistics import share_interval
 
 ROWS = 64  # 64 x 30,000 float64 values are 15 MB
 ROUNDING = 1e-9  # relative size of a lead below which float64 products do not decide

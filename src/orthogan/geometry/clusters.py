@@ -15,6 +15,7 @@ from torch.nn import functional
 from orthogan import rng
 from orthogan.errors import ConfigError
 from orthogan.geometry.inputs import matrix
+from orthogan.geometry.tables import binary_scale
 
 BLOCK = 5000  # points compared with all centres at once; keeps memory flat
 SAMPLE = 10_000  # points that landmarks and centres are learnt from
@@ -61,7 +62,7 @@ def spectral_clusters(
     >>> [len(part.unique()) for part in labels.split(200)]
     [1, 1]
     """
-    points = matrix("points", points).float()
+    points = _at_origin(matrix("points", points))
     if not 2 <= num_clusters <= len(points):
         raise ConfigError(
             f"Between 2 and {len(points)} clusters (the number of points), got {num_clusters}."
@@ -74,6 +75,17 @@ def spectral_clusters(
     sample = embedded[order[:SAMPLE]]
     centres = _k_means(sample, _spread(sample, num_clusters, seed), CENTRE_ROUNDS)
     return torch.cat([_distances(block, centres).argmin(1) for block in embedded.split(BLOCK)])
+
+
+def _at_origin(points: Tensor) -> Tensor:
+    """The float64 points around their mean, at a size whose squares neither vanish nor overflow.
+
+    Products resolve distances to about 1e-14 of the spread of all points, so groups may lie far
+    apart or far from 0 and still be told from one another.
+    """
+    scaled = points * binary_scale(points)
+    moved = scaled - scaled.mean(0)
+    return moved * binary_scale(moved)
 
 
 def _mixtures(points: Tensor, landmarks: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -90,7 +102,7 @@ def _mixtures(points: Tensor, landmarks: Tensor, count: int) -> tuple[Tensor, Te
     )
     first, last = distances[:, :1], distances[:, -1:]
     tiny = torch.finfo(distances.dtype).tiny
-    weights = torch.exp(-2 * (distances - first) / (last - first).clamp(min=tiny))
+    weights = torch.exp(-2 * (distances - first) / (last - first).clamp(min=tiny)).float()
     return nearest, weights / weights.sum(1, keepdim=True)
 
 

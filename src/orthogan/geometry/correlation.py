@@ -12,11 +12,12 @@ import math
 import torch
 from torch import Tensor
 
-from orthogan.geometry.estimates import NUM_DRAWS, Estimate, beside_null, jackknife_interval
+from orthogan.geometry.estimates import NUM_DRAWS, Estimate, beside_null
 from orthogan.geometry.inputs import centre, check_at_least, check_equal, exact
 from orthogan.geometry.nulls import check_num_draws, permuted_columns
 from orthogan.rng import stream
 from orthogan.shapes import Table, Tokens
+from orthogan.statistics import jackknife_interval
 
 SMALLEST = 3  # two rows are always perfectly correlated
 UNIT_RANGE = (0.0, 1.0)

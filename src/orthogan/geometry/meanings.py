@@ -7,7 +7,6 @@ looked up in the table itself, as a reader of identities does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,8 @@ from torch import Tensor
 from orthogan.errors import ConfigError, DataError, ShapeError
 from orthogan.geometry.inputs import exact
 from orthogan.geometry.tables import check_directions, position_codes, token_table
-from orthogan.intervals import Z, share_interval
 from orthogan.rng import stream
+from orthogan.statistics import correlation_interval, share_interval
 
 BLOCK_VALUES = 2**23  # cosines at a time: 32 MB of float32
 TINY = 1e-30  # stands for the length of a vector that a code has cancelled exactly
@@ -121,8 +120,7 @@ def similarity_score(
 ) -> Meaning:
     r"""How the cosines of pairs of words are ordered beside the judgements of people.
 
-    Spearman's rank correlation; its interval by Fisher's transformation with the standard error
-    $\sqrt{(1 + \rho^2 / 2) / (n - 3)}$.
+    Spearman's rank correlation; its interval by Fisher's transformation.
 
     Args:
         tokens: Vectors, one row a word.
@@ -137,7 +135,7 @@ def similarity_score(
         DataError: a value is not finite, a vector is zero, or a row does not exist.
         ConfigError: `num_draws` is below 1.
 
-    Source: Spearman 1904; the standard error after Bonett and Wright 2000.
+    Source: Spearman 1904.
 
     >>> words = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [-1.0, 0.1]])
     >>> pairs, judged = torch.tensor([[0, 1], [0, 2], [0, 3]]), torch.tensor([9.0, 5.0, 1.0])
@@ -156,7 +154,7 @@ def similarity_score(
         dtype=torch.float64,
     )
     value = float(found.mean())
-    low, high = _correlation_interval(value, len(asked))
+    low, high = correlation_interval(value, len(asked))
     return Meaning(value, low, high, _spread(found), len(asked))
 
 
@@ -179,16 +177,6 @@ def _ranks(values: Tensor) -> Tensor:
     last = counts.cumsum(0).double()
     ranks: Tensor = (last - (counts - 1) / 2)[place]
     return ranks - (len(values) + 1) / 2
-
-
-def _correlation_interval(value: float, n: int) -> tuple[float, float]:
-    if n <= 3:
-        return -1.0, 1.0
-    if abs(value) >= 1:
-        return value, value
-    half = Z * math.sqrt((1 + value**2 / 2) / (n - 3))
-    middle = math.atanh(value)
-    return math.tanh(middle - half), math.tanh(middle + half)
 
 
 def _checked(tokens: Tensor, questions: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from orthogan.errors import ConfigError
-from orthogan.intervals import mean_interval
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageTransformer
+from orthogan.statistics import POSITIVE, Interval, mean_interval
 
 PASS_SIZE = 32  # pieces a pass
+PERPLEXITY = "perplexity"  # the score that is 2 to the bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class LanguageScore:
         return {"scores": {self.name: score}, "bits_per_token": self.bits}
 
     def _named(self, bits: float) -> float:
-        return 2.0**bits if self.name == "perplexity" else bits
+        return 2.0**bits if self.name == PERPLEXITY else bits
 
 
 def score_text(
@@ -89,10 +90,11 @@ def score_text(
     means = sums / counts
     low, high = mean_interval(means) if len(means) > 1 else (bits, bits)
     shift = bits - float(means.mean())  # the last piece may be shorter
+    interval = POSITIVE.cut(Interval(low + shift, high + shift), bits)
     return LanguageScore(
         bits=bits,
-        low=low + shift,
-        high=high + shift,
+        low=interval.low,
+        high=interval.high,
         baseline=frequency_bits(tokens[1:], train, len(tokeniser)),
         num_tokens=int(counts.sum()),
         name=tokeniser.score,

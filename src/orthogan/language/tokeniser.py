@@ -75,7 +75,8 @@ def _is_mark(word: str) -> bool:
 
 
 def _split_bytes(text: str) -> list[str]:
-    return list(text.encode().decode("latin-1"))
+    # A lone surrogate, such as a stray byte of a command line leaves, has no bytes of its own.
+    return list(text.encode(errors="replace").decode("latin-1"))
 
 
 def _join_bytes(pieces: Sequence[str]) -> str:

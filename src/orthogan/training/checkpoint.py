@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from torch import Tensor
 
 from orthogan.bundle.tensors import digest, pack, unpack
 from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError
-from orthogan.files import committed_folder, read_json, write_atomic
+from orthogan.files import committed_folder, read_json, storage_errors, write_atomic
 
 FORMAT = 1
 
+_ASIDE = "aside-"
 _FIELDS = {"format", "images_seen", "sha256", "state_sha256", "state"}
 
 
@@ -35,7 +36,12 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    run: Path, images_seen: int, tensors: Mapping[str, Tensor], state: dict[str, Any], keep: int = 3
+    run: Path,
+    images_seen: int,
+    tensors: Mapping[str, Tensor],
+    state: dict[str, Any],
+    keep: int = 3,
+    spared: Collection[int] = (),
 ) -> Path:
     """The folder of a new checkpoint, which the run now resumes from.
 
@@ -46,6 +52,7 @@ def save_checkpoint(
         state: Everything else; whatever JSON can hold.
         keep: How many checkpoints stay. Those of a later image count are gone after this,
             since they belong to a course that was given up.
+        spared: Image counts; the newest checkpoint up to each of them stays as well.
 
     Raises:
         ConfigError: `keep` is less than 1.
@@ -66,8 +73,56 @@ def save_checkpoint(
         (new / "tensors.safetensors").write_bytes(data)
         (new / "state.json").write_text(json.dumps(record), encoding="utf-8")
     write_atomic(folder.parent / "latest", folder.name.encode())
-    _rotate(folder, keep)
+    _rotate(folder, keep, spared)
     return folder
+
+
+def resume_from(run: Path, images_seen: int) -> None:
+    """Has the run go on from its checkpoint at an image count, whatever was made after it.
+
+    Raises:
+        StorageError: the pointer cannot be written.
+    """
+    write_atomic(run / "checkpoints" / "latest", f"{images_seen:09d}".encode())
+
+
+def newest_until(run: Path, images_seen: int) -> int:
+    """The image count of the newest checkpoint up to one; 0 if there is none but the start."""
+    counts = map(_images, _folders(run / "checkpoints"))
+    return max((count for count in counts if count <= images_seen), default=0)
+
+
+def set_aside(run: Path, images_seen: int) -> None:
+    """Keeps the checkpoint at an image count out of the way of a run that starts again.
+
+    At most one is kept so; none at 0, the start.
+
+    Raises:
+        StorageError: it cannot be moved.
+    """
+    checkpoints = run / "checkpoints"
+    if images_seen == 0:
+        return
+    with storage_errors(checkpoints):
+        for earlier in checkpoints.glob(f"{_ASIDE}*"):
+            shutil.rmtree(earlier)
+        (checkpoints / f"{images_seen:09d}").rename(checkpoints / f"{_ASIDE}{images_seen:09d}")
+
+
+def taken_back(run: Path) -> int:
+    """The image count of the checkpoint that was set aside, which is back again; 0 without one.
+
+    Raises:
+        StorageError: it cannot be moved.
+    """
+    checkpoints = run / "checkpoints"
+    for aside in checkpoints.glob(f"{_ASIDE}*"):
+        place = checkpoints / aside.name.removeprefix(_ASIDE)
+        with storage_errors(checkpoints):
+            shutil.rmtree(place, ignore_errors=True)
+            aside.rename(place)
+        return _images(place)
+    return 0
 
 
 def load_checkpoint(run: Path) -> Checkpoint | None:
@@ -134,10 +189,13 @@ def _candidates(checkpoints: Path) -> list[Path]:
     return [latest, *earlier, *(folder for folder in folders if _images(folder) > _images(latest))]
 
 
-def _rotate(current: Path, keep: int) -> None:
-    earlier = [folder for folder in _folders(current.parent) if _images(folder) < _images(current)]
-    stay = {current, *sorted(earlier, key=_images, reverse=True)[: keep - 1]}
-    for folder in _folders(current.parent):
+def _rotate(current: Path, keep: int, spared: Collection[int]) -> None:
+    folders = sorted(_folders(current.parent), key=_images, reverse=True)
+    earlier = [folder for folder in folders if _images(folder) < _images(current)]
+    stay = {current, *earlier[: keep - 1]}
+    for mark in spared:
+        stay.update([folder for folder in folders if _images(folder) <= mark][:1])
+    for folder in folders:
         if folder not in stay:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,22 +6,34 @@ import time
 from dataclasses import dataclass, field
 
 from orthogan.training.config import BudgetConfig
+from orthogan.training.pulse import Pulse
 
 
 @dataclass
 class Clock:
-    """When things are due; `elapsed_s` counts all sittings of the run."""
+    """When things are due; `elapsed_s` counts all sittings of the run.
+
+    Time in which the process was stopped counts nowhere, while the `pulse` beats.
+    """
 
     budget: BudgetConfig
     before_s: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     due: dict[str, float] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
     _mark: tuple[float, float, int] = (0.0, 0.0, 0)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds spent on the run so far."""
-        return self.before_s + time.perf_counter() - self.started
+        return self.before_s + self._here_s
+
+    @property
+    def _here_s(self) -> float:
+        """Those of this sitting."""
+        # In this order a stop between the two readings makes it less for once, and ends no budget.
+        now = time.perf_counter()
+        return now - self.started - self.pulse.stopped_s
 
     def progress(self, images_seen: int) -> float:
         """Share of the budget that is used up; 1 or more means done."""
@@ -44,8 +56,8 @@ class Clock:
 
     def is_due(self, name: str, every_s: float) -> bool:
         """True once every `every_s` seconds; the first time after that long."""
-        now = time.perf_counter()
-        if now < self.due.setdefault(name, self.started + every_s):
+        now = self._here_s
+        if now < self.due.setdefault(name, every_s):
             return False
         self.due[name] = now + every_s
         return True

@@ -52,6 +52,11 @@ class CollapseAlarm:
                 told.append(sentence.format(value))
         return told
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the latest look showed a collapse, confirmed or not."""
+        return any(self.looks.values())
+
     def state(self) -> dict[str, Any]:
         """The arguments that make the same alarm again."""
         return {"looks": dict(self.looks)}

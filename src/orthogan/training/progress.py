@@ -11,6 +11,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from orthogan.terminal import printable, printable_lines
+
 # Lines of a log that is not a terminal: often enough to see life, few enough to read.
 PLAIN_EVERY_S = 10.0
 # Beside the title and the bar stands at most "100%  59 min 59 s left  9,999,999 images  99,999/s".
@@ -52,7 +54,7 @@ class ProgressDisplay:
             disable=not self.live,
             transient=True,
         )
-        name = shortened(title, room - bar_width - 1)
+        name = shortened(printable(title), room - bar_width - 1)
         self._task = self._bar.add_task(name, total=1.0, pace="", numbers="")
 
     def __enter__(self) -> ProgressDisplay:  # noqa: PYI034 - beartype refuses Self on a method
@@ -79,7 +81,7 @@ class ProgressDisplay:
     def note(self, sentence: str) -> None:
         """Show a sentence that stays."""
         if self.show:
-            self.console.print(sentence, markup=False)
+            self.console.print(printable_lines(sentence), markup=False)
             self.console.file.flush()
 
 

@@ -6,20 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orthogan.class_names import is_name_list, named_classes
 from orthogan.errors import ResumeError, StorageError
+from orthogan.files import read_json
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_record import FIELDS, RUN_FILE, read_record
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One row of `orthogan runs`."""
+    """One row of `orthogan runs`; `class_names` are those of its trained model, in their order."""
 
     path: Path
     status: str
     reason: str
     images_seen: int
     updated: str
+    class_names: tuple[str, ...] = field(repr=False)
     config: dict[str, Any] = field(repr=False)
     facts: dict[str, Any] = field(repr=False)
 
@@ -53,6 +56,20 @@ def _summarise(path: Path, record: dict[str, Any]) -> RunSummary:
         reason=record["reason"],
         images_seen=record["images_seen"],
         updated=record["updated"],
+        class_names=_class_names(path / "bundle" / "config.json"),
         config=record["config"],
         facts={name: value for name, value in record.items() if name not in FIELDS},
     )
+
+
+def _class_names(file: Path) -> tuple[str, ...]:
+    """What a trained model's classes are called; read as text, since a list needs no PyTorch."""
+    try:
+        stored = read_json(file)
+        data, generator = stored["data"], stored.get("generator")
+        if generator is not None:
+            return named_classes(data, generator.get("classes", 0))
+        names = data["class_names"]
+        return tuple(names) if is_name_list(names) else ()
+    except (StorageError, KeyError, TypeError, AttributeError):  # none yet, or damaged
+        return ()

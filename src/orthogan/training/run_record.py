@@ -11,6 +11,7 @@ from typing import Any
 from orthogan.config import flatten
 from orthogan.errors import ResumeError, StorageError
 from orthogan.files import is_leftover, read_json, storage_errors
+from orthogan.terminal import pasteable
 from orthogan.version import __version__
 
 FORMAT = 1
@@ -40,7 +41,7 @@ def describe_machine(
         "threads": torch.get_num_threads(),
         "device": device,
         "data_fingerprint": data_fingerprint,
-        "command": " ".join(command),
+        "command": pasteable(command),
     }
 
 

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import copy
+import shlex
 from typing import Any
 
 from orthogan.bundle import save_bundle
+from orthogan.data import to_floats
 from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore, Reading
 from orthogan.files import write_atomic
 from orthogan.grid import grid
+from orthogan.networks import Generator
 from orthogan.networks.sampling import sample_pixels
 from orthogan.pictures import png
+from orthogan.training.checkpoint import (
+    newest_checkpoint,
+    resume_from,
+    set_aside,
+    taken_back,
+)
+from orthogan.training.collapse_alarm import PATIENCE
+from orthogan.training.health import CollapseError
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder, read_metrics
 from orthogan.training.signals import Signals
 from orthogan.training.sitting import Sitting
+from orthogan.training.stored import restore
 from orthogan.training.trainer import StepRecord, Trainer
+from orthogan.training.watch import SUSPICIOUS_SPREAD, spread
 
 GRID_SEEDS = range(64)
+NUM_REAL = 256  # images that say how much real ones vary
 # A score of stacked digits takes several seconds, so it waits until training has had its time.
 MAX_SCORE_SHARE = 0.05
 # Scores of one generator differ by less than a tenth from one set of images to the next.
 PAST_ITS_BEST = 1.2
 # A pair that saturates within so many steps has learnt nothing that starting again would lose.
 START_STEPS = 1000
+# Healthy images vary by half of what real ones do from here on (docs/log.md).
+UNFOLDED_STEPS = 64
 
 
 class Session(Sitting[Trainer]):
@@ -48,6 +65,7 @@ class Session(Sitting[Trainer]):
             else Signals(self.config, trainer.images, trainer.precision)
         )
         self._measure_s = 0.0  # what the latest score took
+        self._variation = 1.0  # of the latest samples, as a share of that of real images
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
@@ -70,16 +88,17 @@ class Session(Sitting[Trainer]):
         trainer, why = self.trainer, self.trainer.watch.verdict
         found = why[:1].upper() + why[1:]
         if trainer.watch.steps > START_STEPS:
-            raise DivergedError(
+            raise CollapseError(
                 f"{found}, long after the start; "
                 "lower the learning rates or raise penalty.gamma_end."
             )
         if trainer.attempt >= self.config.escape_attempts:
-            raise DivergedError(
+            raise CollapseError(
                 f"{found} at the start, in each of {trainer.attempt + 1} attempts; "
                 "lower the learning rates or raise penalty.gamma_start."
             )
         seen = trainer.images_seen
+        set_aside(self.run.path, self._healthy)
         trainer.escape()
         self._log({"event": "escape", "abandoned_at": seen, "reason": why})
         self.display.note(
@@ -100,6 +119,8 @@ class Session(Sitting[Trainer]):
         look = self._signals.look(trainer.generator, trainer.discriminator)
         self._log({"event": "geometry", "geometry": look})
         found = trainer.alarm.hear(look)
+        if "unreadable" not in look and not trainer.alarm.is_suspicious:
+            trainer.health.geometry = trainer.images_seen
         if found:
             self._log({"event": "alarm", "reasons": found})
         for sentence in found:
@@ -110,8 +131,10 @@ class Session(Sitting[Trainer]):
         """Score the averaged generator and write a sample grid."""
         started_s = self.clock.elapsed_s
         self._measured_at = self.trainer.images_seen
-        picture = png(grid(sample_pixels(self.trainer.average, GRID_SEEDS)))
-        write_atomic(self.run.sample_path(self._measured_at), picture)
+        pixels = sample_pixels(self.trainer.average, GRID_SEEDS)
+        write_atomic(self.run.sample_path(self._measured_at), png(grid(pixels)))
+        real = float(spread(self.trainer.real_images(NUM_REAL)))
+        self._variation = float(spread(to_floats(pixels))) / real if real > 0 else 1.0
         if self.score is not None:
             self._read_score(self.score)
         self._measure_s = self.clock.elapsed_s - started_s
@@ -130,24 +153,112 @@ class Session(Sitting[Trainer]):
         if self._measured_at != self.trainer.images_seen:
             self.measure()
         self.checkpoint()
+        self._refuse_collapse()
+        self._save_bundle(self.trainer.average, self._card(self._summary, self._card_scores()))
+
+    def _refuse_collapse(self) -> None:
+        if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
+            return
+        raise CollapseError(
+            "At the end of the budget the images are nearly all the same: they vary by "
+            f"{self._variation:.1%} of what real ones do; lower the learning rates, raise "
+            "penalty.gamma_start and penalty.gamma_end, or train longer."
+        )
+
+    def _diverged(self, error: DivergedError) -> str:
+        """After a collapse the run goes back to where it was healthy, and can be sampled there."""
+        has_collapsed = isinstance(error, CollapseError)
+        if not has_collapsed and not self._is_suspicious:
+            return super()._diverged(error)
+        healthy = self._go_back()
+        if not has_collapsed and not healthy:
+            return super()._diverged(error)
+        seen, place = self.trainer.images_seen, shlex.quote(str(self.run.path))
+        self._log({"event": "collapse", "healthy_checkpoint": healthy or None})
+        verdict = f"{'Collapsed' if has_collapsed else 'Diverged'} at {seen:,} images: {error}"
+        if not healthy:
+            return (
+                f"{verdict} No checkpoint was made before the first sign of it, so there is no "
+                f"healthy one to sample or to go on from; those in {place} show it too."
+            )
+        return (
+            f"{verdict} The checkpoint at {healthy:,} images, from before the first sign of it, is "
+            f"kept: 'orthogan sample {place}' draws from it, and the same command goes on from it."
+        )
+
+    def _go_back(self) -> int:
+        """Makes the newest healthy checkpoint the run's latest and its bundle; 0 without one."""
+        healthy = self._healthy or taken_back(self.run.path)
+        if not healthy:
+            return 0
+        resume_from(self.run.path, healthy)
+        checkpoint = newest_checkpoint(self.run.path)
+        if checkpoint.images_seen > healthy:  # that one is damaged, and all before it
+            return 0
+        average = copy.deepcopy(self.trainer.average)
+        restore(checkpoint.tensors, {"average": average}, {})
+        course = {
+            f"{self.unit} seen": checkpoint.images_seen,
+            "seconds": round(checkpoint.state["elapsed_s"], 1),
+        }
+        self._save_bundle(average, self._card(self._summary, {}) | course)
+        return checkpoint.images_seen
+
+    @property
+    def _is_suspicious(self) -> bool:
+        return self.trainer.watch.is_suspicious or self.trainer.alarm.is_suspicious
+
+    @property
+    def _healthy(self) -> int:
+        """The image count of the newest checkpoint that is surely healthy; 0 without one."""
+        trainer = self.trainer
+        return trainer.health.checkpoint(
+            self.run.path, geometry_is_suspicious=trainer.alarm.is_suspicious
+        )
+
+    def _spared(self) -> tuple[int, ...]:
+        return self.trainer.health.marks()
+
+    @property
+    def _summary(self) -> str:
+        return f"A generator trained by orthogan on {self.trainer.images.name}."
+
+    def _save_bundle(self, generator: Generator, card: dict[str, Any]) -> None:
         config, images = self.config, self.trainer.images
         save_bundle(
             self.run.bundle_path,
             network_config=config.generator.to_dict(),
-            tensors=self.trainer.average.state_dict(),
+            tensors=generator.state_dict(),
             data={
                 "source": config.data.source,
                 "size": images.size,
                 "colours": images.colours,
                 "class_names": list(images.class_names),
+                "condition": config.condition,
                 "fingerprint": self.run.provenance["data_fingerprint"],
             },
-            card=self._card(
-                f"A generator trained by orthogan on {images.name}.", self._card_scores()
-            ),
+            card=card,
         )
 
     def _afterthought(self) -> str:
+        return self._suspicion() + self._past_its_best()
+
+    def _suspicion(self) -> str:
+        """What speaks against the images where nothing has been decided."""
+        alarm, watch = self.trainer.alarm, self.trainer.watch
+        if self._variation < SUSPICIOUS_SPREAD:  # too early for a verdict
+            return " Its images are still nearly all the same; a longer budget may end better."
+        lasting = [sign for sign, looks in alarm.looks.items() if looks >= PATIENCE]
+        if not lasting and watch.flat_looks < PATIENCE:
+            return ""
+        signs = ", ".join(sign.replace("_", " ") for sign in lasting) or "one image only"
+        healthy = self._healthy
+        kept = f"the one at {healthy:,} images is" if healthy else "none is"
+        return (
+            f" Its latest looks show a collapse ({signs}); of its checkpoints {kept} from before."
+        )
+
+    def _past_its_best(self) -> str:
         """Whether the distance was clearly lower before the end, when, and where to look."""
         name = "" if self.score is None else self.score.name
         course = [

@@ -85,6 +85,7 @@ class Sitting(ABC, Generic[TrainerT]):
         self.clock = Clock(budget)
         self.stop = StopSignals()
         self.scores: dict[str, float] = {}
+        self._told_stopped_s = 0.0
 
     def train(self) -> tuple[str, str]:
         """Train until the budget ends or somebody stops it; returns (status, reason).
@@ -95,7 +96,7 @@ class Sitting(ABC, Generic[TrainerT]):
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
         try:
-            with self.stop.noted():
+            with self.stop.noted(), self.clock.pulse.beating():
                 self._resume()
                 with self.display:
                     self._loop()
@@ -119,8 +120,13 @@ class Sitting(ABC, Generic[TrainerT]):
             if not bool(tensor.isfinite().all()):
                 raise DivergedError(f"The tensor {name} is not finite.")
         state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
-        save_checkpoint(self.run.path, trainer.images_seen, tensors, state)
+        seen, spared = trainer.images_seen, self._spared()
+        save_checkpoint(self.run.path, seen, tensors, state, spared=spared)
         self.run.update_status("running", **self._facts())
+
+    def _spared(self) -> tuple[int, ...]:
+        """Image counts up to each of which the newest checkpoint stays, beside the last ones."""
+        return ()
 
     @abstractmethod
     def measure(self) -> None:
@@ -143,6 +149,7 @@ class Sitting(ABC, Generic[TrainerT]):
         clock.mark(trainer.images_seen)
         while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
             record = self._step(progress)
+            self._tell_stops()
             if record is None:
                 continue
             if clock.is_due("metrics", METRICS_EVERY_S):
@@ -153,6 +160,16 @@ class Sitting(ABC, Generic[TrainerT]):
                 self.measure()
             if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
                 self.checkpoint()
+
+    def _tell_stops(self) -> None:
+        stopped_s = self.clock.pulse.stopped_s
+        if stopped_s == self._told_stopped_s:
+            return
+        since_s, self._told_stopped_s = stopped_s - self._told_stopped_s, stopped_s
+        self._log({"event": "stop", "stopped_s": since_s})
+        self.display.note(
+            f"The process was stopped for {duration(since_s)}; that does not count as training."
+        )
 
     def _step(self, progress: float) -> Measured | None:
         """What one step measured; None if the run has started again instead."""
@@ -193,6 +210,7 @@ class Sitting(ABC, Generic[TrainerT]):
 
     def _finished(self) -> tuple[str, str]:
         self._finish()
+        self._tell_stops()
         reason = (
             f"Done: the budget is used up after {self.trainer.images_seen:,} {self.unit} "
             f"in {duration(self.clock.elapsed_s)}.{self._afterthought()}"

@@ -26,6 +26,7 @@ from orthogan.training.collapse_alarm import CollapseAlarm
 from orthogan.training.compilation import compiled
 from orthogan.training.conditions import class_shares, clusters_of
 from orthogan.training.config import OptimizerConfig, TrainingConfig
+from orthogan.training.health import Health
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.stored import restore, stored
@@ -103,6 +104,7 @@ class Trainer:
         )
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
+        self.health = Health()
         self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def _show_first_images(self) -> None:
@@ -114,6 +116,10 @@ class Trainer:
         fake = show_tokens(self.generator, latents, labels)
         both = None if labels is None else labels.repeat(2)
         show_tokens(self.discriminator, torch.cat([real, fake]), both)
+
+    def real_images(self, count: int) -> Images:
+        """The first images of the run."""
+        return self._take(self.order.batch(0, min(count, self.images.num_images)))[0]
 
     def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
         """Images of the order, and what the players are told of them."""
@@ -175,7 +181,7 @@ class Trainer:
         update_average(self.average, self.generator, decay)
         self.watch.see(real, fake.detach(), judged)
         if self.watch.has_looked:  # and has waited for the device anyway
-            self._settle()
+            self._heed_look(batch)
         return StepRecord(
             discriminator_loss=judged.loss,
             generator_loss=loss,
@@ -191,6 +197,11 @@ class Trainer:
         """
         self.is_compiled = True
         self._gradients = compiled_gradients(partial(compiled, device=self.device.type))
+
+    def _heed_look(self, batch: int) -> None:
+        self._settle()
+        if not self.watch.is_suspicious:  # the fakes are those of before this update
+            self.health.images = self.images_seen - batch
 
     def _settle(self) -> None:
         if isinstance(self._update, DeferredUpdate):
@@ -244,6 +255,7 @@ class Trainer:
             "attempt": self.attempt,
             "watch": self.watch.state(),
             "alarm": self.alarm.state(),
+            "health": dict(vars(self.health)),
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -251,6 +263,7 @@ class Trainer:
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
         self.alarm = CollapseAlarm(**state.get("alarm", {}))
+        self.health = Health(**state.get("health", {}))
         if self.clusters is not None:
             self.clusters = tensors["clusters"].to(self.clusters)
         restore(tensors, self._networks(), self._optimizers())

@@ -18,6 +18,9 @@ from orthogan.shapes import Images
 # Variance over the batch, fake over real. Fakes of the default recipe are above 0.1 from the
 # eighth step on (docs/log.md); those of a dead generator hardly differ at all.
 MIN_SPREAD = 0.02
+# Below this share every look is a suspicion, long before the verdict: healthy starts are above half
+# of the real variance from the 64th step on (docs/log.md).
+SUSPICIOUS_SPREAD = 0.1
 # Share of (real, fake) pairs told apart, as the mean of sigmoid(D(x) - D(G(z))).
 MAX_WIN = 0.9
 # A look takes about a millisecond and a half; at every 8th step that is below a hundredth of it.
@@ -42,14 +45,19 @@ class SaturationWatch:
 
     def __init__(self, looks: int = 0, steps: int = 0, flat_looks: int = 0) -> None:
         self.looks, self.steps, self.flat_looks = looks, steps, flat_looks
+        self.is_suspicious = flat_looks > 0
 
     def see(self, real: Images, fake: Images, judged: DiscriminatorStep) -> None:
         """Take one step into account."""
         self.steps += 1
         if self.has_looked:
-            flat = spread(fake) < MIN_SPREAD * spread(real)
+            at_fake, at_real = spread(fake), spread(real)
+            flat = at_fake < MIN_SPREAD * at_real
             beaten = torch.sigmoid(judged.real - judged.fake).mean() > MAX_WIN
-            is_flat, is_saturated = torch.stack([flat, flat & beaten]).tolist()  # one transfer
+            varied = at_fake >= SUSPICIOUS_SPREAD * at_real  # not so if one of them is NaN
+            found = torch.stack([flat, flat & beaten, varied]).tolist()  # one transfer
+            is_flat, is_saturated, is_varied = found
+            self.is_suspicious = not is_varied
             self.looks = self.looks + 1 if is_saturated else 0
             self.flat_looks = self.flat_looks + 1 if is_flat else 0
 

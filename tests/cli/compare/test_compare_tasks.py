@@ -247,3 +247,42 @@ def test_what_a_language_model_is_not_measured_by(
     assert main(["compare", *LANGUAGE, "--data", str(rhyme), "--tokens", "64", *words]) == 2
     assert sentence in capsys.readouterr().err
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize("task", ["classified", "spoken"])
+def test_a_finished_comparison_is_read_back(
+    task: str, here: Path, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    asked = go_to(request.getfixturevalue(task), here)
+    document = compare(**asked, show_progress=False).to_dict()
+    assert main(["compare", "out", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "3", '{"scores": []}', '{"scores": {"accuracy": 1}}', '{"scores": {"accuracy": {}}}']
+    + [f'{{"scores": {{"accuracy": {{"value": {value}}}}}}}' for value in ('"x"', "true", "[]")],
+)
+def test_a_damaged_score_of_a_run(
+    classified, here: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    go_to(classified, here)
+    Path("out/network.score=none-seed1/score.json").write_text(content)
+    assert main(["compare", "out", "--json"]) == 3
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "none-seed1/score.json: holds no score, though the run is done." in printed.err
+
+
+def test_an_accuracy_that_is_no_number(classified, here: Path, capsys) -> None:
+    go_to(classified, here)
+    score = Path("out/network.score=none-seed1/score.json")
+    tree = json.loads(score.read_text())
+    tree["scores"]["accuracy"]["value"] = float("nan")
+    score.write_text(json.dumps(tree))
+    assert main(["compare", "out", "--json"]) == 0
+    tree = json.loads(capsys.readouterr().out)
+    assert "The accuracy of out/network.score=none-seed1 is not a finite number" in str(tree)
+    assert tree["variants"][1]["values"]["accuracy"].keys() == {"0"}
+    assert "One seed in common" in tree["variants"][1]["verdict"]

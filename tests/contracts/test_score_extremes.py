@@ -1,0 +1,151 @@
+"""Weights and two derivatives where tokens are zero, tiny, all alike or hidden by the mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from orthogan.attention import Attention, attend, attention_weights, key_names, read, score_names
+from orthogan.attention.scores import score_traits, unit
+from orthogan.rng import initialisation, stream
+
+TOKENS, WIDTH = 5, 4
+SCORES = pytest.mark.parametrize("score", score_names())
+DTYPES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.15}
+MASKS: dict[str, Tensor | None] = {
+    "all": None,
+    "second hidden": (torch.arange(TOKENS) != 1).expand(TOKENS, TOKENS),
+    "third reads nothing": torch.arange(TOKENS)[:, None].expand(TOKENS, TOKENS) != 2,
+    "nothing": torch.zeros(TOKENS, TOKENS, dtype=torch.bool),
+}
+
+
+def draw(*shape: int, counter: int = 0) -> Tensor:
+    return torch.from_numpy(stream(0, "extremes", counter).standard_normal(shape))
+
+
+def tokens(kind: str, counter: int = 0) -> Tensor:
+    """`1 2 T K` of one kind, the second token being the odd one."""
+    found = draw(1, 2, TOKENS, WIDTH, counter=counter)
+    if kind == "alike":
+        return found[:, :, :1].expand(-1, -1, TOKENS, -1).clone()
+    if kind == "all zero":
+        return torch.zeros_like(found)
+    factors = {"plain": 1.0, "zero": 0.0, "1e-42": 1e-42, "1e-30": 1e-30, "1e-14": 1e-14}
+    found[:, :, 1] *= factors[kind]
+    return found
+
+
+KINDS = ["plain", "zero", "1e-42", "1e-30", "1e-14", "alike", "all zero"]
+
+
+def derivatives(score: str, query: Tensor, key: Tensor, mask: Tensor | None) -> list[Tensor]:
+    """The weights, the derivatives of a mixture of them, and those of a mixture of these."""
+
+    def mixture(parts: tuple[Tensor, ...]) -> Tensor:
+        draws = (draw(part.numel(), counter=7).to(part.dtype).view_as(part) for part in parts)
+        return torch.stack(
+            [(part * one).sum() for part, one in zip(parts, draws, strict=True)]
+        ).sum()
+
+    inputs = (query.clone().requires_grad_(), key.clone().requires_grad_())
+    weights = attention_weights(*inputs, score, mask)
+    first = torch.autograd.grad(mixture((weights,)), inputs, create_graph=True)
+    second = torch.autograd.grad(mixture(first), inputs, materialize_grads=True)
+    return [weights.detach(), *(part.detach() for part in first), *second]
+
+
+@SCORES
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda one: str(one)[6:])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("mask", MASKS)
+def test_two_derivatives_are_finite_and_those_of_float64(
+    score: str, dtype: torch.dtype, kind: str, mask: str
+) -> None:
+    query, key = tokens(kind).to(dtype), tokens(kind, 1).to(dtype)
+    found = derivatives(score, query, key, MASKS[mask])
+    wanted = derivatives(score, query.double(), key.double(), MASKS[mask])
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == dtype
+        assert bool(one.isfinite().all())
+        # Where a sum of terms is 0, what is left of it is the rounding of the terms.
+        size = max(float(other.abs().max()), 0.1)
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=DTYPES[dtype] * size)
+
+
+@SCORES
+@pytest.mark.parametrize("kind", ["zero", "1e-30", "1e-14"])
+def test_a_hidden_token_has_no_part_in_any_derivative(score: str, kind: str) -> None:
+    query, mask = draw(1, 2, TOKENS, WIDTH, counter=2), MASKS["second hidden"]
+    found = derivatives(score, query, tokens(kind, 1), mask)
+    wanted = derivatives(score, query, tokens("plain", 1), mask)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda one: str(one)[6:])
+@pytest.mark.parametrize("factor", [0.0, 1e-42, 1e-30, 1e-14])
+def test_what_has_no_direction_has_cosine_zero_and_no_derivative(
+    dtype: torch.dtype, factor: float
+) -> None:
+    vectors = torch.stack([draw(4) * factor, draw(4)]).to(dtype).requires_grad_()
+    found = unit(vectors)
+    (first,) = torch.autograd.grad(found[:, 0].sum(), vectors, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), vectors)
+    for part in (found, first, second):
+        assert bool((part[0] == 0).all())
+        assert bool((part[1] != 0).any())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ordinary_vectors_are_normalised_as_ever_to_the_bit(dtype: torch.dtype) -> None:
+    def parts(normalise) -> list[Tensor]:
+        vectors = draw(100, 16).to(dtype).requires_grad_()
+        found = normalise(vectors)
+        (first,) = torch.autograd.grad((found**3).sum(), vectors, create_graph=True)
+        return [found, first, *torch.autograd.grad(first.square().sum(), vectors)]
+
+    def plain(vectors: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(vectors, dim=-1)
+
+    for one, other in zip(parts(unit), parts(plain), strict=True):
+        assert torch.equal(one, other)
+
+
+@SCORES
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_only_read_is_what_is_recorded(score: str, kind: str) -> None:
+    query, key, value = tokens(kind), tokens(kind, 1), draw(1, 2, TOKENS, WIDTH, counter=3)
+    wanted = attend(attention_weights(query, key, score), value)
+    with torch.no_grad():
+        torch.testing.assert_close(read(query, key, value, score), wanted, rtol=0, atol=1e-12)
+
+
+PAIRS = [
+    (score, keys)
+    for score in score_names()
+    for keys in key_names()
+    if score_traits(score).reads_products or keys != "dual"
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("kind", ["zero", "1e-30", "alike", "all zero"])
+@pytest.mark.parametrize(("score", "keys"), PAIRS)
+def test_a_penalty_of_the_layer_stays_finite(
+    score: str, keys: str, kind: str, dtype: torch.dtype
+) -> None:
+    with initialisation(0, "layer"):
+        layer = Attention(2 * WIDTH, 2, score, keys)
+    if layer.keys.needs_tokens:
+        layer.fit_keys(draw(8, 9, 2 * WIDTH, counter=4).float())
+    given = tokens(kind).transpose(1, 2).flatten(2).to(dtype).requires_grad_()
+    layer = layer.to(dtype)
+    for mask in MASKS.values():
+        output = layer(given, mask=mask)
+        (gradient,) = torch.autograd.grad(output.sum(), given, create_graph=True)
+        loss = output.square().sum() + gradient.square().sum()
+        wanted = [given, *layer.parameters()]
+        for part in torch.autograd.grad(loss, wanted, materialize_grads=True):
+            assert bool(part.isfinite().all())

@@ -102,6 +102,23 @@ def test_wrong_shapes_are_refused_by_name(shape: tuple[int, ...]) -> None:
             call(draw(2, 5, 8), draw(*shape))
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("score", ["softmax", "cosine", "none"])
+def test_a_context_of_another_batch_size_is_refused(count: int, score: str) -> None:
+    layer = Attention(8, heads=2, score=score)
+    for call in (layer, layer.weights):
+        with pytest.raises(ShapeError, match=f"same batch size, got 2 and {count}; one context"):
+            call(draw(2, 5, 8).float(), draw(count, 7, 8).float())
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (5, 8), (7, 5), (3, 5, 7), (1, 5, 7), (2, 2, 5, 7)])
+def test_a_mask_that_fits_neither_shape_is_refused(shape: tuple[int, ...]) -> None:
+    layer = Attention(8, heads=2)
+    for call in (layer, layer.weights):
+        with pytest.raises(ShapeError, match=r"has the shape \(5, 7\) or"):
+            call(draw(2, 5, 8).float(), draw(2, 7, 8).float(), torch.ones(shape, dtype=torch.bool))
+
+
 def test_cosine_ignores_the_length_of_queries_and_keys() -> None:
     query, key = draw(2, 2, 5, 4), draw(2, 2, 6, 4, counter=1)
     weights = attention_weights(query, key, "cosine")

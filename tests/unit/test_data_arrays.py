@@ -256,3 +256,15 @@ def test_damaged_npz(tmp_path: Path, damage: str) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"not an \.npz file, or a damaged one"):
         load(path)
+
+
+@pytest.mark.parametrize("held", ["val", "valid", "validation"])
+@pytest.mark.parametrize("form", ["x_{}", "{}_images"])
+def test_a_validation_part_is_held_out(tmp_path: Path, held: str, form: str) -> None:
+    label = {"x_{}": "y_{}", "{}_images": "{}_labels"}[form]
+    stored = {form.format("train"): GREY, label.format("train"): LABELS}
+    stored |= {form.format(held): GREY[:17], label.format(held): LABELS[:17] + 1}
+    path = npz(tmp_path / "a.npz", **stored)
+    images = load(path, split="test")
+    assert (len(images), images.class_names) == (17, ("1", "2", "3"))
+    assert load(path).class_names == ("0", "1", "2")

@@ -143,3 +143,16 @@ def test_a_missing_split_is_told_from_other_failures(calls: list[Any], word: str
     with pytest.raises(DataError) as caught:
         load("hf:x", split="test")
     assert not isinstance(caught.value, SingleSplitError)
+
+
+def test_a_validation_split_is_held_out_where_there_is_no_test_split(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_dataset(name: str, *, split: str, streaming: bool) -> Rows:
+        if split not in ("train", "validation"):
+            raise ValueError(f"Bad split: {split}. Available splits: ['train', 'validation']")
+        return Rows(FEATURES, rows(17 if split == "validation" else 20))
+
+    monkeypatch.setattr(sys.modules["datasets"], "load_dataset", load_dataset)
+    assert len(load("hf:x", split="test")) == 17
+    assert len(load("hf:x")) == 20

@@ -133,3 +133,32 @@ def test_an_archive_without_pictures(tmp_path: Path) -> None:
         stream.writestr("folder.png/", "")
     with pytest.raises(DataError, match="holds no images"):
         load(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("place", [0, 5, 9, 30])
+def test_one_damaged_member_of_any_method_is_skipped(
+    tmp_path: Path, method: int, place: int
+) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as stream:
+        for number, array in enumerate(GREY):
+            stream.writestr(f"{number:03d}.png", png(array))
+    content = bytearray(path.read_bytes())
+    start = content.index(b"007.png") + len("007.png") + place
+    content[start : start + 30] = b"\xff" * 30
+    path.write_bytes(content)
+    images = load(path)
+    assert torch.equal(images.images[:, 0], torch.from_numpy(np.delete(GREY, 7, 0)))
+    assert images.notes[0].startswith("Skipped 1 of 20 files: 007.png (damaged in the archive: ")
+
+
+def test_members_without_a_name_or_of_one_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", {"zzz.png": png(GREY[3]), "yyy.png": png(GREY[4])})
+    content = path.read_bytes().replace(b"zzz.png", b"\0zz.png")  # names end at a zero byte
+    path.write_bytes(content.replace(b"yyy.png", b"000.png"))
+    images = load(path)
+    assert torch.equal(images.images[0, 0], torch.from_numpy(GREY[4]))
+    assert len(images) == 20
+    assert "a member (it has no name)" in images.notes[0]
+    assert "000.png (another member of this name comes later)" in images.notes[0]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 import torch
 from jaxtyping import config
 
 from orthogan import geometry
-from orthogan.errors import ConfigError, DataError, ShapeError
+from orthogan.errors import ConfigError, DataError, OrthoganError, ShapeError
 from orthogan.geometry.spectrum import singular_values
 from orthogan.rng import stream
 
@@ -184,6 +187,102 @@ def test_no_draw_and_edges_of_nothing_are_refused() -> None:
         geometry.beside_permutations("rank", geometry.effective_rank, TABLE, num_draws=0)
     with pytest.raises(ConfigError, match="positive counts, got 0 samples and 3"):
         geometry.marchenko_pastur_edges(0, 3)
+
+
+# Arguments of every shape and content, in the place of every tensor of every public function.
+ODD: dict[str, torch.Tensor] = {
+    "number": torch.tensor(1.0),
+    "list": cloud(4),
+    "table": cloud(5, 4),
+    "square": cloud(4, 4),
+    "one row": cloud(1, 4),
+    "one column": cloud(5, 1),
+    "one value": torch.ones(1, 1),
+    "narrow": cloud(5, 3),
+    "no rows": torch.zeros(0, 4),
+    "no columns": torch.zeros(4, 0),
+    "states": cloud(2, 3, 4),
+    "four axes": cloud(2, 2, 3, 4),
+    "zeros": torch.zeros(5, 4),
+    "whole numbers": torch.ones(5, 4, dtype=torch.int64),
+    "not a number": torch.full((5, 4), float("nan")),
+    "infinite": torch.full((5, 4), float("inf")),
+    "complex": torch.ones(5, 4, dtype=torch.complex64),
+    "huge": torch.full((5, 4), 1e300, dtype=torch.float64),
+}
+TENSORS = ("Tensor", "Table", "Tokens", "Form", "HeadKeys", "HeadValues", "HeadForms", "Features")
+# Its table may be anything that its own measure takes.
+MEASURED_BY_OTHERS = {"beside_permutations"}
+SETTINGS = {"int": 2, "float": 1.0, "str": "euclidean"}
+
+
+def tensors_and_settings(name: str) -> tuple[list[str], dict[str, object]] | None:
+    """The arguments that a public function cannot do without; None where one is neither."""
+    tensors, settings = [], {}
+    for parameter in inspect.signature(getattr(geometry, name)).parameters.values():
+        if parameter.default is not parameter.empty:
+            continue
+        if parameter.annotation in (*TENSORS, "Iterable[Tensor]"):
+            tensors.append(parameter.name)
+        elif parameter.annotation in SETTINGS:
+            settings[parameter.name] = SETTINGS[parameter.annotation]
+        else:
+            return None
+    return (tensors, settings) if tensors else None
+
+
+PUBLIC = [
+    name
+    for name in geometry.__all__
+    if inspect.isfunction(getattr(geometry, name)) and name not in MEASURED_BY_OTHERS
+]
+SWEPT = [name for name in PUBLIC if tensors_and_settings(name)]
+
+
+@pytest.mark.usefixtures("as_in_use")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SWEPT)
+def test_whatever_is_passed_is_measured_or_refused_in_our_words(name: str) -> None:
+    tensors, settings = tensors_and_settings(name)
+    for chosen in itertools.product(ODD, repeat=min(2, len(tensors))):
+        # A third tensor and others are as the second.
+        values = [ODD[one] for one in chosen] + [ODD[chosen[-1]]] * len(tensors)
+        with suppress(OrthoganError):
+            getattr(geometry, name)(**dict(zip(tensors, values, strict=False)), **settings)
+
+
+def test_the_sweep_is_of_most_functions() -> None:
+    assert len(SWEPT) > 50
+    assert {"principal_angles", "code_product", "coefficients", "rank_correlation"} <= set(SWEPT)
+
+
+@pytest.mark.usefixtures("as_in_use")
+def test_angles_are_between_orthonormal_columns_of_one_length() -> None:
+    left, right = (torch.linalg.qr(cloud(6, 3)).Q, torch.linalg.qr(cloud(6, 2)).Q)
+    assert geometry.principal_angles(left, right).shape == (2,)
+    for dtype in (torch.float32, torch.bfloat16):
+        assert geometry.principal_angles(left.to(dtype), right.to(dtype)).shape == (2,)
+    bent = left.clone()
+    bent[:, 1] += 0.01 * bent[:, 0]
+    for bad, name in ((2 * left, "left"), (bent, "left"), (left + 1e-4, "left")):
+        with pytest.raises(DataError, match=f"'{name}' needs orthonormal columns"):
+            geometry.principal_angles(bad, right)
+    with pytest.raises(DataError, match="'right' needs orthonormal columns"):
+        geometry.principal_angles(left, torch.zeros(6, 1))
+    with pytest.raises(ShapeError, match="same number of rows, got 6 and 5"):
+        geometry.principal_angles(left, torch.eye(5))
+    for bad in (left[:, 0], left[None], left[:, :0]):
+        with pytest.raises(ShapeError, match="'left' needs one basis vector a column"):
+            geometry.principal_angles(bad, right)
+    with pytest.raises(DataError, match="'left' holds NaN"):
+        geometry.principal_angles(left * torch.nan, right)
+
+
+@pytest.mark.parametrize("option", ["num_landmarks", "num_neighbours"])
+@pytest.mark.parametrize("count", [0, -1])
+def test_clusters_without_landmarks_or_neighbours_are_refused(option: str, count: int) -> None:
+    with pytest.raises(ConfigError, match=f"'{option}' is at least 1, got {count}"):
+        geometry.spectral_clusters(TABLE, 2, **{option: count})
 
 
 def test_every_public_name_exists_and_is_listed_once() -> None:

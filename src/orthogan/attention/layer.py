@@ -80,7 +80,8 @@ class Attention(nn.Module):
                 nothing comes out as zeros.
 
         Raises:
-            ShapeError: a width differs from the layer's, or the mask does not fit.
+            ShapeError: a width differs from the layer's, the context has another batch size, or
+                the mask does not fit.
             ConfigError: whitened keys have seen too few tokens of the data set, or a mask meets
                 `order = "linear"`.
         """
@@ -133,6 +134,11 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         self._check("tokens", tokens)
         self._check("context", context)
+        if len(context) != len(tokens):
+            raise ShapeError(
+                f"Tokens and context need the same batch size, got {len(tokens)} and "
+                f"{len(context)}; one context for all is context.expand({len(tokens)}, -1, -1)."
+            )
         # Keys before queries: gradients are summed in this order, and recorded runs rest on it.
         sizes = [self.num_projected, self.value_size]
         projected, values = self.key_value(context).split(sizes, dim=-1)

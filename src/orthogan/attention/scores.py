@@ -131,7 +131,8 @@ def unit(vectors: Tensor) -> Tensor:
     # moved away from 0 (to others 0 is added), and then divided by infinity.
     moved = wide + is_short
     lengths = torch.linalg.vector_norm(moved, dim=-1, keepdim=True)
-    return (moved / lengths.masked_fill(is_short, torch.inf).expand_as(moved)).to(vectors.dtype)
+    directions: Tensor = moved / lengths.masked_fill(is_short, torch.inf).expand_as(moved)
+    return directions.to(vectors.dtype)
 
 
 def attention_weights(

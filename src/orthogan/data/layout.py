@@ -50,6 +50,9 @@ def part_of(entries: Sequence[Entry], where: str, wanted: Wanted) -> Part:
         SingleSplitError: the held-out part is asked of a tree without such folders.
     """
     entries = sorted(entries, key=lambda entry: entry.name)
+    if all("/" not in entry.name for entry in entries):
+        wanted.only_split(where)
+        return Part(entries, [])
     whole = _parts([entry.name for entry in entries])
     tails = _below_shared(whole)
     tops = {tail[0] for tail in tails if len(tail) > 1}

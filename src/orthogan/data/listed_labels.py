@@ -52,6 +52,8 @@ def listed_classes(label_files: Sequence[Entry], names: Sequence[str], where: st
             notes.append(f"{shown(file.name)} has no 'labels' and is not used.")
         else:
             found[str(PurePosixPath(file.name).parent)] = listed
+    if not found:
+        return Stated(False, None, notes)
     folders = [_nearest(name, found) for name in names]
     used = sorted({folder for folder in folders if folder is not None})
     if not used:

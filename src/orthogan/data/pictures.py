@@ -78,12 +78,15 @@ def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
             image.draft(None, (DRAFT_SIZE, DRAFT_SIZE))
         deep = _is_deep(image)
         ImageOps.exif_transpose(image, in_place=True)
-        flat, traits = _eight_bits(image, content, rendering.white) if deep else (image, Traits())
+        flat: Image.Image = image
+        traits: Traits | None = None
+        if deep:
+            flat, traits = _eight_bits(image, content, rendering.white)
         if flat.has_transparency_data:
             flat, contrasts = _laid_over(flat, rendering.ground)
-            traits = replace(traits, contrasts=contrasts)
-        plain = traits == Traits()
-        return Decoded(_as_bytes(flat), shape, tuple(remarks), None if plain else traits)
+            if contrasts:
+                traits = replace(traits or Traits(), contrasts=contrasts)
+        return Decoded(_as_bytes(flat), shape, tuple(remarks), traits)
 
 
 def reason(error: BaseException) -> str:
@@ -98,7 +101,7 @@ def reason(error: BaseException) -> str:
 
 def _is_deep(image: Image.Image) -> bool:
     """Whether a picture that is not yet read has 16 bits a channel."""
-    return image.mode.startswith("I") or (image.format == "PNG" and "16B" in _raw_mode(image))
+    return image.mode[0] == "I" or (image.format == "PNG" and "16B" in _raw_mode(image))
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -50,7 +50,7 @@ def spectral_clusters(
     Raises:
         ShapeError: not a table.
         DataError: a value is not finite.
-        ConfigError: fewer than 2 clusters, or more than points.
+        ConfigError: fewer than 2 clusters, or more than points; no landmark or neighbour.
 
     Source: Chen and Cai 2011, "Large scale spectral clustering with landmark-based
     representation", algorithm 1, with the local scale of Zelnik-Manor and Perona 2005,
@@ -67,6 +67,9 @@ def spectral_clusters(
         raise ConfigError(
             f"Between 2 and {len(points)} clusters (the number of points), got {num_clusters}."
         )
+    for name, count in (("num_landmarks", num_landmarks), ("num_neighbours", num_neighbours)):
+        if count < 1:
+            raise ConfigError(f"'{name}' is at least 1, got {count}.")
     order = rng.permutation(len(points), seed, "clusters", 0).to(points.device)
     sample = points[order[:SAMPLE]]
     landmarks = _k_means(sample, sample[:num_landmarks], LANDMARK_ROUNDS)

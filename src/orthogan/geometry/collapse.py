@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from orthogan.errors import ShapeError
-from orthogan.geometry.inputs import check_at_least, exact
+from orthogan.geometry.inputs import check_at_least, exact, several
 from orthogan.geometry.readings import CollapseReading, collapse_reading
 from orthogan.shapes import Tokens
 
@@ -169,7 +169,7 @@ def two_collapses_of_batches(batches: Iterable[Tensor]) -> TwoCollapses:
     True
     """
     sums = CollapseSums()
-    for states in batches:
+    for states in several("batches", batches):
         sums.add(states)
     return sums.result()
 

@@ -86,7 +86,7 @@ def coefficients(vectors: Tensor, frame: Tensor) -> Tensor:
     [[1.0, 2.0]]
     """
     rows = matrix("vectors", vectors)
-    check_width("vectors", rows, frame.shape[-1], "frame")
+    check_width("vectors", rows, matrix("frame", frame).shape[-1], "frame")
     return rows @ dual_basis(frame).T
 
 

@@ -12,6 +12,7 @@ from orthogan.errors import DataError
 from orthogan.geometry.entropy import attention_entropy, entropy_bound
 from orthogan.geometry.forms import paired_weights
 from orthogan.geometry.inputs import exact
+from orthogan.geometry.tables import answer_dtype
 from orthogan.shapes import HeadKeys
 
 
@@ -58,7 +59,7 @@ def head_entropies(weights: Tensor) -> HeadEntropies:
     >>> head_entropies(torch.full((2, 1, 3, 4), 0.25)).bound
     (1.386...,)
     """
-    smallest = torch.finfo(weights.dtype).tiny
+    smallest = torch.finfo(answer_dtype(weights)).tiny
     rows = exact("weights", weights, "images heads tokens context")
     totals = rows.sum(-1, keepdim=True)
     if bool((rows < 0).any()) or not bool((totals > 0).all()):

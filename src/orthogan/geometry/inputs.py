@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
@@ -119,6 +121,17 @@ def check_at_least(name: str, size: int, smallest: int, axis: str, reason: str) 
     """
     if size < smallest:
         raise ShapeError(f"'{name}' needs at least {smallest} {axis} {reason}, got {size}.")
+
+
+def several(name: str, tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The tensors one by one.
+
+    Raises:
+        ShapeError: it is a single number.
+    """
+    if isinstance(tensors, Tensor) and tensors.ndim == 0:
+        raise ShapeError(f"'{name}' needs one tensor after the other, got a single number.")
+    yield from tensors
 
 
 def centre(rows: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.inputs import exact
+from orthogan.geometry.inputs import check_equal, exact
 from orthogan.geometry.tables import check_directions, position_codes, token_table
 from orthogan.rng import stream
 from orthogan.statistics import correlation_interval, share_interval
@@ -97,12 +97,16 @@ def solved_share(hits: Tensor) -> Meaning:
 
     Raises:
         ShapeError: no draws or no questions.
+        DataError: a hit is not between 0 and 1.
 
     >>> found = solved_share(torch.tensor([[True, False], [True, True]]))
     >>> found.value, round(found.spread, 3), found.n
     (0.75, 0.354, 2)
     """
-    shares = exact("hits", hits, "draws questions").mean(1)
+    exact_hits = exact("hits", hits, "draws questions")
+    if not bool(((exact_hits >= 0) & (exact_hits <= 1)).all()):
+        raise DataError("'hits' are 0 or 1 (or False and True) for each question.")
+    shares = exact_hits.mean(1)
     n = hits.shape[1]
     value = float(shares.mean())
     low, high = share_interval(round(value * n) / n, n)
@@ -163,10 +167,17 @@ def rank_correlation(left: Tensor, right: Tensor) -> float:
 
     Equal numbers share the mean of their ranks.
 
+    Raises:
+        ShapeError: not two lists of one length.
+        DataError: a value is not finite.
+
     >>> rank_correlation(torch.tensor([1.0, 5.0, 9.0]), torch.tensor([2.0, 1.0, 3.0]))
     0.5
     """
-    first, second = _ranks(left), _ranks(right)
+    check_equal("left", left.numel(), "right", right.numel(), "length")
+    first, second = (
+        _ranks(exact(name, values, "values")) for name, values in (("left", left), ("right", right))
+    )
     size = float((first.square().sum() * second.square().sum()).sqrt())
     return float(first @ second) / size if size > 0 else 0.0
 

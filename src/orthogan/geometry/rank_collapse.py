@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.inputs import exact
+from orthogan.geometry.inputs import exact, several
 from orthogan.geometry.readings import CollapseReading, collapse_reading
 from orthogan.rng import check_seed, stream
 
@@ -120,7 +120,7 @@ def residual_curve(states: Iterable[Tensor]) -> tuple[float, ...]:
     >>> residual_curve([torch.zeros(2, 3), torch.ones(2, 3)])
     (0.0, 0.0)
     """
-    return tuple(token_residual(state) for state in states)
+    return tuple(token_residual(state) for state in several("states", states))
 
 
 def depth_curve(states: Tensor, layers: Iterable[Layer], skip: bool = False) -> DepthCurve:

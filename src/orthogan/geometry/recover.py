@@ -2,14 +2,20 @@ r"""What linear read-outs get back of token and position, and which displaced to
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from orthogan.errors import DataError
 from orthogan.geometry.coincide import Coincidence, closest_superposition
+from orthogan.geometry.inputs import check_equal, matrix
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
+ORTHONORMAL = (
+    16  # times eps and the root of the rows: how far products of orthonormal columns may be off
+)
 RANK_ROUNDING = 2.0**-52  # times the larger side of the table: numpy's default for a rank
 
 
@@ -70,7 +76,7 @@ def recover(tokens: Tensor, codes: Tensor) -> Recovery:
     shifts = position_codes(table, codes)
     left, left_doubt = _span(table)
     right, right_doubt = _span(shifts)
-    angles = principal_angles(left, right)
+    angles = _angles(left, right)
     rank, smallest = left.shape[1] + right.shape[1], float(angles[0]) if len(angles) else None
     apart = rank <= table.shape[1] and (smallest is None or smallest > left_doubt + right_doubt)
     token_r2, position_r2 = linear_r2(table, shifts)
@@ -108,16 +114,46 @@ def principal_angles(left: Tensor, right: Tensor) -> Tensor:
 
     Small angles are taken from their sines, because a cosine near 1 has lost them.
 
+    Args:
+        left: One basis vector a column.
+        right: Likewise, columns of the same length.
+
+    Raises:
+        ShapeError: not two matrices with equally many rows.
+        DataError: a value is not finite, or the columns of a matrix are not orthonormal.
+
     >>> plane = torch.eye(3, dtype=torch.float64)
     >>> principal_angles(plane[:, :1], plane[:, 1:]).tolist()
     [1.5707963267948966]
     """
+    dtype = answer_dtype(left, right)
+    left, right = _orthonormal("left", left), _orthonormal("right", right)
+    check_equal("left", len(left), "right", len(right), "number of rows")
+    return _angles(left, right).to(dtype)
+
+
+def _angles(left: Tensor, right: Tensor) -> Tensor:
     if left.shape[1] < right.shape[1]:
         left, right = right, left
     inner = left.T @ right
     cosines = torch.linalg.svdvals(inner).clamp(max=1)
     sines = torch.linalg.svdvals(right - left @ inner).clamp(max=1).flip(0)
     return torch.where(cosines.square() > 0.5, sines[: len(cosines)].asin(), cosines.acos())
+
+
+def _orthonormal(name: str, basis: Tensor) -> Tensor:
+    exact = matrix(name, basis, "one basis vector a column")
+    # Columns made orthonormal in float32, wherever they went since, are off by its rounding.
+    narrow = basis.dtype if basis.is_floating_point() and basis.itemsize < 4 else torch.float32
+    eps = torch.finfo(narrow).eps
+    slack = ORTHONORMAL * math.sqrt(len(exact)) * eps
+    off = float((exact.T @ exact - torch.eye(exact.shape[1]).to(exact)).abs().max())
+    if off > slack:
+        raise DataError(
+            f"'{name}' needs orthonormal columns, their products are up to {off:.2g} off; pass "
+            f"torch.linalg.qr({name}).Q, which spans the same space."
+        )
+    return exact
 
 
 def explained(token_covariance: Tensor, position_covariance: Tensor) -> tuple[float, float]:

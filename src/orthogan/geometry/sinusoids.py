@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
+from orthogan.geometry.inputs import exact
 
 BASE = 10_000.0  # Vaswani et al. 2017, section 3.5
 MAX_POSITIONS = 10**7  # positions looked through for a return
@@ -79,10 +80,14 @@ def code_product(step: Tensor, width: int, base: float = BASE) -> Tensor:
 
     At step 0 it is the squared length, D / 2.
 
+    Raises:
+        ShapeError: the steps are no list.
+        DataError: a step is not finite.
+
     >>> code_product(torch.tensor([0]), 8)
     tensor([4.], dtype=torch.float64)
     """
-    angle = step.double()[:, None] * frequencies(width, base)
+    angle = exact("step", step, "steps")[:, None] * frequencies(width, base)
     return angle.cos().sum(1)
 
 

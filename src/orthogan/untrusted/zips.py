@@ -97,7 +97,7 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, num_bytes: in
         Exception: one of `MEMBER_ERRORS`, if the member is damaged.
     """
     with open_member(archive, member) as stream:
-        return read_up_to(stream, num_bytes)
+        return read_up_to(stream, min(num_bytes, member.file_size))
 
 
 def read_up_to(stream: BufferedIOBase, num_bytes: int) -> bytearray:

@@ -12,7 +12,8 @@ OrthoganError
 |-- StorageError(OSError)          a run folder that cannot be written                 exit 3
 `-- MissingExtraError(ImportError) pip install 'orthogan[extra]'                       exit 2
 
-A message states the rule, the two values that clash, and what to do.
+A message states the rule, the two values that clash, and what to do. Whatever foreign text it
+quotes, it is one line that a terminal can show, of at most `MAX_MESSAGE` characters.
 """
 
 from __future__ import annotations
@@ -20,16 +21,29 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from orthogan.terminal import printable
+
 # A longer list is left out when there is a near match: a sentence stays readable.
 MAX_NAMES = 20
 # Characters of a value that a file holds or somebody typed: for the same reason.
 MAX_SHOWN = 60
+# Characters of a message. A file may hold names of any length; what is wrong stands at the start
+# of a sentence and what to do at its end, so the middle is left out.
+MAX_MESSAGE = 600
+KEPT_END = 150
 
 
 class OrthoganError(Exception):
     """Root of every deliberate error; `exit_code` is what the command line returns."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) > MAX_MESSAGE:  # also before, so that the codes of a megabyte are not made
+            text = _without_middle(text)
+        text = printable(text)
+        return text if len(text) <= MAX_MESSAGE else _without_middle(text)
 
 
 class ConfigError(OrthoganError, ValueError):
@@ -119,3 +133,8 @@ def shortened(value: object) -> str:
     """
     text = str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def _without_middle(text: str) -> str:
+    gap = " ... "
+    return text[: MAX_MESSAGE - KEPT_END - len(gap)] + gap + text[-KEPT_END:]

@@ -42,18 +42,32 @@ def test_counts(text: str, count: int) -> None:
     assert parse_count(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "0", "0k", "-1", "1.5", "0.0001k", "many", "1G", "inf"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "0", "0k", "-1", "1.5", "0.0001k", "many", "1G", "inf"),
+        *(str(2**54), "9" * 400, "9" * 5000, "1" + "0" * 400 + "k", "10000000000000M"),
+    ],
+)
 def test_unusable_counts(text: str) -> None:
     with pytest.raises(ConfigError, match="count"):
         parse_count(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "-1", "3-1", "1,,2", "1-", "0-9999999999", f"0-{MOST_SEEDS}", str(2**63)]
+    "text",
+    [
+        *("", "a", "-1", "3-1", "1,,2", "1-", "0-9999999999", f"0-{MOST_SEEDS}", str(2**63)),
+        *("9" * 5000, "0-" + "9" * 5000, "9" * 21 + "-" + "9" * 21),
+    ],
 )
 def test_unusable_seeds(text: str) -> None:
     with pytest.raises(ConfigError, match="seeds"):
         parse_numbers(text)
+
+
+def test_zeros_ahead_of_a_seed_change_nothing() -> None:
+    assert parse_numbers(f"{'0' * 5000}7,00-01,{2**63 - 1}") == [7, 0, 1, 2**63 - 1]
 
 
 @settings(deadline=None)

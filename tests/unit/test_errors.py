@@ -6,6 +6,8 @@ import pytest
 
 from orthogan import errors
 from orthogan.errors import (
+    KEPT_END,
+    MAX_MESSAGE,
     ConfigError,
     MissingExtraError,
     OrthoganError,
@@ -54,3 +56,44 @@ def test_no_guess_when_nothing_is_near() -> None:
 def test_missing_extra_says_what_to_install() -> None:
     with pytest.raises(ImportError, match=r"matplotlib: pip install 'orthogan\[plot\]'"):
         raise MissingExtraError("matplotlib", "plot")
+
+
+@pytest.mark.parametrize("name", sorted(TREE))
+@pytest.mark.parametrize(
+    ("foreign", "shown"),
+    [
+        ("red \x1b[31m", r"red \x1b[31m"),
+        ("two\nlines\r", r"two\nlines\r"),
+        ("half \ud800", r"half \ud800"),
+        ("turned \u202egnp", r"turned \u202egnp"),
+        (
+            "caf\u00e9 \u0928\u092e\u0938\u094d\u0924\u0947 a  b",
+            "caf\u00e9 \u0928\u092e\u0938\u094d\u0924\u0947 a  b",
+        ),
+    ],
+)
+def test_a_message_is_one_line_that_a_terminal_can_show(
+    name: str, foreign: str, shown: str
+) -> None:
+    kind = getattr(errors, name)
+    more = {"UnknownNameError": (foreign, []), "MissingExtraError": ("extra",)}.get(name, ())
+    error = kind(foreign, *more)
+    assert shown in str(error)
+    assert "\n" not in str(error)
+    str(error).encode()
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    message = f"x.npz: holds {'a' * 5000}; copy it again."
+    shown = str(ConfigError(message))
+    assert len(shown) == MAX_MESSAGE
+    assert shown.startswith("x.npz: holds aaa")
+    assert shown.endswith("a; copy it again.")
+    assert shown[-KEPT_END - 5 : -KEPT_END] == " ... "
+    assert len(str(ConfigError("\x00" * 5000))) == MAX_MESSAGE
+    assert str(ConfigError("a" * MAX_MESSAGE)) == "a" * MAX_MESSAGE
+
+
+def test_a_message_quoted_in_another_is_not_changed_again() -> None:
+    once = str(ConfigError("a\x1b"))
+    assert str(ConfigError(once)) == once == r"a\x1b"

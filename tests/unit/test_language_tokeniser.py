@@ -209,3 +209,19 @@ def test_impossible_vocabularies_are_refused(call: Any, error: type[Exception], 
 def test_damaged_vocabularies_are_refused(tree: Any) -> None:
     with pytest.raises(BundleError, match="vocabulary is"):
         read_tokeniser(tree)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [chr(n) for n in range(255)],
+        [chr(n) for n in range(257)],
+        [chr(n) for n in reversed(range(256))],
+        [*(chr(n) for n in range(255)), "\u0301"],
+    ],
+)
+def test_a_vocabulary_of_other_bytes_is_damaged(entries: list[str]) -> None:
+    with pytest.raises(BundleError, match="256 characters of Latin-1 in their order"):
+        read_tokeniser({"tokeniser": "bytes", "entries": entries})
+    whole = read_tokeniser({"tokeniser": "bytes", "entries": [chr(n) for n in range(256)]})
+    assert whole.decode(whole.encode("caf\u00e9 \u0301").tolist()) == "caf\u00e9 \u0301"

@@ -123,6 +123,14 @@ def test_an_unknown_order_is_not_guessed(tmp_path: Path) -> None:
         assert any(f"order inside of the fused '{leaf}' is not known" in n for n in tables.notes)
 
 
+@pytest.mark.parametrize("kind", [[], {}, ["gpt_neox"], 3, None, float("nan")])
+def test_a_type_that_is_no_text_says_nothing_of_the_order(tmp_path: Path, kind: object) -> None:
+    q, k, v = heads(H, 2), heads(H, 2), heads(H, 2)
+    weight = rows([*q, *k, *v])
+    config = {"model_type": kind, "num_attention_heads": H}
+    check(read(tmp_path, config, **{"h.0.attn.qkv.weight": weight}).heads, q, k, v)
+
+
 def test_layers_are_in_natural_order_and_read_lazily(tmp_path: Path) -> None:
     weights = {
         f"layer.{n}.{part}.weight": torch.full((D, D), float(n))

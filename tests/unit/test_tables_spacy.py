@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orthogan.errors import ConfigError, DataError
+from orthogan.errors import ConfigError, DataError, ShapeError
 from orthogan.tables import read_tables
 from orthogan.tables.spacy_folder import murmur_hash, read_rows
 
@@ -120,4 +120,13 @@ def test_hashed_vectors_and_missing_strings(tmp_path: Path) -> None:
     (tmp_path / "vocab" / "vectors.cfg").unlink()
     (tmp_path / "vocab" / "strings.json").unlink()
     with pytest.raises(DataError, match="list of strings is missing"):
+        read_tables(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 3, 4)])
+def test_vectors_of_another_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pipeline(tmp_path, [(HASHES["coffee"], 0)])
+    with (tmp_path / "vocab" / "vectors").open("wb") as file:
+        np.save(file, np.ones(shape, np.float32))
+    with pytest.raises(ShapeError, match="not one row a vector"):
         read_tables(tmp_path)

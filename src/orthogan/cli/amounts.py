@@ -8,6 +8,7 @@ from orthogan.errors import ConfigError
 
 LARGEST_SEED = 2**63 - 1
 MOST_SEEDS = 1_000_000  # 28 x 28 grey images of them take 0.8 GB
+LARGEST_COUNT = 2**53  # above, the numbers with a point or a unit are not exact
 
 _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?"
@@ -49,6 +50,8 @@ def parse_count(text: str) -> int:
     if match is None:
         raise ConfigError(f"Expected a count such as 10000, 500k or 2M, got '{text}'.")
     count = float(match[1]) * {"": 1, "k": 1_000, "m": 1_000_000}[match[2].lower()]
+    if count > LARGEST_COUNT:
+        raise ConfigError(f"A count is at most {LARGEST_COUNT}, got '{text}'.")
     if count < 1 or count != int(count):
         raise ConfigError(f"A count is a whole number above zero, got '{text}'.")
     return int(count)
@@ -68,12 +71,17 @@ def parse_numbers(text: str, what: str = "seeds") -> list[int]:
         match = _RANGE.fullmatch(part.strip())
         if match is None:
             raise ConfigError(f"Expected {what} such as 0-63 or 3,7,10-12, got '{text}'.")
-        first, last = int(match[1]), int(match[2] or match[1])
+        first, last = _whole(match[1]), _whole(match[2] or match[1])
         if last < first:
             raise ConfigError(f"A range of {what} goes upward, got '{part.strip()}'.")
         if last > LARGEST_SEED:
-            raise ConfigError(f"The largest of {what} can be {LARGEST_SEED}, got {last}.")
+            raise ConfigError(f"The largest of {what} can be {LARGEST_SEED}, got '{part.strip()}'.")
         if len(numbers) + last - first + 1 > MOST_SEEDS:
             raise ConfigError(f"At most {MOST_SEEDS} {what} at a time, got '{text}'.")
         numbers += range(first, last + 1)
     return numbers
+
+
+def _whole(digits: str) -> int:
+    """The number; of one with more digits than `LARGEST_SEED` the first 20, which exceed it too."""
+    return int(digits.lstrip("0")[:20] or "0")  # Python refuses to read thousands of digits

@@ -22,6 +22,7 @@ WORDS = "words"
 JOINERS = ("\u200c", "\u200d")
 MOST_ENTRIES = 1_000_000  # a larger table would not be trained here, and is no file of ours
 NUM_BYTES = 256
+BYTES = tuple(map(chr, range(NUM_BYTES)))  # what stands for them in a vocabulary
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _CLOSING = ".,;:!?)]}'\u2019\u201d"
@@ -127,6 +128,11 @@ class Tokeniser:
         if len(self._index) != len(self.entries):
             twice = Counter(self.entries).most_common(1)[0][0]
             raise ConfigError(f"The vocabulary holds {twice!r} twice.")
+        if SPLITTERS[self.kind].is_closed and self.entries != BYTES:
+            raise ConfigError(
+                f"A vocabulary of bytes is the {NUM_BYTES} characters of Latin-1 in their order, "
+                f"got {len(self.entries)} entries with others among them or in another order."
+            )
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -226,7 +232,7 @@ def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
     if min_count < 1:
         raise ConfigError(f"min_count is at least 1, got {min_count}.")
     if splitter.is_closed:
-        return Tokeniser(kind, tuple(map(chr, range(NUM_BYTES))))
+        return Tokeniser(kind, BYTES)
     counts = Counter(splitter.split(text))
     kept = sorted(
         (entry for entry, count in counts.items() if count >= min_count),

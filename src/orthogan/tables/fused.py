@@ -62,7 +62,7 @@ class Fused:
 def fused_layout(model: Model, name: str, leaf: str, num_heads: int) -> Fused | str:
     """How the rows of a fused matrix are ordered, or why that is not known."""
     shape = model.tensors[name].shape
-    kind = model.tower(name).get("model_type")
+    kind = model.kind(name)
     in_groups = kind in IN_GROUPS or (leaf == "query_key_value" and "gpt_neox." in name)
     if kind in UNKNOWN_ORDER or (leaf == "query_key_value" and not in_groups):
         return f"the order inside of the fused '{leaf}' is not known for this model"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from orthogan.errors import DataError
+from orthogan.errors import DataError, ShapeError
 from orthogan.tables.arrays import to_table
 from orthogan.tables.json_file import read_json, read_object
 from orthogan.tables.result import Tables
@@ -47,6 +47,8 @@ def read_spacy(folder: Path, wanted: Wanted) -> Tables:
             "pipeline with plain vectors."
         )
     array = map_array(place / "vectors")
+    if array.ndim != 2:
+        raise ShapeError(f"{place}: its vectors have shape {array.shape}, not one row a vector.")
     words = {murmur_hash(word): word for word in _strings(place)}
     rows: dict[int, str] = {}
     shared = unknown = 0

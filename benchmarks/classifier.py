@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from provenance import matmul_rate, provenance
 
-from orthogan.classifiers import ClassifierRun, classify
+from orthogan.classification.api import ClassifierRun, classify
 from orthogan.training.run_folder import read_metrics
 
 RESULTS = Path(__file__).parent / "results"

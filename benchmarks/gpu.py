@@ -30,11 +30,11 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from orthogan import data
-from orthogan.api import resolve
 from orthogan.evaluation import LiveScore
+from orthogan.gan.api import resolve
+from orthogan.gan.trainer import Trainer
+from orthogan.gan.watch import STEPS_BETWEEN_LOOKS
 from orthogan.networks.sampling import sample_pixels
-from orthogan.training.trainer import Trainer
-from orthogan.training.watch import STEPS_BETWEEN_LOOKS
 
 RESULTS = Path(__file__).parent / "results"
 CPU = torch.device("cpu")

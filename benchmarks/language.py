@@ -21,7 +21,7 @@ import torch
 from provenance import matmul_rate, provenance
 
 from orthogan.cli.amounts import parse_count
-from orthogan.language_models import LanguageRun, train_language
+from orthogan.language.api import LanguageRun, train_language
 from orthogan.training.run_folder import read_metrics
 
 RESULTS = Path(__file__).parent / "results"

@@ -33,16 +33,16 @@ from minilm_tokens import by_kind, hubs, kind_of
 from provenance import matmul_rate, provenance
 from torch import Tensor
 
+from orthogan.analysis.survey import Survey, survey
+from orthogan.embeddings import Tables, read_tables
+from orthogan.embeddings.packages import shipped
+from orthogan.embeddings.safetensors_file import read_header
 from orthogan.geometry import census, place_positions, rotated_codes, safe_radius
 from orthogan.geometry.census_result import Census
 from orthogan.geometry.mean_code import mean_code
 from orthogan.geometry.prescribe import CHANGES
 from orthogan.geometry.recover import linear_r2
 from orthogan.rng import stream
-from orthogan.surveys import Survey, survey
-from orthogan.tables import Tables, read_tables
-from orthogan.tables.packages import shipped
-from orthogan.tables.safetensors_file import read_header
 
 RESULTS = Path(__file__).parent / "results"
 TOKENS = "embeddings.word_embeddings.weight"

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orthogan.tables import save_positions
+from orthogan.embeddings import save_positions
 
 SUBJECTS = (
     ("The old doctor", "An elderly physician"),

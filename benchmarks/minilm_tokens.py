@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orthogan.embeddings import Tables
 from orthogan.geometry.census_result import Census
-from orthogan.tables import Tables
 
 NUM_HUBS = 12
 LATIN_END = "\u0250"  # behind it Unicode leaves the Latin letters and their accents

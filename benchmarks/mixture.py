@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 
 from orthogan.data import ImageSet, load
 from orthogan.evaluation import evaluate_images
-from orthogan.grid import grid
+from orthogan.images.grid import grid
 
 RESULTS = Path(__file__).parent / "results"
 NUM_IMAGES = 10_000

@@ -27,11 +27,11 @@ from one_thread_each import Runs, train_missing
 from provenance import provenance
 
 from orthogan import data
-from orthogan.api import resolve
 from orthogan.evaluation import LiveScore
+from orthogan.gan.api import resolve
+from orthogan.gan.trainer import Trainer
 from orthogan.networks.sampling import sample_pixels
 from orthogan.statistics.paired import paired_test
-from orthogan.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 NUM_FAKES = 10_000

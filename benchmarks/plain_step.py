@@ -20,10 +20,10 @@ from torch.nn import functional
 
 from orthogan import rng
 from orthogan.data import ImageSet, to_floats
+from orthogan.gan import schedule
+from orthogan.gan.config import OptimizerConfig
+from orthogan.gan.trainer import Trainer
 from orthogan.networks.patches import FromColours, ToColours
-from orthogan.training import schedule
-from orthogan.training.config import OptimizerConfig
-from orthogan.training.trainer import Trainer
 
 EPSILON = 1e-8  # of Adam
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)

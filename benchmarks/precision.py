@@ -30,12 +30,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from orthogan import data
-from orthogan.api import resolve
 from orthogan.evaluation import LiveScore
+from orthogan.gan.api import resolve
+from orthogan.gan.trainer import Trainer
 from orthogan.networks.sampling import sample_pixels
 from orthogan.statistics.paired import paired_test
 from orthogan.training.precision import has_native_bfloat16
-from orthogan.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 NUM_FAKES = 10_000

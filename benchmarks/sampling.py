@@ -36,10 +36,10 @@ from products import Products, roofline
 from provenance import provenance
 from torch import Tensor, nn
 
-from orthogan import models
 from orthogan.cli.process import keep_pages
-from orthogan.export import export_onnx
-from orthogan.exported import LABELS, LATENTS, OWN_CLASS, load_exported
+from orthogan.export.onnx import export_onnx
+from orthogan.export.onnx_file import LABELS, LATENTS, OWN_CLASS, load_exported
+from orthogan.models import generator as models
 from orthogan.networks.sampling import sample_pixels, side_by_side
 from orthogan.passes import PASS_SIZE
 from orthogan.streams import normal_rows

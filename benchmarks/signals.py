@@ -22,10 +22,11 @@ from typing import Any
 import torch
 from provenance import matmul_rate, provenance
 
-from orthogan import api, data
-from orthogan.recipes import RECIPES
-from orthogan.training.signals import Signals
-from orthogan.training.trainer import Trainer
+from orthogan import data
+from orthogan.gan import api
+from orthogan.gan.recipes import RECIPES
+from orthogan.gan.signals import Signals
+from orthogan.gan.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 GOAL = 0.01

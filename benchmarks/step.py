@@ -35,11 +35,11 @@ from provenance import matmul_rate, provenance
 from torch.profiler import ProfilerActivity, profile
 
 from orthogan import data
-from orthogan.api import resolve
-from orthogan.training import trainer as trainer_module
-from orthogan.training.compilation import find_compiler
-from orthogan.training.compile_trial import seconds_to_compile
-from orthogan.training.trainer import Trainer
+from orthogan.gan import trainer as trainer_module
+from orthogan.gan.api import resolve
+from orthogan.gan.compilation import find_compiler
+from orthogan.gan.compile_trial import seconds_to_compile
+from orthogan.gan.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 CPU = torch.device("cpu")

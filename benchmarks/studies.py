@@ -28,12 +28,12 @@ from marked_block import put
 from provenance import provenance
 
 from orthogan import data
-from orthogan.api import resolve
-from orthogan.classifiers import classify
+from orthogan.classification.api import classify
 from orthogan.evaluation import LiveScore
+from orthogan.gan.api import resolve
+from orthogan.gan.trainer import Trainer
 from orthogan.networks.sampling import sample_pixels
 from orthogan.statistics.paired import holm, mean_over_seeds, paired_test
-from orthogan.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "studies.json"

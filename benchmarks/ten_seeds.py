@@ -20,7 +20,7 @@ from pathlib import Path
 from provenance import provenance
 
 import orthogan
-from orthogan.grid import grid
+from orthogan.images.grid import grid
 
 RESULTS = Path(__file__).parent / "results"
 

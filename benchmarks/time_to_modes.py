@@ -36,7 +36,7 @@ from orthogan.evaluation.modes import (
     histogram_interval,
     uniform_shares,
 )
-from orthogan.grid import grid
+from orthogan.images.grid import grid
 
 RESULTS = Path(__file__).parent / "results"
 MARKS_S = (

@@ -30,11 +30,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from orthogan import data
-from orthogan.api import resolve
 from orthogan.evaluation import LiveScore, evaluate_images
-from orthogan.grid import grid
+from orthogan.gan.api import resolve
+from orthogan.gan.trainer import Trainer
+from orthogan.images.grid import grid
 from orthogan.networks.sampling import sample_pixels
-from orthogan.training.trainer import Trainer
 
 # What each recipe of the product is told is a setting; peers are told classes or nothing likewise.
 RECIPES: dict[str, tuple[str, ...]] = {

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from provenance import provenance
 
+from orthogan.analysis.survey import survey
 from orthogan.errors import MissingExtraError
-from orthogan.surveys import survey
 
 RESULTS = Path(__file__).parent / "results"
 SOURCES = {"words": None, "glove-50d": 20_000}

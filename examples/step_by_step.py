@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from orthogan.data import load, to_floats, to_pixels
-from orthogan.grid import grid
+from orthogan.images.grid import grid
 
 LATENT, CLASSES, BATCH, GAMMA, RATE = 64, 10, 64, 5.0, 2.2e-3
 

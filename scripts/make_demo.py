@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 import orthogan
-from orthogan.bundle import load_bundle, save_bundle
+from orthogan.models.bundle import load_bundle, save_bundle
 
 ASSETS = Path(orthogan.__file__).parent / "assets"
 

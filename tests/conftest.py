@@ -119,7 +119,7 @@ def train_tiny(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Any]:
     """`orthogan.train` on tiny data with tiny networks; takes the run folder and any argument."""
-    from orthogan import api
+    from orthogan.gan import api
 
     monkeypatch.setenv("ORTHOGAN_CACHE", str(feature_cache))
 
@@ -153,7 +153,7 @@ def tiny_classifier() -> tuple[str, ...]:
 @pytest.fixture
 def classify_tiny(tiny_file: Path, one_thread: None) -> Callable[..., Any]:
     """`orthogan.classify` on tiny data with a tiny network; takes the run folder and options."""
-    from orthogan import classifiers
+    from orthogan.classification import api as classifiers
 
     def classify(run: Path, *settings: str, **options: Any) -> Any:
         source = options.pop("source", tiny_file)

@@ -16,44 +16,44 @@ from orthogan.version import __version__
 
 if TYPE_CHECKING:
     from orthogan import geometry
-    from orthogan.api import Model, Run, evaluate, load, resolve, sample, train
+    from orthogan.analysis.survey import Survey, survey
     from orthogan.attention import Attention, as_attention, as_convolution
-    from orthogan.classifiers import classify, load_classifier
-    from orthogan.comparison import Comparison
-    from orthogan.comparison.compare import compare
+    from orthogan.classification.api import classify, load_classifier
+    from orthogan.embeddings import read_tables
     from orthogan.evaluation import Evaluation, Score
-    from orthogan.export import export_onnx
-    from orthogan.exported import load_exported
-    from orthogan.language_models import load_language, train_language
-    from orthogan.recipes import RECIPES
-    from orthogan.surveys import Survey, survey
-    from orthogan.tables import read_tables
+    from orthogan.experiments import Comparison
+    from orthogan.experiments.compare import compare
+    from orthogan.export.onnx import export_onnx
+    from orthogan.export.onnx_file import load_exported
+    from orthogan.gan.api import Model, Run, evaluate, load, resolve, sample, train
+    from orthogan.gan.recipes import RECIPES
+    from orthogan.language.api import load_language, train_language
 
 _HOMES = {
     "Attention": "orthogan.attention",
-    "Comparison": "orthogan.comparison",
+    "Comparison": "orthogan.experiments",
     "Evaluation": "orthogan.evaluation",
-    "Model": "orthogan.models",
-    "RECIPES": "orthogan.recipes",
-    "Run": "orthogan.api",
+    "Model": "orthogan.models.generator",
+    "RECIPES": "orthogan.gan.recipes",
+    "Run": "orthogan.gan.api",
     "Score": "orthogan.evaluation",
-    "Survey": "orthogan.surveys",
+    "Survey": "orthogan.analysis.survey",
     "as_attention": "orthogan.attention",
     "as_convolution": "orthogan.attention",
-    "classify": "orthogan.classifiers",
-    "compare": "orthogan.comparison",
-    "evaluate": "orthogan.api",
-    "export_onnx": "orthogan.export",
-    "load": "orthogan.models",
-    "load_classifier": "orthogan.classifiers",
-    "load_exported": "orthogan.exported",
-    "load_language": "orthogan.language_models",
-    "read_tables": "orthogan.tables",
-    "resolve": "orthogan.api",
-    "sample": "orthogan.models",
-    "survey": "orthogan.surveys",
-    "train": "orthogan.api",
-    "train_language": "orthogan.language_models",
+    "classify": "orthogan.classification.api",
+    "compare": "orthogan.experiments",
+    "evaluate": "orthogan.gan.api",
+    "export_onnx": "orthogan.export.onnx",
+    "load": "orthogan.models.generator",
+    "load_classifier": "orthogan.classification.api",
+    "load_exported": "orthogan.export.onnx_file",
+    "load_language": "orthogan.language.api",
+    "read_tables": "orthogan.embeddings",
+    "resolve": "orthogan.gan.api",
+    "sample": "orthogan.models.generator",
+    "survey": "orthogan.analysis.survey",
+    "train": "orthogan.gan.api",
+    "train_language": "orthogan.language.api",
 }
 
 __all__ = [

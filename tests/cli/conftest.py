@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-import orthogan
 from orthogan.cli import main
 
 
@@ -71,11 +71,12 @@ class FakeApi:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
-    """The stand-in, in the place of `orthogan.api` and of what it shows of `orthogan.models`."""
+    """The stand-in, in the place of `orthogan.gan.api` and of what it shows of the models."""
     fake = FakeApi()
-    for name in ("api", "models"):
-        monkeypatch.setitem(sys.modules, f"orthogan.{name}", fake)
-        monkeypatch.setattr(orthogan, name, fake, raising=False)
+    for package, name in (("gan", "api"), ("models", "generator")):
+        monkeypatch.setitem(sys.modules, f"orthogan.{package}.{name}", fake)
+        home = importlib.import_module(f"orthogan.{package}")
+        monkeypatch.setattr(home, name, fake, raising=False)
     return fake
 
 

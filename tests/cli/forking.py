@@ -109,11 +109,7 @@ def _stream(descriptor: int, name: str, kind: str, encoding: str) -> Any:
 def _serve() -> None:
     import torch
 
-    import orthogan.api
-    import orthogan.cli.entry
-    import orthogan.exported
-    import orthogan.language_models
-    import orthogan.surveys  # noqa: F401
+    import orthogan.analysis.survey  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:

@@ -19,7 +19,7 @@ import torch
 import yaml
 from PIL import Image
 
-import orthogan
+import orthogan.classification
 from orthogan import classifiers as REAL
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.cli import main
@@ -101,11 +101,11 @@ class FakeClassifiers:
 
 @pytest.fixture
 def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeClassifiers:
-    """The stand-in, in the place of `orthogan.classifiers`; there is a folder `photos`."""
+    """The stand-in, in the place of `orthogan.classification.api`; there is a folder `photos`."""
     Path("photos").mkdir()
     stand_in = FakeClassifiers()
-    monkeypatch.setitem(sys.modules, "orthogan.classifiers", stand_in)
-    monkeypatch.setattr(orthogan, "classifiers", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "orthogan.classification.api", stand_in)
+    monkeypatch.setattr(orthogan.classification, "api", stand_in, raising=False)
     return stand_in
 
 

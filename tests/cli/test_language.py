@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import orthogan
+import orthogan.language
 from orthogan import language_models as REAL
 from orthogan.language import session
 
@@ -69,10 +69,10 @@ class FakeModels:
 
 @pytest.fixture
 def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    """The stand-in, in the place of `orthogan.language_models`."""
+    """The stand-in, in the place of `orthogan.language.api`."""
     stand_in = FakeModels()
-    monkeypatch.setitem(sys.modules, "orthogan.language_models", stand_in)
-    monkeypatch.setattr(orthogan, "language_models", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "orthogan.language.api", stand_in)
+    monkeypatch.setattr(orthogan.language, "api", stand_in, raising=False)
     return stand_in
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from orthogan import bundle, export, rng
-from orthogan.models import load
+from orthogan import rng
+from orthogan.export import onnx as export
+from orthogan.models import bundle
+from orthogan.models.generator import load
 from orthogan.networks import GENERATORS
 
 SMALL = {"hidden": 8, "width": 8, "channels": 8, "blocks": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from orthogan.adversarial import loss_names, losses
+from orthogan.gan import loss_names, losses
 from orthogan.rng import stream
 
 LOSSES = pytest.mark.parametrize("name", loss_names())

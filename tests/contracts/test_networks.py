@@ -10,8 +10,8 @@ from network_inputs import BATCH, images, latents, woken
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from orthogan.adversarial import squared_gradient_norm
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.gan import squared_gradient_norm
 from orthogan.networks import (
     DISCRIMINATORS,
     GENERATORS,

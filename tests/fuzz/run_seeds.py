@@ -13,17 +13,18 @@ import yaml
 
 from fuzz.archives import Files, pack, unpack
 from fuzz.seeds import SIZE, TEXT, metrics_lines, npy, pixels
-from orthogan import bundle, rng
-from orthogan.api import train
-from orthogan.bundle.tensors import digest
+from orthogan import rng
 from orthogan.classification import ClassificationConfig
-from orthogan.classifiers import classify
-from orthogan.comparison.compare import compare
+from orthogan.classification.api import classify
+from orthogan.experiments.compare import compare
+from orthogan.gan.api import train
+from orthogan.gan.recipes import RECIPES
 from orthogan.language import LanguageConfig
+from orthogan.language.api import train_language
 from orthogan.language.transformer import LanguageNetworkConfig
-from orthogan.language_models import train_language
+from orthogan.models import bundle
+from orthogan.models.bundle.tensors import digest
 from orthogan.networks import GENERATORS
-from orthogan.recipes import RECIPES
 from orthogan.training.checkpoint import save_checkpoint
 from orthogan.training.run_folder import RunFolder
 

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from fuzz.archives import Files, pack
-from orthogan.tables.spacy_folder import murmur_hash
+from orthogan.embeddings.spacy_folder import murmur_hash
 
 SIZE = 16  # px, the smallest image that the networks take
 NUM_IMAGES = 16  # the fewest that are a training set

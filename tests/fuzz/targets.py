@@ -21,20 +21,25 @@ from fuzz.structured import (
     text_form,
     xz_form,
 )
-from orthogan import classifiers, data, language_models, models, surveys, trained
+from orthogan import data
+from orthogan.analysis import survey as surveys
+from orthogan.analysis import trained
+from orthogan.classification import api as classifiers
 from orthogan.cli import amounts
 from orthogan.cli.geometry import _rule
-from orthogan.comparison import cells, record, variants
-from orthogan.comparison.compare import compare
 from orthogan.config import read_config_file
 from orthogan.data.named import read_named
-from orthogan.exported import load_exported
+from orthogan.embeddings import find_tests, read_tables
+from orthogan.experiments import cells, record, variants
+from orthogan.experiments.compare import compare
+from orthogan.export.onnx_file import load_exported
+from orthogan.language import api as language_models
 from orthogan.language.corpus import read_corpus
 from orthogan.language.tokeniser import SPLITTERS, learn_tokeniser, read_tokeniser
-from orthogan.request import recorded_threads
-from orthogan.tables import find_tests, read_tables
-from orthogan.text import Vocabulary, tokenise
+from orthogan.models import generator as models
 from orthogan.training import checkpoint, metrics_file, run_folder
+from orthogan.training.launch import recorded_threads
+from orthogan.words import Vocabulary, tokenise
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:

@@ -15,8 +15,8 @@ from plain_step import in_float64
 
 from orthogan import rng
 from orthogan.data import ImageSet, to_pixels
-from orthogan.recipes import RECIPES
-from orthogan.training.trainer import Trainer
+from orthogan.gan.recipes import RECIPES
+from orthogan.gan.trainer import Trainer
 
 GOLDEN = Path(__file__).with_name("losses.json")
 NUM_STEPS = 3

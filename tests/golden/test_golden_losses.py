@@ -7,7 +7,7 @@ import json
 import pytest
 from refresh import GOLDEN, NUM_STEPS, first_losses
 
-from orthogan.recipes import RECIPES
+from orthogan.gan.recipes import RECIPES
 
 RECORDED = json.loads(GOLDEN.read_text(encoding="utf-8"))
 

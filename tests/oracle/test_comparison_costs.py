@@ -8,13 +8,13 @@ from torch import nn
 
 from orthogan.attention import Attention, Rotary, line_coordinates
 from orthogan.classification import ClassificationConfig
-from orthogan.comparison.classify_task import ClassifyTask
-from orthogan.comparison.costs import num_parameters, step_seconds
-from orthogan.comparison.flops import FlopCounter
-from orthogan.comparison.gan_task import costs_of
-from orthogan.comparison.language_task import LanguageTask
+from orthogan.experiments.classify_task import ClassifyTask
+from orthogan.experiments.costs import num_parameters, step_seconds
+from orthogan.experiments.flops import FlopCounter
+from orthogan.experiments.gan_task import costs_of
+from orthogan.experiments.language_task import LanguageTask
+from orthogan.gan.recipes import RECIPES
 from orthogan.language import LanguageConfig
-from orthogan.recipes import RECIPES
 
 
 @pytest.mark.parametrize(

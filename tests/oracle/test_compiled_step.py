@@ -13,10 +13,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 PARITY = """
 import functools, sys, torch
 from plain_step import in_float64, parity
-from orthogan import api
+from orthogan.gan import api
 from orthogan.data import load
-from orthogan.training import trainer as module
-from orthogan.training.trainer import Trainer
+from orthogan.gan import trainer as module
+from orthogan.gan.trainer import Trainer
 
 # All but the last stage, which writes C++; benchmarks/step.py compares that too.
 module.compiled = functools.partial(module.compiled, backend="aot_eager")

@@ -6,9 +6,9 @@ import pytest
 import torch
 from plain_step import PlainStep, in_float64, parity
 
-from orthogan import api
 from orthogan.data import load
-from orthogan.training.trainer import Trainer
+from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = "average.half_life_share=0.5"

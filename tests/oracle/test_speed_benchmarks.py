@@ -15,10 +15,10 @@ from time_to_modes import first_time, kl_facts, summarise
 from torch import nn
 from torch.nn import functional
 
-from orthogan import api
 from orthogan.data import load
 from orthogan.evaluation import Reading
-from orthogan.training.trainer import Trainer
+from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FLOAT = torch.float32

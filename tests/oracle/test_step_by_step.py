@@ -9,10 +9,10 @@ import pytest
 import torch
 from plain_step import in_float64
 
-from orthogan import api, rng
+from orthogan import rng
 from orthogan.data import load, to_floats
-from orthogan.training import schedule
-from orthogan.training.trainer import Trainer
+from orthogan.gan import api, schedule
+from orthogan.gan.trainer import Trainer
 
 PAGE = Path(__file__).parents[2] / "examples" / "step_by_step.py"
 STEPS = 6

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from orthogan.tables import capture, read_tables, save_positions
+from orthogan.embeddings import capture, read_tables, save_positions
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

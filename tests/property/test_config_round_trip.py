@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orthogan.config import Config, flatten, read_config_file
-from orthogan.training.config import TrainingConfig
+from orthogan.gan.config import TrainingConfig
 
 
 class Leaf(Config):

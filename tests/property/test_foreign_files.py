@@ -20,9 +20,9 @@ import torch
 from mutations import mutated, resealed
 
 import orthogan
+from orthogan.analysis.network_tables import read_network
 from orthogan.cli import main
 from orthogan.errors import OrthoganError
-from orthogan.network_tables import read_network
 from orthogan.training.run_folder import list_runs
 
 OLD = Path(__file__).parents[1] / "fixtures" / "version-0.1"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orthogan.embeddings import read_tables
 from orthogan.errors import DataError
-from orthogan.tables import read_tables
 
 # Any text that a line can hold: no control characters, no surrogates; other spaces than U+0020
 # are part of a word.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orthogan import comparison
+from orthogan import experiments as comparison
 from orthogan.cli import main
 from orthogan.statistics.paired import paired_test
 

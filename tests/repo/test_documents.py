@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import orthogan
-from orthogan.adversarial import losses
+from orthogan.gan import losses
+from orthogan.gan.recipes import RECIPES
 from orthogan.networks import GENERATORS
-from orthogan.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

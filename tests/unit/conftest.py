@@ -10,9 +10,9 @@ import pytest
 import torch
 from disturbances import final_bits
 
-from orthogan import api
 from orthogan.data import ImageSet, load
-from orthogan.training.trainer import Trainer
+from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 
 _WHOLE: list[tuple[bytes, bytes]] = []
 
@@ -78,7 +78,7 @@ def learn_tiny(
     tiny_text: Path, one_thread: None, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """`train_language` on a tiny text with a tiny network; takes the run folder and options."""
-    from orthogan import language_models
+    from orthogan.language import api as language_models
     from orthogan.language import session
 
     monkeypatch.setattr(session, "SAMPLE_TOKENS", 5)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from orthogan.training.trainer import Trainer
+from orthogan.gan.trainer import Trainer
 
 EACH_STEP = "checkpoint_every_s=1e-6"
 NEVER = "checkpoint_every_s=1000"

@@ -26,9 +26,9 @@ from typing import Any
 
 import torch
 
-from orthogan import api
 from orthogan.errors import OrthoganError
 from orthogan.files import clean_leftovers
+from orthogan.gan import api
 from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 
 SAVES = 3

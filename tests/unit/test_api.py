@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 import orthogan
-from orthogan import api
 from orthogan.data import ImageSet
 from orthogan.errors import (
     BundleError,
@@ -26,6 +25,7 @@ from orthogan.errors import (
     ResumeError,
     UnknownNameError,
 )
+from orthogan.gan import api
 from orthogan.passes import PASS_SIZE
 from orthogan.training.precision import resolve_precision
 

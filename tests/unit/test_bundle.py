@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from orthogan.bundle import (
+from orthogan.errors import BundleError, UnknownNameError
+from orthogan.models.bundle import (
     is_bundle,
     load_bundle,
     names,
@@ -16,8 +17,7 @@ from orthogan.bundle import (
     save_bundle,
     shipped_names,
 )
-from orthogan.bundle.tensors import pack
-from orthogan.errors import BundleError, UnknownNameError
+from orthogan.models.bundle.tensors import pack
 
 GENERATOR = {"kind": "attention", "width": 32}
 CARD = {
@@ -242,7 +242,7 @@ def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
 
 
 def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
-    from orthogan.bundle import load_language, role_of, save_language
+    from orthogan.models.bundle import load_language, role_of, save_language
 
     assert role_of(make(tmp_path / "generator")) == "generator"
     parts = {"tensors": {"w": torch.zeros(1)}, "data": {}, "card": {}}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from orthogan import api, bundle, rng
+from orthogan import rng
 from orthogan.class_names import (
     class_indices,
     class_list,
@@ -17,7 +17,9 @@ from orthogan.class_names import (
     quoted_class,
 )
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.models import load
+from orthogan.gan import api
+from orthogan.models import bundle
+from orthogan.models.generator import load
 from orthogan.networks import GENERATORS
 
 AS_TEXT = ("0", "1", "10", "11", *map(str, range(2, 10)))  # folders 0 to 11 sorted as text

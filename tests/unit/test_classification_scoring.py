@@ -9,12 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orthogan.classification.config import AdamWConfig, ClassificationConfig, without_effect
+from orthogan.classification.config import ClassificationConfig, without_effect
 from orthogan.classification.labels import LabelScheme
-from orthogan.classification.schedule import average_step, learning_rate
 from orthogan.classification.scoring import confusion_matrices, score_answers
 from orthogan.errors import ConfigError
 from orthogan.statistics import share_interval
+from orthogan.training.config import AdamWConfig
+from orthogan.training.schedule import average_step, learning_rate
 
 THREE = LabelScheme(("a", "b", "c"))
 PAIRS = LabelScheme(("0", "1"), 2)

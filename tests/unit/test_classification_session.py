@@ -16,11 +16,11 @@ import torch
 from disturbances import EACH_STEP, NEVER, Killed
 from PIL import Image
 
-from orthogan.bundle import load_bundle
 from orthogan.classification import session
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.errors import DataError, DivergedError, ResumeError
-from orthogan.training import sitting
+from orthogan.models.bundle import load_bundle
+from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_folder import read_metrics

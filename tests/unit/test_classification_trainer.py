@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from orthogan import classifiers
 from orthogan.attention import score_names
-from orthogan.bundle.tensors import digest, pack
+from orthogan.classification import api as classifiers
 from orthogan.classification import trainer as module
 from orthogan.classification.examples import Lesson, load_lesson
 from orthogan.classification.passes import probabilities
@@ -22,6 +21,7 @@ from orthogan.classification.scoring import score_answers
 from orthogan.classification.trainer import ClassifierTrainer, follow
 from orthogan.data import Order
 from orthogan.errors import DivergedError
+from orthogan.models.bundle.tensors import digest, pack
 from orthogan.training.precision import has_native_bfloat16, resolve_precision
 
 CPU = torch.device("cpu")

@@ -13,12 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from orthogan import api, classifiers, data
+from orthogan import data
+from orthogan.classification import api as classifiers
+from orthogan.classification.api import ImageClassifier
 from orthogan.classification.passes import PASS_SIZE
-from orthogan.classifiers import ImageClassifier
 from orthogan.data.named import read_named
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.evaluation import EXTRACTORS, Extractor, evaluate_images
+from orthogan.gan import api
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from disturbances import at_step
 
+from orthogan.gan.trainer import Trainer
 from orthogan.training import clock as clock_module
-from orthogan.training import sitting
+from orthogan.training import session as sitting
 from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig
-from orthogan.training.trainer import Trainer
 
 
 class FakeTime(SimpleNamespace):

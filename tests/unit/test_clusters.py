@@ -13,15 +13,15 @@ from orthogan import data
 from orthogan.data import ImageSet
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry import spectral_clusters
-from orthogan.recipes import RECIPES
-from orthogan.training.conditions import (
+from orthogan.gan.conditions import (
     IMAGES_A_KIND,
     class_shares,
     clusters_of,
     said,
     settled_condition,
 )
+from orthogan.gan.recipes import RECIPES
+from orthogan.geometry import spectral_clusters
 
 
 def crescents(count: int = 400) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orthogan.training.collapse_alarm import PATIENCE, SIGNS, THRESHOLD, CollapseAlarm
+from orthogan.gan.collapse_alarm import PATIENCE, SIGNS, THRESHOLD, CollapseAlarm
 
 HEALTHY = dict.fromkeys(SIGNS, 0.4)
 

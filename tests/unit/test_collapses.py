@@ -11,13 +11,15 @@ import pytest
 import torch
 from disturbances import EACH_STEP, NEVER, at_step, plant_nan, record
 
-from orthogan import api, bundle, rng
+from orthogan import rng
 from orthogan.errors import DivergedError
-from orthogan.training import session, sitting, watch
+from orthogan.gan import api, session, watch
+from orthogan.gan.trainer import Trainer
+from orthogan.gan.watch import spread
+from orthogan.models import bundle
+from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.trainer import Trainer
-from orthogan.training.watch import spread
 
 BATCH = 16
 COLLAPSE = 20  # steps before it

@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from orthogan.comparison import outcome, plot
-from orthogan.comparison.answer import VariantAnswer, answers
-from orthogan.comparison.cells import RunState
-from orthogan.comparison.gan_task import GanTask
-from orthogan.comparison.groups import Group, grouped, machine_notes, refuse_mixed_data
-from orthogan.comparison.outcome import conclude
-from orthogan.comparison.table import table, verdicts
 from orthogan.errors import ConfigError, DataError
-from orthogan.recipes import RECIPES
-from orthogan.training.config import TrainingConfig
+from orthogan.experiments import outcome, plot
+from orthogan.experiments.answer import VariantAnswer, answers
+from orthogan.experiments.cells import RunState
+from orthogan.experiments.gan_task import GanTask
+from orthogan.experiments.groups import Group, grouped, machine_notes, refuse_mixed_data
+from orthogan.experiments.outcome import conclude
+from orthogan.experiments.table import table, verdicts
+from orthogan.gan.config import TrainingConfig
+from orthogan.gan.recipes import RECIPES
 
 FD = "fd[digits-cls@6943ee]"
 MACHINE = {

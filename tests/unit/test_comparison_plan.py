@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from orthogan.comparison.cells import MISSING, RunState, seconds_left
-from orthogan.comparison.matching import count_player, matched
-from orthogan.comparison.plan import Plan, make_plan, run_name
-from orthogan.comparison.question import Question
-from orthogan.comparison.record import read_plan, write_plan
-from orthogan.comparison.variants import checked_vary, parse_vary
 from orthogan.errors import ConfigError, ResumeError
+from orthogan.experiments.cells import MISSING, RunState, seconds_left
+from orthogan.experiments.matching import count_player, matched
+from orthogan.experiments.plan import Plan, make_plan, run_name
+from orthogan.experiments.question import Question
+from orthogan.experiments.record import read_plan, write_plan
+from orthogan.experiments.variants import checked_vary, parse_vary
 
 
 @pytest.fixture

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 
 from orthogan.classification import ClassificationConfig
-from orthogan.comparison import plot
-from orthogan.comparison.answer import answers
-from orthogan.comparison.cells import RunState
-from orthogan.comparison.classify_task import ClassifyTask
-from orthogan.comparison.groups import Group, refuse_mixed_data, shared_task, split_notes
-from orthogan.comparison.language_task import LanguageTask
-from orthogan.comparison.matching import count_player
-from orthogan.comparison.plan import Plan, make_plan
-from orthogan.comparison.question import Question
-from orthogan.comparison.table import table
-from orthogan.comparison.task import RunConfig
-from orthogan.comparison.tasks import TASKS, task_of, task_of_record
-from orthogan.comparison.variants import checked_vary
 from orthogan.errors import BundleError, ConfigError, DataError
+from orthogan.experiments import plot
+from orthogan.experiments.answer import answers
+from orthogan.experiments.cells import RunState
+from orthogan.experiments.classify_task import ClassifyTask
+from orthogan.experiments.groups import Group, refuse_mixed_data, shared_task, split_notes
+from orthogan.experiments.language_task import LanguageTask
+from orthogan.experiments.matching import count_player
+from orthogan.experiments.plan import Plan, make_plan
+from orthogan.experiments.question import Question
+from orthogan.experiments.table import table
+from orthogan.experiments.task import RunConfig
+from orthogan.experiments.tasks import TASKS, task_of, task_of_record
+from orthogan.experiments.variants import checked_vary
+from orthogan.gan.config import TrainingConfig
 from orthogan.language import LanguageConfig
-from orthogan.training.config import TrainingConfig
 
 CONFIGS = {"gan": TrainingConfig, "classify": ClassificationConfig, "language": LanguageConfig}
 RHYME = "the cat sat on the mat and the dog sat on the log\n" * 40

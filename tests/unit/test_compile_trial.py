@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError
-from orthogan.training import compile_trial, trainer
-from orthogan.training.compilation import MAX_FORMS, compiled
-from orthogan.training.compile_trial import settle_compilation, trial
+from orthogan.gan import compile_trial, trainer
+from orthogan.gan.compilation import MAX_FORMS, compiled
+from orthogan.gan.compile_trial import settle_compilation, trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LONG = ("budget.images=null", "budget.seconds=1800")

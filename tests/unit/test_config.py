@@ -11,6 +11,7 @@ from pydantic import Field
 
 from orthogan.config import Config, flatten, read_config_file
 from orthogan.errors import ConfigError, SettingError, UnknownNameError
+from orthogan.gan.config import TrainingConfig
 from orthogan.networks import (
     AttentionGeneratorConfig,
     ConvDiscriminatorConfig,
@@ -18,7 +19,6 @@ from orthogan.networks import (
     TransformerDiscriminatorConfig,
     TransformerGeneratorConfig,
 )
-from orthogan.training.config import TrainingConfig
 
 
 class Inner(Config):

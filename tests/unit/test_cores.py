@@ -15,10 +15,10 @@ import pytest
 import torch
 from disturbances import at_step, record
 
-from orthogan import request
-from orthogan.request import set_threads, thread_count
+from orthogan.gan import request
 from orthogan.training import cores
 from orthogan.training.cores import quota, usable_cores
+from orthogan.training.launch import set_threads, thread_count
 
 
 def group(tmp_path: Path, membership: str, **files: str) -> tuple[Path, Path]:
@@ -137,7 +137,7 @@ def test_a_resumed_run_keeps_its_threads_and_says_so(
 
 PROGRAM = """
 import json, sys
-from orthogan import api
+from orthogan.gan import api
 run = api.train(sys.argv[1], run=sys.argv[2], images=32, settings=json.loads(sys.argv[3]),
                 threads=int(sys.argv[4]) or None)
 import torch

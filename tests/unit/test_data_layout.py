@@ -248,8 +248,8 @@ def test_a_run_is_no_data(tmp_path: Path) -> None:
 
 
 def test_our_own_grids_are_no_images(tmp_path: Path) -> None:
-    from orthogan.pictures import png as encoded
-    from orthogan.pictures import sheet
+    from orthogan.images.sheet import png as encoded
+    from orthogan.images.sheet import sheet
 
     as_folder(tmp_path, pictures("a", each=20))
     drawn = sheet(np.zeros((9, 16, 16, 3), np.uint8))

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan import api
-from orthogan.adversarial.decorrelation import Decorrelation, code_overlap, decorrelated
-from orthogan.adversarial.losses import losses
 from orthogan.attention import PositionCode
 from orthogan.data import load, to_floats
 from orthogan.errors import ConfigError
+from orthogan.gan import api
+from orthogan.gan.decorrelation import Decorrelation, code_overlap, decorrelated
+from orthogan.gan.losses import losses
+from orthogan.gan.trainer import Trainer
 from orthogan.geometry import place_positions
 from orthogan.rng import stream
-from orthogan.training.trainer import Trainer
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orthogan import api
+from orthogan.gan import api
 
 
 def fill(folder: Path, num: int, seed: int) -> Path:

@@ -14,9 +14,10 @@ from orthogan.data.stacked import StackedImages, stack
 from orthogan.errors import ShapeError
 from orthogan.evaluation import LiveScore
 from orthogan.evaluation.live import NUM_FAKES, NUM_STACKED_FAKES
+from orthogan.gan.config import TrainingConfig
+from orthogan.gan.session import Session
 from orthogan.training.clock import Clock
-from orthogan.training.config import BudgetConfig, TrainingConfig
-from orthogan.training.session import Session
+from orthogan.training.config import BudgetConfig
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,7 +62,7 @@ def test_how_many_images_a_reading_takes(score: LiveScore, stacked: StackedImage
 def test_a_run_on_stacked_digits_logs_its_modes(
     train_tiny, stacked: StackedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orthogan import api, request
+    from orthogan.gan import api, request
 
     monkeypatch.setattr(request, "wanted_images", lambda _: stacked)
     monkeypatch.setattr(api, "wanted_images", lambda _: stacked)

@@ -12,12 +12,15 @@ import pytest
 import torch
 
 import orthogan
-from orthogan import bundle, export, exported, rng
+from orthogan import rng
 from orthogan.cli import main
 from orthogan.errors import BundleError, ConfigError, MissingExtraError, UnknownNameError
-from orthogan.models import load
+from orthogan.export import onnx as export
+from orthogan.export import onnx_file as exported
+from orthogan.images.sheet import png, sheet
+from orthogan.models import bundle
+from orthogan.models.generator import load
 from orthogan.networks import GENERATORS
-from orthogan.pictures import png, sheet
 
 CLASSES = 4
 

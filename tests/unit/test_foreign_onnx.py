@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orthogan import exported
 from orthogan.errors import BundleError
-from orthogan.export import export_onnx
+from orthogan.export import onnx_file as exported
+from orthogan.export.onnx import export_onnx
 
 OLD = Path(__file__).parents[1] / "fixtures" / "version-0.1"
 

@@ -16,11 +16,11 @@ from safetensors.torch import load, save
 from torch import nn
 
 import orthogan
-from orthogan import bundle
-from orthogan.bundle.rebuild import rebuild
+from orthogan.analysis.trained import load_trained
 from orthogan.errors import BundleError, ResumeError
+from orthogan.models import bundle
+from orthogan.models.bundle.rebuild import rebuild
 from orthogan.networks import GENERATORS
-from orthogan.trained import load_trained
 from orthogan.training.checkpoint import load_checkpoint
 
 OLD = Path(__file__).parents[1] / "fixtures" / "version-0.1"

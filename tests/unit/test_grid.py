@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from orthogan.errors import ShapeError
-from orthogan.grid import grid
-from orthogan.pictures import GAP_GREY, LARGEST_SCALE
+from orthogan.images.grid import grid
+from orthogan.images.sheet import GAP_GREY, LARGEST_SCALE
 
 
 def test_images_stand_row_by_row_with_gaps() -> None:

@@ -12,17 +12,20 @@ import pytest
 import torch
 from torch.nn import functional
 
-from orthogan import api, classifiers, language_models, rng
+from orthogan import rng
+from orthogan.analysis.survey import survey
 from orthogan.attention import attention_weights, causal_mask, key_names
 from orthogan.attention.dual import dual_queries
-from orthogan.bundle import load_language, save_language
+from orthogan.classification import api as classifiers
 from orthogan.errors import BundleError, ConfigError, DataError, UnknownNameError
+from orthogan.gan import api
+from orthogan.language import api as language_models
 from orthogan.language import tables_of_language
+from orthogan.language.api import LanguageModel
 from orthogan.language.tables import tables_of_network
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
-from orthogan.language_models import LanguageModel
-from orthogan.surveys import survey
+from orthogan.models.bundle import load_language, save_language
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from orthogan.language.tokeniser import (
     split_words,
 )
 from orthogan.language.word_rules import WORD_RULES, rules_agree
-from orthogan.text import load_corpus
+from orthogan.words import load_corpus
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 

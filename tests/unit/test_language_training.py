@@ -14,13 +14,14 @@ import pytest
 import torch
 from disturbances import EACH_STEP, NEVER, Killed
 
-from orthogan import language_models, rng
-from orthogan.bundle import load_language
-from orthogan.bundle.tensors import digest, pack
+from orthogan import rng
 from orthogan.errors import DataError, DivergedError, ResumeError
+from orthogan.language import api as language_models
 from orthogan.language.lesson import load_lesson
 from orthogan.language.trainer import LanguageTrainer
-from orthogan.training import sitting
+from orthogan.models.bundle import load_language
+from orthogan.models.bundle.tensors import digest, pack
+from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.precision import has_native_bfloat16
 from orthogan.training.run_folder import read_metrics

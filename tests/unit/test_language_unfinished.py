@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from orthogan.analysis.network_tables import read_network
+from orthogan.analysis.survey import survey
+from orthogan.analysis.trained import has_language, is_trained, unfinished_language
 from orthogan.cli.entry import run as command
 from orthogan.errors import BundleError, ConfigError, DataError, ResumeError
-from orthogan.network_tables import read_network
-from orthogan.surveys import survey
-from orthogan.trained import has_language, is_trained, unfinished_language
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from orthogan.adversarial import loss_names, losses
 from orthogan.errors import UnknownNameError
+from orthogan.gan import loss_names, losses
 
 REAL, FAKE = (0.5, -1.0), (-0.25, 2.0)
 

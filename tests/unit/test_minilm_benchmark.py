@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from orthogan.embeddings import Tables
 from orthogan.geometry import census
 from orthogan.rng import normal, stream
-from orthogan.tables import Tables
 
 
 @pytest.mark.parametrize("module", [minilm_outputs, minilm_tokens])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from orthogan.recipes import RECIPES
+from orthogan.gan.recipes import RECIPES
 from orthogan.rng import normal, stream
 from orthogan.training.muon import MIN_SIDE, Muon, matrices_of, orthogonalise
 

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from orthogan import api, bundle, rng
+from orthogan import rng
+from orthogan.analysis.network_tables import read_network, save_codes
+from orthogan.analysis.survey import survey
+from orthogan.analysis.trained import is_trained, load_trained
 from orthogan.cli.entry import run as command
 from orthogan.data import load
+from orthogan.embeddings import Tables
 from orthogan.errors import (
     BundleError,
     ConfigError,
@@ -23,13 +27,11 @@ from orthogan.errors import (
     ShapeError,
     UnknownNameError,
 )
-from orthogan.network_tables import read_network, save_codes
+from orthogan.gan import api
+from orthogan.models import bundle
 from orthogan.networks import CLASSIFIERS, GENERATORS, network_config
 from orthogan.networks.content import content_tokens
 from orthogan.networks.network import normalise
-from orthogan.surveys import survey
-from orthogan.tables import Tables
-from orthogan.trained import is_trained, load_trained
 from orthogan.training.checkpoint import load_checkpoint
 
 GENERATOR = {"kind": "attention", "size": 16, "latent_size": 8, "hidden": 16, "width": 8,

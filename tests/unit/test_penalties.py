@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from orthogan.adversarial.penalties import PENALTIES, penalty_names, squared_gradient_norm
 from orthogan.errors import UnknownNameError
+from orthogan.gan.penalties import PENALTIES, penalty_names, squared_gradient_norm
 from orthogan.networks import DISCRIMINATORS
 from orthogan.rng import initialisation, normal, stream
 

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from orthogan.classification.trainer import ClassifierTrainer
+from orthogan.gan.trainer import Trainer
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.training import clock as clock_module
 from orthogan.training import pulse as pulse_module
-from orthogan.training import sitting
+from orthogan.training import session as sitting
 from orthogan.training.clock import Clock
 from orthogan.training.pulse import LEAST_STOP_S, PULSE_S, Pulse
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.trainer import Trainer
 
 
 class FakeTime(SimpleNamespace):
@@ -154,7 +154,7 @@ import json, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from orthogan import api
+from orthogan.gan import api
 run = api.train(
     sys.argv[1], run=sys.argv[2], minutes=4 / 60, threads=1, settings=json.loads(sys.argv[3])
 )

@@ -7,10 +7,11 @@ import json
 import pytest
 import torch
 
-from orthogan import request
-from orthogan.adversarial import losses
-from orthogan.adversarial.losses import cross_entropy_discriminator, non_saturating_generator
 from orthogan.errors import UnknownNameError
+from orthogan.gan import losses, request, schedule
+from orthogan.gan.config import TrainingConfig
+from orthogan.gan.losses import cross_entropy_discriminator, non_saturating_generator
+from orthogan.gan.recipes import RECIPES
 from orthogan.networks import (
     AttentionDiscriminatorConfig,
     AttentionGeneratorConfig,
@@ -19,9 +20,6 @@ from orthogan.networks import (
     TransformerDiscriminatorConfig,
     TransformerGeneratorConfig,
 )
-from orthogan.recipes import RECIPES
-from orthogan.training import schedule
-from orthogan.training.config import TrainingConfig
 
 EVERY_RECIPE = pytest.mark.parametrize("name", list(RECIPES))
 FAMILIES = {

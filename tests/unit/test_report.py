@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from orthogan.analysis.survey import Survey, survey
 from orthogan.cli.entry import run as command
+from orthogan.embeddings import Head, Tables
+from orthogan.embeddings.result import Layers
 from orthogan.errors import ConfigError, StorageError
 from orthogan.report import geometry_report, measured, write_geometry_report
 from orthogan.report.markup import VOID
 from orthogan.report.wording import count, share
 from orthogan.rng import normal, stream
-from orthogan.surveys import Survey, survey
-from orthogan.tables import Head, Tables
-from orthogan.tables.result import Layers
 
 EVIL = '<script src="http://evil.example/x.js">'
 NAMES = (EVIL, "&amp;", "a\u202eb", "\x07", "", "\ud800", *map(str, range(34)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orthogan.training import schedule
-from orthogan.training.config import AverageConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
+from orthogan.gan import schedule
+from orthogan.gan.config import AverageConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
 
 ADAM = OptimizerConfig(learning_rate=0.02, final_share=0.25, beta2_start=0.5, beta2_end=0.9)
 PENALTY = PenaltyConfig(gamma_start=8.0, gamma_end=2.0)

@@ -17,16 +17,16 @@ import torch
 from disturbances import EACH_STEP, NEVER, STEPS, Killed, at_step, die, final_bits, record
 from PIL import Image
 
-from orthogan import api
-from orthogan.bundle import load_bundle
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, ResumeError, StorageError
 from orthogan.evaluation import LiveScore
-from orthogan.training import conditions, session, sitting
+from orthogan.gan import api, conditions, session
+from orthogan.gan.trainer import Trainer
+from orthogan.models.bundle import load_bundle
+from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.lock import FolderLock
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.trainer import Trainer
 
 
 def test_a_finished_run_leaves_everything(

@@ -13,10 +13,11 @@ import pytest
 from disturbances import EACH_STEP, NEVER, STEPS, at_step, final_bits, plant_nan, record
 
 from orthogan.errors import DivergedError, StorageError
-from orthogan.training import session, sitting, watch
+from orthogan.gan import session, watch
+from orthogan.gan.trainer import Trainer
+from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.trainer import Trainer
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,19 @@ import torch
 from disturbances import at_step, final_bits
 from torch import Tensor, nn
 
-from orthogan import api
 from orthogan.attention import Attention, score_names
 from orthogan.attention.scores import score_traits
-from orthogan.bundle.tensors import digest, pack
 from orthogan.data import load, to_floats
+from orthogan.gan import api
+from orthogan.gan import trainer as trainer_module
+from orthogan.gan.collapse_alarm import PATIENCE
+from orthogan.gan.recipes import RECIPES
+from orthogan.gan.signals import NUM_IMAGES, Signals
+from orthogan.gan.trainer import Trainer
 from orthogan.geometry import head_forms, largest_share
+from orthogan.models.bundle.tensors import digest, pack
 from orthogan.networks.token_sites import pass_through
-from orthogan.recipes import RECIPES
-from orthogan.training import trainer as trainer_module
-from orthogan.training.collapse_alarm import PATIENCE
 from orthogan.training.run_folder import read_metrics
-from orthogan.training.signals import NUM_IMAGES, Signals
-from orthogan.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 EVERY = "signals_every=64"

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
-from orthogan.adversarial import discriminator_step, generator_step, losses
-from orthogan.adversarial.gradients import EAGER, Gradients, compiled_gradients
-from orthogan.adversarial.losses import Loss
-from orthogan.adversarial.objectives import DiscriminatorStep
-from orthogan.adversarial.penalties import PENALTIES
 from orthogan.errors import DivergedError
+from orthogan.gan import discriminator_step, generator_step, losses
+from orthogan.gan.gradients import EAGER, Gradients, compiled_gradients
+from orthogan.gan.losses import Loss
+from orthogan.gan.objectives import DiscriminatorStep
+from orthogan.gan.penalties import PENALTIES
 from orthogan.networks import (
     AttentionDiscriminatorConfig,
     AttentionGeneratorConfig,

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from orthogan.analysis.survey import NUM_POSITIONS, survey
 from orthogan.cli.entry import run as command
+from orthogan.embeddings import Tables
 from orthogan.errors import ConfigError, DataError, UnknownNameError
 from orthogan.rng import normal, stream
-from orthogan.surveys import NUM_POSITIONS, survey
-from orthogan.tables import Tables
 
 AXIS = torch.eye(8)
 # Two tokens two apart along the first axis, others far away; the second code reaches past half.

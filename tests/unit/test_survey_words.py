@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from orthogan.analysis.survey import NUM_POSITIONS, WORD_AMPLITUDES, survey
 from orthogan.cli.entry import run as command
+from orthogan.embeddings import Tables, read_tables
 from orthogan.errors import ConfigError
 from orthogan.geometry import linear_r2
 from orthogan.report import geometry_report
 from orthogan.rng import normal, stream
-from orthogan.surveys import NUM_POSITIONS, WORD_AMPLITUDES, survey
-from orthogan.tables import Tables, read_tables
 
 LABELS = tuple(f"w{i}" for i in range(40))
 WORDS = Tables(normal((40, 6), stream(0, "words")), labels=LABELS)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from numpy.lib import format as npy_format
 
+from orthogan.embeddings import read_tables
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.tables import read_tables
 
 VECTORS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
 WORDS = "the\nof\nna\u00efve\nx y\n"

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orthogan.attention import Attention
+from orthogan.embeddings import Activations, capture, module_heads
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.tables import Activations, capture, module_heads
 
 B, T, D, H = 2, 5, 8, 4
 

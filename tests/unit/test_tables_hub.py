@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from orthogan.embeddings import read_tables
 from orthogan.errors import DataError, MissingExtraError
-from orthogan.tables import read_tables
 
 TOKENS = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 

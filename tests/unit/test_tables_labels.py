@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from orthogan.embeddings import Tables, json_file, read_tables
 from orthogan.errors import DataError
-from orthogan.tables import Tables, json_file, read_tables
 
 TOKENS = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
 

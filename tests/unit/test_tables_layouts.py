@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from orthogan.attention import Attention
+from orthogan.embeddings import Layers, module_heads, read_tables
 from orthogan.errors import ConfigError, DataError
-from orthogan.tables import Layers, module_heads, read_tables
 
 D, K, H = 8, 3, 4
 SOURCE = torch.Generator().manual_seed(1)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from orthogan.embeddings import packages, read_tables
 from orthogan.errors import ConfigError, DataError, MissingExtraError
-from orthogan.tables import packages, read_tables
 
 
 def needs(package: str) -> pytest.MarkDecorator:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from orthogan.embeddings import NAMED, Tables, read, read_tables
 from orthogan.errors import DataError, MissingExtraError, OrthoganError, ShapeError
-from orthogan.tables import NAMED, Tables, read, read_tables
 
 
 @pytest.mark.parametrize(

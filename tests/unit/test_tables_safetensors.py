@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from orthogan.embeddings import read_tables, safetensors_file
+from orthogan.embeddings.positions import ROTARY
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.tables import read_tables, safetensors_file
-from orthogan.tables.positions import ROTARY
 
 SOURCE = torch.Generator().manual_seed(0)
 TOKENS = torch.randn(7, 4, generator=SOURCE)

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from orthogan import files
+from orthogan.embeddings import read_tables, save, save_positions
 from orthogan.errors import (
     ConfigError,
     DataError,
@@ -21,7 +22,6 @@ from orthogan.errors import (
     StorageError,
     UnknownNameError,
 )
-from orthogan.tables import read_tables, save, save_positions
 
 SOURCE = torch.Generator().manual_seed(0)
 TENSORS = {

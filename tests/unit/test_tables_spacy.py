@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orthogan.embeddings import read_tables
+from orthogan.embeddings.spacy_folder import murmur_hash, read_rows
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.tables import read_tables
-from orthogan.tables.spacy_folder import murmur_hash, read_rows
 
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3)
 # What spacy.strings.hash_string returns.

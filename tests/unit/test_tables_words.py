@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from orthogan.embeddings import read_tables, word_rows, word_text
 from orthogan.errors import ConfigError, DataError
-from orthogan.tables import read_tables, word_rows, word_text
 
 VECTORS = np.array([[1, 2, 3], [4, 5, 6], [-0.5, 1e-3, 7]], np.float32)
 TEXT = b"3 3\nthe 1 2 3\nof 4 5 6\nna\xc3\xafve -0.5 1e-3 7\n"

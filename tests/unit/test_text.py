@@ -12,7 +12,7 @@ import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError
 from orthogan.rng import stream
-from orthogan.text import (
+from orthogan.words import (
     Vocabulary,
     count_cooccurrences,
     load_corpus,
@@ -21,7 +21,7 @@ from orthogan.text import (
     train_word_vectors,
     truncated_svd,
 )
-from orthogan.text.corpus import checked_text
+from orthogan.words.corpus import checked_text
 
 
 def test_the_corpus_is_six_novels() -> None:

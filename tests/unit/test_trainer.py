@@ -10,15 +10,15 @@ import pytest
 import torch
 from trainers import advance, bits, saved, weights
 
-from orthogan.adversarial.finite import DeferredUpdate
-from orthogan.bundle.tensors import digest, pack
 from orthogan.data import Order, to_floats
 from orthogan.errors import DivergedError
-from orthogan.recipes import RECIPES
-from orthogan.training import trainer as module
+from orthogan.gan import trainer as module
+from orthogan.gan.finite import DeferredUpdate
+from orthogan.gan.recipes import RECIPES
+from orthogan.gan.trainer import StepRecord, Trainer
+from orthogan.gan.watch import PATIENCE, STEPS_BETWEEN_LOOKS
+from orthogan.models.bundle.tensors import digest, pack
 from orthogan.training.precision import has_native_bfloat16, resolve_precision
-from orthogan.training.trainer import StepRecord, Trainer
-from orthogan.training.watch import PATIENCE, STEPS_BETWEEN_LOOKS
 
 CPU = torch.device("cpu")
 PLAYERS = ("generator", "discriminator")

@@ -10,7 +10,7 @@ from trainers import advance, bits, saved
 
 from orthogan import rng
 from orthogan.data import ImageSet, Order
-from orthogan.recipes import RECIPES
+from orthogan.gan.recipes import RECIPES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

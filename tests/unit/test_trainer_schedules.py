@@ -7,8 +7,8 @@ import pytest
 import torch
 from trainers import advance, weights
 
-from orthogan.training import trainer as module
-from orthogan.training.schedule import average_decay
+from orthogan.gan import trainer as module
+from orthogan.gan.schedule import average_decay
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

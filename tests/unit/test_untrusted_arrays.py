@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from orthogan.data import load
+from orthogan.embeddings import read_tables
 from orthogan.errors import DataError, OrthoganError
-from orthogan.tables import read_tables
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
 VECTORS = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)

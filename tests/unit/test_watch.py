@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from orthogan.adversarial.objectives import DiscriminatorStep
-from orthogan.rng import normal, stream
-from orthogan.training.watch import (
+from orthogan.gan.objectives import DiscriminatorStep
+from orthogan.gan.watch import (
     FLAT_PATIENCE,
     PATIENCE,
     STEPS_BETWEEN_LOOKS,
@@ -17,6 +16,7 @@ from orthogan.training.watch import (
     SaturationWatch,
     spread,
 )
+from orthogan.rng import normal, stream
 
 REAL = normal((8, 1, 4, 4), stream(0, "real"))
 FLAT = normal((1, 1, 4, 4), stream(0, "flat")).expand(8, -1, -1, -1)

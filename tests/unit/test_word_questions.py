@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from orthogan.embeddings import ENGLISH, Tables, Tests, find_tests, packages, word_meanings
+from orthogan.embeddings.questions import Analogy, Judged, read_analogies, read_similarity
 from orthogan.errors import DataError, MissingExtraError
 from orthogan.geometry import analogy_hits, similarity_score
 from orthogan.rng import normal, stream
-from orthogan.tables import ENGLISH, Tables, Tests, find_tests, packages, word_meanings
-from orthogan.tables.questions import Analogy, Judged, read_analogies, read_similarity
 
 FEW = "; fewer than 10 say nothing."
 WORDS = (*sorted(ENGLISH), *(f"w{i}" for i in range(15)))

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from orthogan.bundle.tensors import digest, pack
-from orthogan.training.trainer import Trainer
+from orthogan.gan.trainer import Trainer
+from orthogan.models.bundle.tensors import digest, pack
 
 
 def advance(trainer: Trainer, steps: int) -> Trainer:

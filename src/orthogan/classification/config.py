@@ -9,7 +9,7 @@ from pydantic import Field, SerializeAsAny, field_validator
 from orthogan.config import Config
 from orthogan.networks.classifier import CLASSIFIERS, AttentionClassifierConfig, ClassifierConfig
 from orthogan.networks.network import network_config
-from orthogan.training.config import BudgetConfig, DataConfig
+from orthogan.training.config import AdamWConfig, BudgetConfig, DataConfig
 
 
 class LabelledDataConfig(DataConfig):
@@ -41,18 +41,6 @@ class DistortionConfig(Config):
         0.0175, ge=0, description="elastic: standard deviation of a 5 x 5 grid, share of the side"
     )
     mirror: bool = Field(False, description="mirror every second image, left to right")
-
-
-class AdamWConfig(Config):
-    """AdamW (Loshchilov and Hutter 2019), its step size rising and falling along the budget."""
-
-    learning_rate: float = Field(3e-3, gt=0, description="largest step size")
-    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the budget in which it rises")
-    final_share: float = Field(0.0, ge=0, le=1, description="share of it left at the end")
-    beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
-    beta2: float = Field(0.999, ge=0, lt=1, description="decay of their squares")
-    weight_decay: float = Field(0.02, ge=0, description="pull of the weight matrices to zero")
-    largest_gradient: float = Field(1.0, gt=0, description="longer gradients are shortened to this")
 
 
 class ClassificationConfig(Config):

@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 
-from orthogan.bundle import save_bundle
 from orthogan.classification.examples import Examples, Lesson
 from orthogan.classification.look import look
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.files import write_atomic, write_json
-from orthogan.pictures import png
+from orthogan.images.sheet import png
+from orthogan.models.bundle import save_bundle
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.sitting import Sitting
+from orthogan.training.session import Sitting
 
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent
 NUM_LOOKED_AT = 10

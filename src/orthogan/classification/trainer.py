@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orthogan import rng
-from orthogan.classification import schedule
 from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.distortion import distort
 from orthogan.classification.examples import Examples
 from orthogan.data import Order, to_floats
 from orthogan.networks.classifier import Classifier
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
+from orthogan.training import schedule
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.stored import restore, stored

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from orthogan.bundle import load_bundle, resolve, shipped_names
 from orthogan.errors import OrthoganError
 from orthogan.files import write_atomic
-from orthogan.training.compilation import find_compiler
+from orthogan.gan.compilation import find_compiler
+from orthogan.models.bundle import load_bundle, resolve, shipped_names
 from orthogan.training.cores import usable_cores
 from orthogan.version import __version__
 

@@ -98,7 +98,7 @@ def classify(
         "test": test,
     }
     if dry_run:
-        from orthogan import classifiers
+        from orthogan.classification import api as classifiers
 
         settled = classifiers.resolve_classification(data, **asked)
         (show_json if as_json else show_yaml)(settled.to_dict())
@@ -109,7 +109,7 @@ def classify(
 def _train(
     data: str | None, asked: dict[str, Any], predict: Path | None, look: Path | None, as_json: bool
 ) -> int:
-    from orthogan import classifiers
+    from orthogan.classification import api as classifiers
 
     result = classifiers.classify(data, **asked)
     tree = result.to_dict()
@@ -132,7 +132,7 @@ def _use(
     place: dict[str, Any],
     as_json: bool,
 ) -> int:
-    from orthogan import classifiers
+    from orthogan.classification import api as classifiers
 
     trained = classifiers.load_classifier(classifier, **place)
     tree: dict[str, Any] = {"path": str(trained.path)}

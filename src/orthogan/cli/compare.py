@@ -107,8 +107,8 @@ def compare(
         check_device(device)
     numbers = None if seeds is None else _seeds(seeds)
     budget = parse_budget(duration, images=images, tokens=tokens)
-    from orthogan import comparison
-    from orthogan.comparison.variants import parse_vary
+    from orthogan import experiments as comparison
+    from orthogan.experiments.variants import parse_vary
 
     result = comparison.compare(
         *(runs or []),

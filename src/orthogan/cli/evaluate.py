@@ -42,7 +42,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""
-    from orthogan import api
+    from orthogan.gan import api
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     result = api.evaluate(source, data, metrics=names, num_images=num_images, seed=seed)

@@ -30,7 +30,7 @@ def export(
     if to not in FORMATS:
         raise UnknownNameError("export format", to, FORMATS)
     target = out or Path(f"{name_of(source)}.onnx")
-    from orthogan.export import export_onnx
+    from orthogan.export.onnx import export_onnx
 
     made = export_onnx(source, target)
     size = target.stat().st_size

@@ -44,7 +44,7 @@ def generate(
     if out is not None and as_json:
         raise ConfigError("--out and --json exclude one another; give one of them.")
     numbers = parse_numbers(seeds)
-    from orthogan import language_models
+    from orthogan.language import api as language_models
     from orthogan.language.tokeniser import UNKNOWN
 
     loaded = language_models.load_language(model, device=device, threads=threads)

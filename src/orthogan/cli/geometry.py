@@ -113,11 +113,11 @@ def geometry(
     factors = None
     if amplitudes is not None:
         factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    from orthogan.analysis.network_tables import save_codes
+    from orthogan.analysis.survey import survey
+    from orthogan.analysis.trained import is_trained
     from orthogan.cli.counting import Countdown
-    from orthogan.network_tables import save_codes
-    from orthogan.surveys import survey
-    from orthogan.tables import save_positions
-    from orthogan.trained import is_trained
+    from orthogan.embeddings import save_positions
     from orthogan.training.progress import ProgressDisplay
 
     with ProgressDisplay("counting") as display:

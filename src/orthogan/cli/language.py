@@ -59,7 +59,7 @@ def language(
         "config": config,
         "tokeniser": tokeniser,
     }
-    from orthogan import language_models
+    from orthogan.language import api as language_models
 
     if dry_run:
         settled = language_models.resolve_language(text, **asked)

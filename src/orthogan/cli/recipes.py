@@ -19,7 +19,7 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the recipes, or show the settings of one."""
-    from orthogan.recipes import RECIPES
+    from orthogan.gan.recipes import RECIPES
 
     if name is not None:
         (show_json if as_json else show_yaml)(RECIPES[name]().to_dict())

@@ -74,12 +74,12 @@ def sample(
 def _drawn(source: str, seeds: list[int], classes: list[int | str] | None) -> np.ndarray:
     """Bytes: image x row x column x colour; an exported generator needs no PyTorch."""
     if Path(source).suffix.lower() == ".onnx":
-        from orthogan.exported import load_exported
+        from orthogan.export.onnx_file import load_exported
 
         return load_exported(source).sample(seeds, classes)
     collect_never()
     keep_pages()
-    from orthogan import models  # not the whole interface: that would import training too
+    from orthogan.models import generator as models
 
     pixels = models.sample(source, seeds=seeds, classes=classes)
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()

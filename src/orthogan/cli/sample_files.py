@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from orthogan.files import storage_errors, write_atomic
-from orthogan.pictures import png, sheet
+from orthogan.images.sheet import png, sheet
 
 
 def write_samples(images: np.ndarray, seeds: Sequence[int], target: Path, suffix: str) -> None:

@@ -70,7 +70,7 @@ def train(
         "config": config,
         "size": size,
     }
-    from orthogan import api
+    from orthogan.gan import api
 
     if dry_run:
         (show_json if as_json else show_yaml)(api.resolve(data, **asked).to_dict())

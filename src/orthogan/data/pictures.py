@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from orthogan.data.catalogue import LARGEST_SIZE
 from orthogan.data.rendering import AS_STORED, FULL, GROUNDS, Rendering, Traits
 from orthogan.data.squares import Picture
-from orthogan.pictures import is_grid
+from orthogan.images.sheet import is_grid
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # explicit: Pillow's other decoders stay shut
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")

@@ -6,11 +6,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from orthogan.classification.config import AdamWConfig
 from orthogan.config import Config
 from orthogan.language.tokeniser import SPLITTERS
 from orthogan.language.transformer import LanguageNetworkConfig
-from orthogan.training.config import BudgetConfig
+from orthogan.training.config import AdamWConfig, BudgetConfig
 
 
 class TextConfig(Config):

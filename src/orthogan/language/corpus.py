@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orthogan.errors import DataError, did_you_mean
 from orthogan.registry import Registry
-from orthogan.text import load_corpus
+from orthogan.words import load_corpus
 
 SUFFIX = ".txt"
 METADATA = "._"  # how macOS names what it files beside a file on a foreign disk

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from orthogan.bundle import save_language
 from orthogan.files import write_atomic, write_json
 from orthogan.language.generation import continue_tokens
 from orthogan.language.lesson import Lesson
 from orthogan.language.scoring import LanguageScore, score_text
 from orthogan.language.trainer import LanguageTrainer
+from orthogan.models.bundle import save_language
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.sitting import Sitting
+from orthogan.training.session import Sitting
 
 LIVE_PIECES = 64  # of a live score: as many tokens as one or two steps
 SAMPLE_TOKENS = 300

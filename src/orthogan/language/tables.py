@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 from orthogan.attention.keys import Sources
-from orthogan.bundle import LanguageBundle, rebuild
+from orthogan.embeddings.result import Head, Layer, Layers, Tables
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.language.config import TextConfig
 from orthogan.language.lesson import load_lesson
 from orthogan.language.tokeniser import Tokeniser, read_tokeniser
 from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
+from orthogan.models.bundle import LanguageBundle, rebuild
 from orthogan.networks.blocks import Block
-from orthogan.tables.result import Head, Layer, Layers, Tables
 from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, described_part, read_record
 from orthogan.training.stored import part_of

@@ -12,8 +12,8 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from orthogan import rng
-from orthogan.classification import schedule
 from orthogan.language.config import LanguageConfig, LanguageOptimiserConfig
+from orthogan.training import schedule
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.stored import restore, stored

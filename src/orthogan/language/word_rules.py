@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import regex
 
-from orthogan.text.words import DIGIT, INSIDE, LETTER, MARK, SPACE, plain
+from orthogan.words.words import DIGIT, INSIDE, LETTER, MARK, SPACE, plain
 
 FIRST_RULE = 1  # of vocabularies that name none
 NEWEST_RULE = 2

@@ -1,7 +1,7 @@
 """The largest sizes that a network may have: a file that names larger ones is damaged or hostile.
 
 Far above what is trained here; they bound the time that building takes before anything is
-allocated. What weights there really are bounds the memory (`orthogan.bundle.rebuild`).
+allocated. What weights there really are bounds the memory (`orthogan.models.bundle.rebuild`).
 """
 
 MOST_WIDE = 65_536

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orthogan.analysis.survey import Survey
 from orthogan.geometry.census_result import Census
 from orthogan.geometry.estimates import Estimate
 from orthogan.report.axes import Axis, spanning
@@ -12,7 +13,6 @@ from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import bar, table
 from orthogan.report.wording import THIN, TIMES, count, decimal, plural, share
-from orthogan.surveys import Survey
 
 CONTROLS = {
     "rotated": "The same codes, turned at random",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from orthogan.analysis.survey import Survey
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.surveys import Survey
 
 # (term, definition, whether the page shows it)
 Shown = tuple[str, str]

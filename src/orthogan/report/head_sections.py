@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from orthogan.analysis.survey import Survey
 from orthogan.geometry.keys import HeadForm, HeadTable
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import heat_grid
 from orthogan.report.wording import count, plain, plural, share
-from orthogan.surveys import Survey
 
 # (name, what it says, the number of a head as a share of 1 or None, as text)
 Cell = tuple[float | None, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from orthogan.analysis.survey import Survey
 from orthogan.report.axes import Axis, Kind, spanning
 from orthogan.report.figures import Plot, figure, legend_of
 from orthogan.report.layers import Area, Columns, Layer, Line, Mark, Wall
@@ -22,7 +23,6 @@ from orthogan.report.wording import (
     short_name,
     token,
 )
-from orthogan.surveys import Survey
 
 NUM_WORST = 20
 NUM_LOST = 10  # tokens listed that lose their identity at most positions

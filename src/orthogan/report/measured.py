@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orthogan.analysis.survey import Survey
 from orthogan.geometry.correlation import dimension_correlation, member_correlation
 from orthogan.geometry.estimates import Estimate
 from orthogan.geometry.margin_sample import MarginSample, sampled_margins
@@ -16,7 +17,6 @@ from orthogan.geometry.recover import linear_r2
 from orthogan.geometry.shared_spectrum import SharedSpectrum, shared_spectrum
 from orthogan.geometry.spectrum import participation_of, rank_of
 from orthogan.rng import stream
-from orthogan.surveys import Survey
 
 NUM_PAIRS = 1000  # margins drawn: enough for a histogram, seconds for 30,000 tokens
 NUM_ROWS = 1000  # of a table that are correlated; every null needs 39 permutations of them
@@ -70,7 +70,7 @@ def measure(survey: Survey, seed: int = 0) -> Measured | None:
         survey: What was counted.
         seed: Of the drawn pairs and rows.
 
-    >>> from orthogan.surveys import survey
+    >>> from orthogan.analysis.survey import survey
     >>> found = survey(torch.nn.Embedding.from_pretrained(torch.eye(4)), num_positions=3)
     >>> round(measure(found).token_ranks[0], 6)
     3.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from orthogan.analysis.survey import Survey
 from orthogan.report import cause_sections, identity_sections, word_sections
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
@@ -14,7 +15,6 @@ from orthogan.report.measured import Measured, measure
 from orthogan.report.page import Section, page, write_page
 from orthogan.report.target import check_target
 from orthogan.report.wording import plain, short_name
-from orthogan.surveys import Survey
 
 Answer = Callable[[Survey, Measured | None], Section | None]
 
@@ -48,7 +48,7 @@ def geometry_report(survey: Survey, *, command: str | None = None, seed: int = 0
         command: What writes the page again, for its last line; None names the Python call.
         seed: Of what the page adds: drawn margins and rows, shuffled tables.
 
-    >>> from orthogan.surveys import survey
+    >>> from orthogan.analysis.survey import survey
     >>> from torch import eye, nn
     >>> found = survey(nn.Embedding.from_pretrained(10 * eye(4)), num_positions=3)
     >>> geometry_report(found).startswith("<!doctype html>")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from orthogan.analysis.survey import Survey
 from orthogan.report.cause_sections import REPAIRS
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import table
 from orthogan.report.wording import TIMES, count, decimal, share, token
-from orthogan.surveys import Survey
 
 CHANGES = REPAIRS | {
     "scale": "As they are",

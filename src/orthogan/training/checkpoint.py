@@ -17,10 +17,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from torch import Tensor
 
-from orthogan.bundle.tensors import digest, pack, unpack
 from orthogan.config import check_shape
 from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError, shortened
 from orthogan.files import committed_folder, read_json, storage_errors, write_atomic
+from orthogan.models.bundle.tensors import digest, pack, unpack
 
 FORMAT = 1
 

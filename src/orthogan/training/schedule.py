@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orthogan.training.config import AverageConfig, OptimizerConfig, PenaltyConfig, TrainingConfig
+from orthogan.training.config import AdamWConfig
 
 
 def cosine(start: float, end: float, progress: float) -> float:
@@ -17,54 +17,32 @@ def cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * share
 
 
-def learning_rate(config: OptimizerConfig, progress: float, images_seen: int) -> float:
-    """The step size at a point of the budget: held for a share of it, then decaying.
+MEMORY_SHARE = 0.1  # of the steps so far
 
-    After `root_after` images it falls with the square root of their number as well: however long
-    the budget, the first steps are large, and the many that follow do not undo each other. The
-    last step has the same size either way, since averaging needs weights that still move.
+
+def learning_rate(config: AdamWConfig, progress: float) -> float:
+    """The step size: a straight rise, then half a cosine down.
+
+    Source: Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.2 (warm-up); Loshchilov
+    and Hutter 2017, "SGDR", equation 5.
+
+    >>> config = AdamWConfig(learning_rate=1.0, warm_up=0.5)
+    >>> [round(learning_rate(config, share), 3) for share in (0.25, 0.5, 0.75, 1.0)]
+    [0.5, 1.0, 0.5, 0.0]
     """
-    left = 1 - config.hold_share
-    decayed = (progress - config.hold_share) / left if left > 0 else 0.0
-    final = config.final_share * config.learning_rate
-    falling = config.learning_rate * root_share(config.root_after, images_seen)
-    return cosine(max(falling, final), final, decayed)
+    if progress < config.warm_up:
+        return config.learning_rate * progress / config.warm_up
+    end = config.final_share * config.learning_rate
+    return cosine(config.learning_rate, end, (progress - config.warm_up) / (1 - config.warm_up))
 
 
-def root_share(root_after: int | None, images_seen: int) -> float:
-    """What the square root leaves of the step size.
+def average_step(steps: int, memory: float) -> float:
+    """How far the average moves to the weights in step number `steps` (from 1).
 
-    >>> root_share(100, 50), root_share(100, 400), root_share(None, 400)
-    (1.0, 0.5, 1.0)
+    An exponential average over the last tenth of all steps, at most over `memory` steps: it must
+    forget the start quickly, and late in a long run it need not reach back further.
+
+    >>> [average_step(step, 500.0) for step in (1, 40, 10_000)]
+    [1.0, 0.25, 0.002]
     """
-    if root_after is None or images_seen <= root_after:
-        return 1.0
-    return math.sqrt(root_after / images_seen)
-
-
-def beta2(config: OptimizerConfig, progress: float) -> float:
-    """The decay of the squared gradients; reaches its end value halfway."""
-    return cosine(config.beta2_start, config.beta2_end, 2 * progress)
-
-
-def gamma(config: PenaltyConfig, progress: float) -> float:
-    """The weight of the gradient penalty."""
-    return cosine(config.gamma_start, config.gamma_end, progress)
-
-
-def batch_size(config: TrainingConfig, progress: float) -> int:
-    """Images a step: doubles at equal shares of the budget, from the first size to the last."""
-    start, end = config.batch_size, config.final_batch_size or config.batch_size
-    stages = math.floor(math.log2(end / start)) + 1
-    stage = min(int(stages * progress), stages - 1)
-    return start << stage
-
-
-def average_decay(config: AverageConfig, images_seen: int, batch_size: int) -> float:
-    """What the average keeps of itself in one step.
-
-    The half-life grows with the images seen, so that early averages forget the start quickly
-    (Karras et al. 2020, StyleGAN2-ADA, "EMA ramp-up").
-    """
-    half_life = min(config.half_life_share * images_seen, config.half_life_max)
-    return float(0.5 ** (batch_size / half_life)) if half_life > 0 else 0.0
+    return 1 / min(max(1.0, MEMORY_SHARE * steps), memory)

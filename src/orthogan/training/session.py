@@ -1,326 +1,301 @@
-"""One sitting of a training run: from where it stands to the end of its budget, or a stop."""
+"""What every sitting of a run does, whatever is trained: resume, loop, save, stop, be done."""
 
 from __future__ import annotations
 
-import copy
-import math
-import shlex
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from orthogan.bundle import save_bundle
-from orthogan.data import to_floats
-from orthogan.errors import DivergedError
-from orthogan.evaluation import LiveScore, Reading
-from orthogan.files import write_atomic
-from orthogan.grid import grid
-from orthogan.networks import Generator
-from orthogan.networks.sampling import sample_pixels
-from orthogan.pictures import png
-from orthogan.training.checkpoint import (
-    newest_checkpoint,
-    resume_from,
-    set_aside,
-    taken_back,
-)
-from orthogan.training.collapse_alarm import PATIENCE
-from orthogan.training.health import CollapseError
+from pydantic import BaseModel, Field
+from torch import Tensor
+
+from orthogan.config import check_shape
+from orthogan.errors import DivergedError, ResumeError
+from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from orthogan.training.clock import Clock
+from orthogan.training.config import BudgetConfig
 from orthogan.training.progress import ProgressDisplay, duration
-from orthogan.training.run_folder import RunFolder, read_metrics
-from orthogan.training.signals import Signals
-from orthogan.training.sitting import Sitting
-from orthogan.training.stored import restore
-from orthogan.training.trainer import StepRecord, Trainer
-from orthogan.training.watch import SUSPICIOUS_SPREAD, spread
+from orthogan.training.run_folder import RunFolder
+from orthogan.training.stop_signals import StopSignals
 
-GRID_SEEDS = range(64)
-NUM_REAL = 256  # images that say how much real ones vary
-# A score of stacked digits takes several seconds, so it waits until training has had its time.
-MAX_SCORE_SHARE = 0.05
-# Scores of one generator differ by less than a tenth from one set of images to the next.
-PAST_ITS_BEST = 1.2
-# A pair that saturates within so many steps has learnt nothing that starting again would lose.
-START_STEPS = 1000
-# Healthy images vary by half of what real ones do from here on (docs/log.md).
-UNFOLDED_STEPS = 64
+METRICS_EVERY_S = 1.0
+SHOW_EVERY_S = 0.25
+MIN_SCORE_EVERY_S = 10.0
+# A score costs about half a second: 20 of them are a few per cent of a short run.
+SCORES_A_RUN = 20
 
 
-class Session(Sitting[Trainer]):
-    """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
+@runtime_checkable
+class RunSettings(Protocol):
+    """What a sitting needs of a configuration."""
+
+    seed: int
+    checkpoint_every_s: float
+    score_every_s: float | None
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What one step measured."""
+
+    def numbers(self) -> dict[str, float]:
+        """The measurements as plain numbers."""
+
+
+@runtime_checkable
+class Trained(Protocol):
+    """What a sitting needs of a trainer."""
+
+    images_seen: int
+
+    @property
+    def config(self) -> RunSettings:
+        """The run."""
+
+    def step(self, progress: float) -> Measured:
+        """Train on one batch, at a share of the budget."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint keeps as tensors."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint keeps as numbers."""
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Continue from a checkpoint."""
+
+
+TrainerT = TypeVar("TrainerT", bound=Trained)
+
+
+class _State(BaseModel):
+    """What a sitting adds to the state of its trainer."""
+
+    elapsed_s: float = Field(ge=0, allow_inf_nan=False)
+    scores: dict[str, float]
+
+
+class Sitting(ABC, Generic[TrainerT]):
+    """One sitting of a run: from where it stands to the end of its budget, or a stop.
 
     Args:
         trainer: What is trained.
+        budget: How long.
         run: Where it is written down.
         display: What a person sees.
-        score: Live score; None if the images are too few for one.
     """
 
+    # What `images_seen` counts, for people.
+    unit: ClassVar[str] = "images"
+
     def __init__(
-        self, trainer: Trainer, run: RunFolder, display: ProgressDisplay, score: LiveScore | None
+        self, trainer: TrainerT, budget: BudgetConfig, run: RunFolder, display: ProgressDisplay
     ) -> None:
-        super().__init__(trainer, trainer.config.budget, run, display)
-        self.config, self.score = trainer.config, score
-        self._measured_at = -1  # image count
-        self._signals = (
-            None
-            if self.config.signals_every is None
-            else Signals(self.config, trainer.images, trainer.precision)
+        self.trainer, self.run, self.display = trainer, run, display
+        self.clock = Clock(budget)
+        self.stop = StopSignals()
+        self.scores: dict[str, float] = {}
+        self._told_stopped_s = 0.0
+
+    def train(self) -> tuple[str, str]:
+        """Train until the budget ends or somebody stops it; returns (status, reason).
+
+        Raises:
+            DivergedError: a step was not finite, or the run is lost; the last healthy checkpoint
+                is kept and named.
+            StorageError: the disk is full; the earlier checkpoints are intact.
+        """
+        try:
+            with self.stop.noted(), self.clock.pulse.beating():
+                self._resume()
+                with self.display:
+                    self._loop()
+                return self._stopped() if self.stop.received else self._finished()
+        except DivergedError as error:
+            reason = self._diverged(error)
+            self.run.update_status("diverged", reason=reason, **self._facts())
+            raise DivergedError(reason) from None
+
+    def checkpoint(self) -> None:
+        """Save everything that continuing needs.
+
+        Raises:
+            DivergedError: a tensor is not finite; nothing is saved.
+            StorageError: the disk is full; the earlier checkpoints are intact.
+        """
+        trainer = self.trainer
+        tensors = trainer.tensors()
+        # A step may be finite and still leave a weight that is not: the next one would tell.
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise DivergedError(f"The tensor {name} is not finite.")
+        state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
+        seen, spared = trainer.images_seen, self._spared()
+        save_checkpoint(self.run.path, seen, tensors, state, spared=spared)
+        self.run.update_status("running", **self._facts())
+
+    def _spared(self) -> tuple[int, ...]:
+        """Image counts up to each of which the newest checkpoint stays, beside the last ones."""
+        return ()
+
+    @abstractmethod
+    def measure(self) -> None:
+        """A score of what is being trained, told and written down."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Scores, saves and bundles what was trained."""
+
+    def _afterthought(self) -> str:
+        """What the course of a finished run tells, a sentence after a space; often nothing."""
+        return ""
+
+    @abstractmethod
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        """The latest step and score, for the bar."""
+
+    def _loop(self) -> None:
+        trainer, clock = self.trainer, self.clock
+        clock.mark(trainer.images_seen)
+        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
+            record = self._step(progress)
+            self._tell_stops()
+            if record is None:
+                continue
+            if clock.is_due("metrics", METRICS_EVERY_S):
+                self._log({"event": "step", **record.numbers()})
+            if clock.is_due("show", SHOW_EVERY_S):
+                self._show(record.numbers())
+            if clock.is_due("score", self._score_every_s):
+                self.measure()
+            if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
+                self.checkpoint()
+
+    def _tell_stops(self) -> None:
+        stopped_s = self.clock.pulse.stopped_s
+        if stopped_s == self._told_stopped_s:
+            return
+        since_s, self._told_stopped_s = stopped_s - self._told_stopped_s, stopped_s
+        self._log({"event": "stop", "stopped_s": since_s})
+        self.display.note(
+            f"The process was stopped for {duration(since_s)}; that does not count as training."
         )
-        self._measure_s = 0.0  # what the latest score took
-        self._variation = 1.0  # of the latest samples, as a share of that of real images
 
-    def _place(self) -> dict[str, Any]:
-        return super()._place() | {"attempt": self.trainer.attempt}
-
-    def _step(self, progress: float) -> StepRecord | None:
-        before = self.trainer.images_seen
-        record = self.trainer.step(progress)
-        if self.trainer.watch.is_saturated:
-            self._escape()
-            return None
-        self._look_if_due(before)
-        return record
+    def _step(self, progress: float) -> Measured | None:
+        """What one step measured; None if the run has started again instead."""
+        return self.trainer.step(progress)
 
     @property
     def _score_every_s(self) -> float:
-        patient = max(super()._score_every_s, self._measure_s / MAX_SCORE_SHARE)
-        return self.config.score_every_s or patient
+        share = (self.clock.budget.seconds or 0.0) / SCORES_A_RUN
+        return self.trainer.config.score_every_s or max(MIN_SCORE_EVERY_S, share)
 
-    def _escape(self) -> None:
-        trainer, why = self.trainer, self.trainer.watch.verdict
-        found = why[:1].upper() + why[1:]
-        if trainer.watch.steps > START_STEPS:
-            raise CollapseError(
-                f"{found}, long after the start; "
-                "lower the learning rates or raise penalty.gamma_end."
-            )
-        if trainer.attempt >= self.config.escape_attempts:
-            raise CollapseError(
-                f"{found} at the start, in each of {trainer.attempt + 1} attempts; "
-                "lower the learning rates or raise penalty.gamma_start."
-            )
-        seen = trainer.images_seen
-        set_aside(self.run.path, self._healthy)
-        trainer.escape()
-        self._log({"event": "escape", "abandoned_at": seen, "reason": why})
-        self.display.note(
-            f"Dead start at {seen:,} images: {why}. Starting again "
-            f"(attempt {trainer.attempt + 1}) with half the step size and twice the penalty."
-        )
-        self.checkpoint()
-        self.clock.mark(trainer.images_seen)
+    def _place(self) -> dict[str, Any]:
+        """Where the run stands, in every line of its metrics."""
+        return {"images_seen": self.trainer.images_seen}
 
-    def _look_if_due(self, before: int) -> None:
-        """A look at the geometry where the step has passed a multiple of `signals_every`.
+    def _log(self, record: dict[str, Any]) -> None:
+        self.run.append_metrics(self._place() | {"elapsed_s": self.clock.elapsed_s} | record)
 
-        By images and not by the clock, so that a resumed run looks where the whole one did.
+    def _resume(self) -> None:
+        checkpoint = load_checkpoint(self.run.path)
+        if checkpoint is None:
+            if self.run.images_seen:
+                self.display.note(
+                    f"No checkpoint of the {self.run.images_seen:,} {self.unit} so far is left: "
+                    "starting again."
+                )
+            self.run.update_status("running", **self._facts())
+            self.checkpoint()
+            return
+        self._restore(checkpoint)
+        if checkpoint.note:
+            self.display.note(checkpoint.note)
+        self.display.note(f"Resuming from {checkpoint.images_seen:,} {self.unit}.")
+        self._log({"event": "resume"})
+        self.run.update_status("running", **self._facts())
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Puts the trainer, the clock and the scores where the checkpoint was.
+
+        Raises:
+            ResumeError: its state or tensors are not those of this trainer.
         """
-        trainer, every = self.trainer, self.config.signals_every or 1
-        if self._signals is None or before // every == trainer.images_seen // every:
-            return
-        look = self._signals.look(trainer.generator, trainer.discriminator)
-        self._log({"event": "geometry", "geometry": look})
-        found = trainer.alarm.hear(look)
-        if "unreadable" not in look and not trainer.alarm.is_suspicious:
-            trainer.health.geometry = trainer.images_seen
-        if found:
-            self._log({"event": "alarm", "reasons": found})
-        for sentence in found:
-            told = sentence[:1].upper() + sentence[1:]
-            self.display.note(f"{told}, at {trainer.images_seen:,} images (docs/geometry.md).")
+        state, where = checkpoint.state, f"{self.run.path}: checkpoint {checkpoint.images_seen}"
+        advice = "; remove that checkpoint, or choose another --run."
+        check_shape(_State, state, where, ResumeError, advice)
+        for name, fresh in self.trainer.state().items():
+            if name in state and not _is_alike(fresh, state[name]):
+                raise ResumeError(f"{where}: '{name}' is damaged{advice}")
+        try:
+            self.trainer.restore(checkpoint.tensors, state)
+        except ResumeError as error:
+            raise ResumeError(f"{where}: {str(error).removesuffix('.')}{advice}") from None
+        except (KeyError, TypeError) as error:  # a name that is missing, or one too many
+            raise ResumeError(f"{where}: its state lacks or exceeds {error}{advice}") from None
+        if self.trainer.images_seen != checkpoint.images_seen:
+            raise ResumeError(f"{where}: its state is of {self.trainer.images_seen}{advice}")
+        self.clock.before_s, self.scores = state["elapsed_s"], state["scores"]
 
-    def measure(self) -> None:
-        """Score the averaged generator and write a sample grid."""
-        started_s = self.clock.elapsed_s
-        self._measured_at = self.trainer.images_seen
-        pixels = sample_pixels(self.trainer.average, GRID_SEEDS)
-        write_atomic(self.run.sample_path(self._measured_at), png(grid(pixels)))
-        real = float(spread(self.trainer.real_images(NUM_REAL)))
-        self._variation = float(spread(to_floats(pixels))) / real if real > 0 else 1.0
-        if self.score is not None:
-            self._read_score(self.score)
-        self._measure_s = self.clock.elapsed_s - started_s
-
-    def _read_score(self, score: LiveScore) -> None:
-        reading = score.read(sample_pixels(self.trainer.average, range(score.num_fakes)))
-        distance = {score.name: reading.distance, "floor": score.floor}
-        self._keep_scores(distance | _class_scores(reading, score.real))
-        self.display.note(
-            f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>9,} images  "
-            f"{score.name} {reading.distance:.3g} (real images: {score.floor:.2g})"
-            f"{_mode_words(self.scores)}"
-        )
-
-    def _finish(self) -> None:
-        if self._measured_at != self.trainer.images_seen:
-            self.measure()
+    def _stopped(self) -> tuple[str, str]:
         self.checkpoint()
-        self._refuse_collapse()
-        self._save_bundle(self.trainer.average, self._card(self._summary, self._card_scores()))
+        reason = f"Stopped at {self.trainer.images_seen:,} {self.unit}; everything is saved."
+        self.run.update_status(self.stop.status, reason=reason, **self._facts())
+        return self.stop.status, reason
 
-    def _refuse_collapse(self) -> None:
-        if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
-            return
-        raise CollapseError(
-            "At the end of the budget the images are nearly all the same: they vary by "
-            f"{self._variation:.1%} of what real ones do; lower the learning rates, raise "
-            "penalty.gamma_start and penalty.gamma_end, or train longer."
+    def _finished(self) -> tuple[str, str]:
+        self._finish()
+        self._tell_stops()
+        reason = (
+            f"Done: the budget is used up after {self.trainer.images_seen:,} {self.unit} "
+            f"in {duration(self.clock.elapsed_s)}.{self._afterthought()}"
         )
+        self.run.update_status("done", reason=reason, **self._facts())
+        return "done", reason
 
     def _diverged(self, error: DivergedError) -> str:
-        """After a collapse the run goes back to where it was healthy, and can be sampled there."""
-        has_collapsed = isinstance(error, CollapseError)
-        if not has_collapsed and not self._is_suspicious:
-            return super()._diverged(error)
-        healthy = self._go_back()
-        if not has_collapsed and not healthy:
-            return super()._diverged(error)
-        seen, place = self.trainer.images_seen, shlex.quote(str(self.run.path))
-        self._log({"event": "collapse", "healthy_checkpoint": healthy or None})
-        verdict = f"{'Collapsed' if has_collapsed else 'Diverged'} at {seen:,} images: {error}"
-        if not healthy:
-            return (
-                f"{verdict} No checkpoint was made before the first sign of it, so there is no "
-                f"healthy one to sample or to go on from; those in {place} show it too."
-            )
+        checkpoint = load_checkpoint(self.run.path)
+        kept = checkpoint.images_seen if checkpoint else 0
         return (
-            f"{verdict} The checkpoint at {healthy:,} images, from before the first sign of it, is "
-            f"kept: 'orthogan sample {place}' draws from it, and the same command goes on from it."
+            f"Diverged at {self.trainer.images_seen:,} {self.unit}: {error} "
+            f"The checkpoint at {kept:,} {self.unit} is kept in {self.run.path}."
         )
 
-    def _go_back(self) -> int:
-        """Makes the newest healthy checkpoint the run's latest and its bundle; 0 without one."""
-        healthy = self._healthy or taken_back(self.run.path)
-        if not healthy:
-            return 0
-        resume_from(self.run.path, healthy)
-        checkpoint = newest_checkpoint(self.run.path)
-        if checkpoint.images_seen > healthy:  # that one is damaged, and all before it
-            return 0
-        average = copy.deepcopy(self.trainer.average)
-        restore(checkpoint.tensors, {"average": average}, {})
-        course = {
-            f"{self.unit} seen": checkpoint.images_seen,
-            "seconds": round(checkpoint.state["elapsed_s"], 1),
-        }
-        self._save_bundle(average, self._card(self._summary, {}) | course)
-        return checkpoint.images_seen
-
-    @property
-    def _is_suspicious(self) -> bool:
-        return self.trainer.watch.is_suspicious or self.trainer.alarm.is_suspicious
-
-    @property
-    def _healthy(self) -> int:
-        """The image count of the newest checkpoint that is surely healthy; 0 without one."""
-        trainer = self.trainer
-        return trainer.health.checkpoint(
-            self.run.path, geometry_is_suspicious=trainer.alarm.is_suspicious
-        )
-
-    def _spared(self) -> tuple[int, ...]:
-        return self.trainer.health.marks()
-
-    @property
-    def _summary(self) -> str:
-        return f"A generator trained by orthogan on {self.trainer.images.name}."
-
-    def _save_bundle(self, generator: Generator, card: dict[str, Any]) -> None:
-        config, images = self.config, self.trainer.images
-        save_bundle(
-            self.run.bundle_path,
-            network_config=config.generator.to_dict(),
-            tensors=generator.state_dict(),
-            data={
-                "source": config.data.source,
-                "size": images.size,
-                "colours": images.colours,
-                "class_names": list(images.class_names),
-                "condition": config.condition,
-                "fingerprint": self.run.provenance["data_fingerprint"],
-            },
-            card=card,
-        )
-
-    def _afterthought(self) -> str:
-        return self._suspicion() + self._past_its_best()
-
-    def _suspicion(self) -> str:
-        """What speaks against the images where nothing has been decided."""
-        alarm, watch = self.trainer.alarm, self.trainer.watch
-        if self._variation < SUSPICIOUS_SPREAD:  # too early for a verdict
-            return " Its images are still nearly all the same; a longer budget may end better."
-        lasting = [sign for sign, looks in alarm.looks.items() if looks >= PATIENCE]
-        if not lasting and watch.flat_looks < PATIENCE:
-            return ""
-        signs = ", ".join(sign.replace("_", " ") for sign in lasting) or "one image only"
-        healthy = self._healthy
-        kept = f"the one at {healthy:,} images is" if healthy else "none is"
-        return (
-            f" Its latest looks show a collapse ({signs}); of its checkpoints {kept} from before."
-        )
-
-    def _past_its_best(self) -> str:
-        """Whether the distance was clearly lower before the end, when, and where to look."""
-        name = "" if self.score is None else self.score.name
-        course = [
-            (line[name], line["images_seen"])
-            for line in read_metrics(self.run.metrics_path, self.display.note)
-            if line.get("event") == "score" and _is_number(line.get(name))
-        ]
-        if not course or min(course)[0] * PAST_ITS_BEST > self.scores[name]:
-            return ""
-        best, seen = min(course)
-        return (
-            f" Its distance was lower before: {best:.3g} after {seen:,} images "
-            f"({self.run.sample_path(seen)}), {self.scores[name]:.3g} now; "
-            "a shorter budget may end better."
-        )
-
-    def _card_scores(self) -> dict[str, dict[str, float]]:
-        """The live score, for the card; `orthogan evaluate` adds the others and intervals."""
-        score = self.score
-        if score is None or score.name not in self.scores:
-            return {}
-        row = {"value": self.scores[score.name], "floor": score.floor, "n": score.num_fakes}
-        return {score.name: row}
-
-    def _bar_words(self, measured: dict[str, float]) -> str:
-        score = self.score
-        losses = f"loss D {measured['discriminator_loss']:.3f} G {measured['generator_loss']:.3f}"
-        facts = [losses, f"penalty {measured['penalty']:.2g}"]
-        if score is not None and score.name in self.scores:
-            facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
-        return "  ".join(facts)
-
-
-def _is_number(value: object) -> bool:
-    # What was not finite stands as null, and anybody may have added a line.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value)
-
-
-def _class_scores(reading: Reading, real: Reading) -> dict[str, float]:
-    """How the classes are met; of stacked digits also by as many real images."""
-    if reading.modes is not None and reading.mode_kl is not None:
+    def _facts(self) -> dict[str, Any]:
         return {
-            "modes": reading.modes,
-            "modes of real images": real.modes or 0.0,
-            "mode-kl": reading.mode_kl,
-            "mode-kl of real images": real.mode_kl or 0.0,
+            "images_seen": self.trainer.images_seen,
+            "seconds": self.clock.elapsed_s,
+            "scores": self.scores,
         }
-    if len(reading.class_shares) > 10:
-        return {}
-    return {
-        "least class share": min(reading.class_shares),
-        "largest class share": max(reading.class_shares),
-    }
+
+    def _keep_scores(self, scores: dict[str, float]) -> None:
+        self.scores = scores
+        self._log({"event": "score", **scores})
+
+    def _card(self, summary: str, scores: dict[str, Any]) -> dict[str, Any]:
+        """What the README of the bundle tells."""
+        provenance = self.run.provenance
+        return {
+            "title": self.run.path.name,
+            "summary": summary,
+            "command": provenance.get("command", ""),
+            "seed": self.trainer.config.seed,
+            f"{self.unit} seen": self.trainer.images_seen,
+            "seconds": round(self.clock.elapsed_s, 1),
+            "threads": provenance.get("threads"),
+            "scores": scores,
+        }
+
+    def _show(self, measured: dict[str, float]) -> None:
+        """Moves the bar; time left and speed are those since this sitting or attempt began."""
+        seen = self.trainer.images_seen
+        left_s, speed = self.clock.pace(seen)
+        pace = f"{duration(left_s)} left  {seen:,} {self.unit}  {speed:,.0f}/s"
+        self.display.advance(min(self.clock.progress(seen), 1.0), pace, self._bar_words(measured))
 
 
-def _mode_words(scores: dict[str, float]) -> str:
-    if "modes" not in scores:
-        return ""
-    return (
-        f"  modes {scores['modes']:.0f} ({scores['modes of real images']:.0f})"
-        f"  KL {scores['mode-kl']:.3g} ({scores['mode-kl of real images']:.2g})"
-    )
+def _is_alike(fresh: object, kept: object) -> bool:
+    """Whether a value of a checkpoint has the type of a fresh trainer's; None says nothing."""
+    if isinstance(fresh, dict) and isinstance(kept, dict):
+        return all(_is_alike(fresh[name], kept[name]) for name in fresh.keys() & kept.keys())
+    is_whole = type(fresh) is float and type(kept) is int  # both are numbers to JSON
+    return fresh is None or kept is None or is_whole or type(fresh) is type(kept)

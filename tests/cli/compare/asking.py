@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from orthogan.cli import main
-from orthogan.comparison import compare
+from orthogan.experiments import compare
 
 VARY = ("--vary", "generator.score=softmax,cosine")
 CELLS = [

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from asking import VARY, fill, question
 
-from orthogan import api
 from orthogan.cli import main
-from orthogan.training.trainer import Trainer
+from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 
 
 @pytest.fixture(scope="session")

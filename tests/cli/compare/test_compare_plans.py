@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from asking import CELLS, planned_words
 
-from orthogan import api
 from orthogan.cli import main
+from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 from orthogan.training.lock import FolderLock
-from orthogan.training.trainer import Trainer
 
 
 def test_planned_commands_fill_the_folder_and_compare_only_reads(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from asking import CELLS, VARY
 
-from orthogan import comparison
+from orthogan import experiments as comparison
 from orthogan.cli import main
-from orthogan.comparison import compare
+from orthogan.experiments import compare
 
 
 @pytest.mark.parametrize(

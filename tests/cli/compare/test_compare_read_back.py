@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from asking import CELLS
 
-from orthogan import api
 from orthogan.cli import main
-from orthogan.comparison import compare
+from orthogan.experiments import compare
+from orthogan.gan import api
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from asking import CELLS
 
-from orthogan import api
 from orthogan.cli import main
+from orthogan.gan import api
 
 
 def test_existing_runs_are_grouped_by_their_settings(filled: Path, ask, no_runs: None) -> None:

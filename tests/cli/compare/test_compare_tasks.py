@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from asking import fill, planned_words
 
-from orthogan import classifiers, language_models
+from orthogan.classification import api as classifiers
 from orthogan.cli import main
-from orthogan.comparison import compare
 from orthogan.errors import ConfigError, ResumeError
+from orthogan.experiments import compare
+from orthogan.language import api as language_models
 
 TINY_LANGUAGE = (
     *("network.width=8", "network.heads=2", "network.blocks=1", "network.context=8"),

@@ -1,0 +1,1 @@
+"""The geometry of a whole model: its tokens, codes and heads, counted and explained."""

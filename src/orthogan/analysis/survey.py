@@ -1,0 +1,363 @@
+"""What position codes do to the tokens of a model: the counts behind `orthogan geometry`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from orthogan.analysis.network_tables import read_network
+from orthogan.analysis.trained import has_language, is_trained, unfinished_language
+from orthogan.embeddings import Tables, find_tests, read_tables, word_meanings
+from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.geometry.alignment import place_positions
+from orthogan.geometry.allowance import Allowance, best_allowance, shorten_to
+from orthogan.geometry.census import census
+from orthogan.geometry.census_result import Census, Flip
+from orthogan.geometry.controls import CONTROLS
+from orthogan.geometry.keys import HeadTable, analyse_heads
+from orthogan.geometry.mean_code import mean_code
+from orthogan.geometry.meanings import Meaning
+from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
+from orthogan.geometry.recover import linear_r2
+from orthogan.geometry.scan import Progress
+from orthogan.geometry.sinusoids import sinusoids
+from orthogan.language import tables_of_language, tables_of_run
+from orthogan.models import bundle
+
+NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no codes of its own
+# Asked of words that have no codes of their own, unless the caller says otherwise.
+WORD_AMPLITUDES = (0.1, 0.2, 0.5)  # trained tables of width 50 go from unharmed to lost in between
+WORD_SHARE = 0.01
+NUM_EXAMPLES = 3  # of words that turn into others, at each amplitude
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The identities of a token table under position codes.
+
+    Attributes:
+        tables: What was read.
+        codes: The codes, `T D`; None where nothing displaces the tokens.
+        own: Whether they are the source's own, not sinusoids that stand in for them.
+        census: Every (token, position) pair, decided; None without codes.
+        controls: The same for codes of the same size that know nothing of the tokens.
+        amplitudes: Share of identities kept when the codes are multiplied by each factor.
+        repairs: Changes of the codes, each with the flips before and after.
+        heads: For each attention layer, what its heads use their key matrices for.
+        counts: The census at each of these amplitudes.
+        allowances: The codes as given, after each repair, without their mean, and that rotated:
+            each shortened until few pairs flip.
+        readable: Shares of the tokens' and of the codes' variance that a linear reader of sums
+            gets with the codes as given; asked with the allowances.
+        meanings: By test of words, what is solved with the words as they are, with the codes, and
+            with the best allowance or else the first repair.
+        notes: Plain sentences.
+    """
+
+    tables: Tables
+    codes: Tensor | None
+    own: bool
+    census: Census | None
+    controls: dict[str, Census] = field(default_factory=dict)
+    amplitudes: dict[float, float] = field(default_factory=dict)
+    repairs: tuple[Prescription, ...] = ()
+    heads: dict[str, HeadTable] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    counts: dict[float, Census] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = ()
+    readable: tuple[float, float] | None = None
+    meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
+
+    @property
+    def prescription(self) -> Allowance | None:
+        """The allowance that leaves a linear reader most of the positions."""
+        return best_allowance(self.allowances)
+
+    def name_of(self, token: int) -> str:
+        """The token as its vocabulary spells it, or its row."""
+        return str(token) if self.tables.labels is None else self.tables.labels[token]
+
+    def worst(self, num: int = 20) -> list[tuple[str, int, str, Flip]]:
+        """The deepest flips as (token, position, what it becomes, flip)."""
+        return self._named([] if self.census is None else self.census.worst(num))
+
+    def examples(
+        self, amplitude: float, num: int = NUM_EXAMPLES
+    ) -> list[tuple[str, int, str, Flip]]:
+        """The deepest flips of different tokens at an amplitude, as `worst` has them."""
+        deepest: dict[int, Flip] = {}
+        for flip in self.counts[amplitude].worst_flips:
+            deepest.setdefault(flip.token, flip)
+        return self._named(list(deepest.values())[:num])
+
+    def _named(self, flips: Sequence[Flip]) -> list[tuple[str, int, str, Flip]]:
+        return [(self.name_of(f.token), f.position, self.name_of(f.becomes), f) for f in flips]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
+        count, width = self.tables.tokens.shape
+        found = {"positions": 0, "flips": 0, "kept": 1.0, "certified": 1.0}
+        if self.census is not None:
+            found = self.census.to_dict()
+        return found | {
+            "source": self.tables.source,
+            "tokens": count,
+            "width": width,
+            "own_codes": self.own,
+            "worst": _flips(self.worst()),
+            "controls": {
+                name: {"kept": control.kept, "flips": control.flips}
+                for name, control in self.controls.items()
+            },
+            "amplitudes": {str(factor): kept for factor, kept in self.amplitudes.items()},
+            "counts": {
+                str(factor): {
+                    "flips": count.flips,
+                    "share": 1 - count.kept,
+                    "examples": _flips(self.examples(factor)),
+                }
+                for factor, count in self.counts.items()
+            },
+            "repairs": [repair.to_dict() for repair in self.repairs],
+            "readable": self.readable,
+            "allowances": [allowance.to_dict() for allowance in self.allowances],
+            "prescription": None if self.prescription is None else self.prescription.to_dict(),
+            "meanings": {
+                test: {name: asdict(meaning) for name, meaning in found.items()}
+                for test, found in self.meanings.items()
+            },
+            "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
+            "notes": list(self.notes),
+        }
+
+
+def survey(
+    source: str | Path | nn.Module | Tables,
+    *,
+    embedding: str | None = None,
+    positions: str | None = None,
+    limit: int | None = None,
+    num_heads: int | None = None,
+    num_positions: int | None = None,
+    network: str | None = None,
+    reader: str = "euclidean",
+    amplitudes: Sequence[float] | None = None,
+    repairs: Sequence[str] = ("rotate",),
+    within: float | None = None,
+    analogies: str | None = None,
+    similarity: str | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Survey:
+    """Counts, exactly, the identities that position codes flip, beside controls and repairs.
+
+    Args:
+        source: Whatever `orthogan.embeddings.read_tables` reads, or tables at hand; or a network
+            trained here: a run folder, a bundle folder, `mnist-demo`.
+        embedding: Name of the token table; None to recognise it.
+        positions: Name of the position table, likewise.
+        limit: Only the first rows or words; of a network trained here, so many of its tokens.
+        num_heads: Heads of every layer, where the source does not say.
+        num_positions: Use that many sinusoidal codes of the original amplitude instead of the
+            source's own. None: its own; 512 sinusoids for word vectors, which have none.
+        network: `generator` or `discriminator` of a GAN trained here; None: the generator.
+        reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
+        amplitudes: Also count with the codes multiplied by these factors. None: 0.1, 0.2 and 0.5
+            for words without codes of their own, else none.
+        repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
+        within: Shorten the codes, as given and after each change, until no more than that share
+            of the pairs flips; 1 not to. None: 0.01 for words without codes of their own and the
+            Euclidean reader, else 1.
+        analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
+            gensim for English words, where it is installed.
+        similarity: A file of judged similarities, `gensim` or `none`, likewise.
+        seed: Of the random controls, of the positions that words of a question stand at, and of
+            the tokens drawn from a network trained here.
+        say: Hears what is being counted.
+        progress: Called with (work done, work in all) of each count, in tokens, now and then.
+
+    Raises:
+        ConfigError: an amplitude, share or number of positions out of range, repairs or a share
+            for a reader other than the Euclidean, or an option that the source has no use for.
+        UnknownNameError: no such reader, repair, network or tensor.
+        DataError: the source cannot be used.
+        BundleError: a bundle is damaged, or holds no network of that name.
+        ResumeError: no checkpoint of a run can be read.
+
+    >>> found = survey(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
+    >>> found.census.flips, found.own
+    (0, False)
+    """
+    _check(reader, amplitudes or (), repairs, num_positions, within)
+    if isinstance(source, str | Path):
+        say(f"reading {source}")
+    tables = _read(source, embedding, positions, limit, num_heads, network, seed)
+    codes, own, notes = _codes(tables, num_positions)
+    tests = find_tests(tables.labels, analogies, similarity)
+    notes += tests.notes
+    heads = {}
+    for name, layer in zip(getattr(tables.heads, "names", ()), tables.heads, strict=False):
+        say(f"reading the heads of {name}")
+        heads[name] = _forms(layer)
+    if codes is None:
+        return Survey(tables, None, True, None, heads=heads, notes=notes)
+    tokens = tables.tokens
+    say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
+    found = prescribe(tokens, codes, repairs, progress=progress) if repairs else ()
+    counted = found[0].before if found else census(tokens, codes, reader, progress=progress)
+    controls = {}
+    for name, control in CONTROLS.items():
+        if name == "sinusoidal" and (not own or codes.shape[1] % 2):
+            continue
+        say(f"counting with {name} codes")
+        controls[name] = census(tokens, control(codes, seed), reader, progress=progress)
+    for_words = tables.labels is not None and not own
+    if amplitudes is None:
+        amplitudes = WORD_AMPLITUDES if for_words else ()
+    counts = {}
+    for factor in amplitudes:
+        say(f"counting with the codes times {factor:g}")
+        counts[factor] = census(tokens, factor * codes, reader, progress=progress)
+    if within is None:
+        within = WORD_SHARE if for_words and reader == "euclidean" else 1.0
+    shortened = _allowances(tokens, codes, found, within, seed, say) if within < 1 else ()
+    best = best_allowance(shortened)
+    displaced: dict[str, Tensor | None] = {"as they are": None, "with the codes": codes}
+    if best is not None:
+        displaced[f"{best.name}, x {best.factor:.3g}"] = best.codes
+    elif found:
+        displaced[f"repair: {found[0].name}"] = found[0].codes
+    if tests.analogies or tests.similarity:
+        say("asking for the meanings of words")
+    meanings, left_out = word_meanings(tables, tests, displaced, seed)
+    return Survey(
+        tables,
+        codes,
+        own,
+        counted,
+        controls,
+        amplitudes={factor: count.kept for factor, count in counts.items()},
+        repairs=found,
+        heads=heads,
+        notes=notes + left_out,
+        counts=counts,
+        allowances=shortened,
+        readable=linear_r2(tokens, codes) if shortened else None,
+        meanings=meanings,
+    )
+
+
+def _allowances(
+    tokens: Tensor,
+    codes: Tensor,
+    repairs: Sequence[Prescription],
+    share: float,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[Allowance, ...]:
+    """The codes as given and after each repair, shortened until no more than `share` flips."""
+    centred = mean_code(codes).centred
+    changes = {one.name: one.codes for one in repairs} | {
+        "scale": codes,
+        "remove-mean": centred,
+        "remove-mean, rotate": place_positions(centred, tokens),
+    }
+    found = []
+    for name, changed in changes.items():
+        say(f"shortening the codes until at most {share:.3g} of the pairs flips: {name}")
+        found.append(shorten_to(tokens, changed, share, name=name, seed=seed))
+    return tuple(found)
+
+
+def _flips(named: Sequence[tuple[str, int, str, Flip]]) -> list[dict[str, Any]]:
+    return [
+        {"token": token, "position": position, "becomes": becomes, "margin": flip.margin}
+        for token, position, becomes, flip in named
+    ]
+
+
+def _check(
+    reader: str,
+    amplitudes: Sequence[float],
+    repairs: Sequence[str],
+    num_positions: int | None,
+    within: float | None,
+) -> None:
+    for name in repairs:
+        if name not in CHANGES:
+            raise UnknownNameError("repair", name, CHANGES)
+    if repairs and reader != "euclidean":
+        raise ConfigError(
+            f"Repairs are counted with the euclidean reader, not with '{reader}'; "
+            "leave out the one or the other."
+        )
+    if within is not None and not 0 < within <= 1:
+        raise ConfigError(f"'within' must be above 0 and at most 1, got {within}.")
+    if within is not None and within < 1 and reader != "euclidean":
+        raise ConfigError(
+            f"'within' is counted with the euclidean reader, not with '{reader}'; "
+            "leave out the one or the other."
+        )
+    wrong = [factor for factor in amplitudes if not 0 < factor < float("inf")]
+    if wrong:
+        raise ConfigError(f"An amplitude must be positive and finite, got {wrong[0]}.")
+    if num_positions is not None and num_positions < 1:
+        raise ConfigError(f"'num_positions' must be at least 1, got {num_positions}.")
+
+
+def _read(
+    source: str | Path | nn.Module | Tables,
+    embedding: str | None,
+    positions: str | None,
+    limit: int | None,
+    num_heads: int | None,
+    network: str | None,
+    seed: int,
+) -> Tables:
+    if isinstance(source, str | Path) and is_trained(source):
+        named = {"embedding": embedding, "positions": positions, "num_heads": num_heads}
+        idle = [name for name, value in named.items() if value is not None]
+        if idle:
+            raise ConfigError(f"{source}: a network trained here needs no {idle[0]}; leave it out.")
+        if network is None and has_language(source):
+            return tables_of_language(bundle.load_language(bundle.resolve(source)), limit=limit)
+        if network is None and (run := unfinished_language(source)) is not None:
+            return tables_of_run(run, limit=limit)
+        return read_network(source, network=network, limit=limit, seed=seed)
+    if network is not None:
+        raise ConfigError("'network' names a player of a GAN trained here; leave it out.")
+    if isinstance(source, Tables):
+        return source
+    return read_tables(
+        source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
+    )
+
+
+def _codes(
+    tables: Tables, num_positions: int | None
+) -> tuple[Tensor | None, bool, tuple[str, ...]]:
+    """The codes to count with, whether they are the source's own, and what to say about them."""
+    if num_positions is None and tables.positions is not None:
+        return tables.positions, True, tables.notes
+    if num_positions is None and len(tables.heads):
+        return None, True, (*tables.notes, "No position code is added to the tokens: none moves.")
+    width = tables.tokens.shape[1]
+    count = num_positions or NUM_POSITIONS
+    # An odd width gets the sinusoids of the next even one, without the last coordinate.
+    codes = sinusoids(count, width + width % 2)[:, :width].to(tables.tokens.dtype)
+    note = f"Codes: {count} sinusoids of the original amplitude, as the source has none in use."
+    return codes, False, (*tables.notes, note)
+
+
+def _forms(layer: Sequence[Any]) -> HeadTable:
+    query, key, value = (
+        torch.stack([getattr(head, name).double() for head in layer])
+        for name in ("query", "key", "value")
+    )
+    return analyse_heads(query, key, value)

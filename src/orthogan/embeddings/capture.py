@@ -1,0 +1,218 @@
+"""Queries, keys and values of a module while it runs, by forward hooks.
+
+Fused attention returns no weights, so what it reads is taken instead: the outputs of the layers
+that make queries, keys and values, or for `nn.MultiheadAttention` its inputs times its matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+
+from orthogan.embeddings.modules import module_model
+from orthogan.embeddings.projections import layer_heads
+from orthogan.embeddings.sites import Site, known_sites, named_sites
+from orthogan.errors import ConfigError, ShapeError
+
+MAX_NAMES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """What one attention layer read in one call.
+
+    Attributes:
+        name: The module around the layer's projections.
+        query: `B N T K`: batch, heads, tokens, size of a head.
+        key: `B N S K`; fewer heads than queries where several share a key.
+        value: `B N S V`.
+    """
+
+    name: str
+    query: Tensor = field(repr=False)
+    key: Tensor = field(repr=False)
+    value: Tensor = field(repr=False)
+
+
+def capture(
+    module: nn.Module,
+    inputs: Any,
+    *,
+    query: str | None = None,
+    key: str | None = None,
+    value: str | None = None,
+    num_heads: int | None = None,
+) -> list[Activations]:
+    """Queries, keys and values of every attention layer during one forward pass, head by head.
+
+    The module runs once without gradients and in evaluation mode; its modes are put back and its
+    hooks removed afterwards, also after an error.
+
+    Args:
+        module: A model or a layer.
+        inputs: A tensor, a tuple of positional arguments, or a dictionary of named ones.
+        query: Pattern of the names of the modules that make queries, like "*.q_proj"; None to
+            look for the names of the model libraries.
+        key: Pattern of the modules that make keys; give all three or none.
+        value: Pattern of the modules that make values.
+        num_heads: Heads of the queries in every layer; None to ask the modules.
+
+    Returns:
+        One record a layer and call, in the order in which the calls ended.
+
+    Raises:
+        ConfigError: patterns that match different numbers of modules, or unknown heads.
+        UnknownNameError: a pattern matches no module; the sentence holds the nearest.
+        ShapeError: an output cannot be split into that many heads.
+
+    Not covered: keys and values kept from an earlier pass, rotations of rotary models, which are
+    applied after these layers.
+
+    >>> layer = nn.MultiheadAttention(8, 2, batch_first=True)
+    >>> tokens = torch.zeros(1, 5, 8)
+    >>> capture(layer, (tokens, tokens, tokens))[0].query.shape
+    torch.Size([1, 2, 5, 4])
+    """
+    sites, watched = _watched(module, (query, key, value), num_heads)
+    found: list[Activations] = []
+    with _listening(module) as listen:
+        for site in sites:
+            _listen_to(module, site, num_heads, found, listen)
+        for name, layer in watched.items():
+            hook = partial(_multihead, name, num_heads, found)
+            listen(layer.register_forward_hook(hook, with_kwargs=True))
+        _run(module, inputs)
+    _check_reached([*(site.name for site in sites), *watched], found)
+    return found
+
+
+def _watched(
+    module: nn.Module, patterns: tuple[str | None, ...], num_heads: int | None
+) -> tuple[list[Site], dict[str, nn.MultiheadAttention]]:
+    """The layers to listen to: those made of modules, and those of torch that call none."""
+    if any(patterns):
+        return named_sites(module, patterns), {}
+    sites = known_sites(module, num_heads)
+    parts = module.named_modules()
+    of_torch = {name: part for name, part in parts if isinstance(part, nn.MultiheadAttention)}
+    if not sites and not of_torch:
+        raise ConfigError(
+            f"{type(module).__name__}: no attention layer is recognised; name the modules that "
+            "make queries, keys and values with query=, key= and value=."
+        )
+    return sites, of_torch
+
+
+def _check_reached(names: list[str], found: list[Activations]) -> None:
+    seen = {activation.name for activation in found}
+    silent = [name for name in names if name not in seen]
+    if silent:
+        raise ConfigError(
+            f"{', '.join(silent[:MAX_NAMES])}: took no part in this forward pass; give inputs that "
+            "reach every layer, or patterns of those that are reached."
+        )
+
+
+@contextmanager
+def _listening(module: nn.Module) -> Iterator[Callable[[RemovableHandle], None]]:
+    handles: list[RemovableHandle] = []
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield handles.append
+    finally:
+        for handle in handles:
+            handle.remove()
+        for part, was_training in modes:
+            part.training = was_training
+
+
+def _listen_to(
+    module: nn.Module,
+    site: Site,
+    num_heads: int | None,
+    found: list[Activations],
+    listen: Callable[[RemovableHandle], None],
+) -> None:
+    outputs: dict[str, Tensor] = {}
+    heads = num_heads or layer_heads(module_model(module), site.name)
+
+    def hook(name: str, _: nn.Module, __: Any, output: Any) -> None:
+        outputs[name] = output[0] if isinstance(output, tuple) else output
+        if len(outputs) == len(set(site.modules)):
+            parts = site.split([outputs[part] for part in site.modules])
+            outputs.clear()
+            found.append(_activations(site.name, parts, heads))
+
+    for name in set(site.modules):
+        listen(module.get_submodule(name).register_forward_hook(partial(hook, name)))
+
+
+def _multihead(
+    name: str,
+    num_heads: int | None,
+    found: list[Activations],
+    layer: nn.MultiheadAttention,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    _: Any,
+) -> None:
+    given = dict(zip(("query", "key", "value"), args, strict=False)) | dict(kwargs)
+    bias = layer.in_proj_bias
+    biases = bias.chunk(3) if bias is not None else (None, None, None)
+    whole = getattr(layer, "in_proj_weight", None)  # None where keys have another width
+    separate = (layer.q_proj_weight, layer.k_proj_weight, layer.v_proj_weight)
+    weights = separate if whole is None else whole.chunk(3)
+    parts = []
+    for part, weight, shift in zip(("query", "key", "value"), weights, biases, strict=True):
+        tokens = given[part]
+        batched = tokens.unsqueeze(0 if layer.batch_first else 1) if tokens.dim() == 2 else tokens
+        first = batched if layer.batch_first else batched.transpose(0, 1)
+        parts.append(functional.linear(first, weight, shift))
+    found.append(_activations(name, (parts[0], parts[1], parts[2]), num_heads or layer.num_heads))
+
+
+def _run(module: nn.Module, inputs: Any) -> None:
+    if isinstance(inputs, Mapping):
+        module(**inputs)
+    elif isinstance(inputs, tuple):
+        module(*inputs)
+    else:
+        module(inputs)
+
+
+def _activations(
+    name: str, parts: tuple[Tensor, Tensor, Tensor], num_heads: int | None
+) -> Activations:
+    if num_heads is None:
+        raise ConfigError(f"'{name}': its number of heads is not known; give num_heads=.")
+    query, key, value = parts
+    width = query.shape[-1]
+    size = width // num_heads
+    if size == 0 or width % num_heads or key.shape[-1] % size:
+        raise ShapeError(
+            f"'{name}': queries of width {width} and keys of width {key.shape[-1]} do not split "
+            f"into {num_heads} heads; give the number that the model has with num_heads=."
+        )
+    groups = key.shape[-1] // size
+    if value.shape[-1] % groups:
+        raise ShapeError(
+            f"'{name}': values of width {value.shape[-1]} do not split into {groups} heads."
+        )
+    return Activations(name, _split(query, num_heads), _split(key, groups), _split(value, groups))
+
+
+def _split(sequence: Tensor, num_heads: int) -> Tensor:
+    if sequence.dim() == 2:
+        sequence = sequence.unsqueeze(0)
+    separate: Tensor = sequence.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+    return separate.detach().clone()

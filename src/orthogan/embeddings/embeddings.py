@@ -1,0 +1,136 @@
+"""Which tensor of a model is its token table, by the names that model libraries give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from orthogan.embeddings.result import check_table
+from orthogan.embeddings.stored import Model
+from orthogan.embeddings.wanted import Wanted
+from orthogan.errors import DataError, ShapeError, did_you_mean
+
+# Ends of tensor names; the first pattern that fits wins.
+TOKENS = (
+    r"embeddings\.word_embeddings\.weight",  # BERT, RoBERTa, DistilBERT, MiniLM, ALBERT
+    r"embeddings\.tok_embeddings\.weight",  # ModernBERT
+    r"wte\.weight",  # GPT-2
+    r"embed_in\.weight",  # GPT-NeoX
+    r"embed_tokens\.weight",  # Llama, OPT
+    r"shared\.weight",  # T5, BART
+    r"word_embeddings\.weight",  # BLOOM, Falcon
+    r"tok_embeddings\.weight",  # Llama as Meta stores it
+    r"token_embeddings?(\.weight)?",  # CLIP
+    r"(embeddings?|tokens)(\.weight)?",  # files written by hand
+)
+PATCHES = (
+    r"patch_embeddings\.projection\.weight",  # ViT
+    r"patch_embed\.proj\.weight",  # timm
+    r"patch_embedding\.weight",  # CLIP
+    r"conv_proj\.weight",  # torchvision
+)
+
+
+def matching(model: Model, patterns: Sequence[str], num_axes: Sequence[int]) -> list[str]:
+    """Names of floating point tensors that end like the first of `patterns` that any ends like."""
+    for pattern in patterns:
+        end = re.compile(rf"(?:.*\.)?{pattern}")
+        found = [
+            name
+            for name, tensor in model.tensors.items()
+            if end.fullmatch(name) and len(tensor.shape) in num_axes and tensor.is_floating
+        ]
+        if found:
+            return sorted(found)
+    return []
+
+
+def embedding_name(model: Model, wanted: Wanted, notes: list[str]) -> str:
+    """The name of the token table, or of the patch projection of a model of images.
+
+    Raises:
+        UnknownNameError: no tensor has the name that was asked for.
+        DataError: nothing is recognised as a table; the sentence lists what could be one.
+    """
+    if wanted.embedding is not None:
+        model.find(wanted.embedding)
+        return wanted.embedding
+    found = matching(model, TOKENS, (2,)) or matching(model, PATCHES, (4,))
+    if not found:
+        found = _only_matrix(model, notes)
+    if len(found) > 1:
+        notes.append(
+            f"Several token tables: {', '.join(found)}; '{found[0]}' was taken, "
+            "name another with embedding=."
+        )
+    return found[0]
+
+
+def _only_matrix(model: Model, notes: list[str]) -> list[str]:
+    matrices = {
+        name: tensor.shape[0] * tensor.shape[1]
+        for name, tensor in model.tensors.items()
+        if len(tensor.shape) == 2 and tensor.is_floating
+    }
+    if len(matrices) == 1:
+        notes.append(f"The only matrix, '{next(iter(matrices))}', was taken as the token table.")
+        return list(matrices)
+    largest = sorted(matrices, key=lambda name: -matrices[name])[:10]
+    quantised = any(not t.is_floating and len(t.shape) == 2 for t in model.tensors.values())
+    why = " Quantised tables are not read." if quantised else ""
+    raise DataError(
+        f"{model.where}: no tensor is recognised as a token table; name one with embedding=."
+        f"{why}{did_you_mean('embeddings.weight', largest)}"
+    )
+
+
+def read_tokens(
+    model: Model, name: str, limit: int | None, notes: list[str]
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    """The token table of that name, and labels where the tensor itself gives them.
+
+    Raises:
+        ShapeError: it is neither a matrix nor the projection of patches.
+        DataError: it is not finite.
+    """
+    tensor = model.find(name)
+    shape = tensor.shape
+    if len(shape) == 4:
+        return _lit_pixels(model, name, limit, notes)
+    if len(shape) == 3 and shape[0] == 1:
+        tokens = tensor.read()[0][:limit]
+    elif len(shape) == 2:
+        tokens = tensor.read(limit)
+    else:
+        raise ShapeError(
+            f"{model.where}: a token table has one row a token, '{name}' has shape {shape}; "
+            "name another tensor with embedding=."
+        )
+    if tensor.dtype not in ("F64", "F32"):
+        notes.append(f"The tables are stored as {tensor.dtype} and were turned to float32.")
+    check_table(tokens, f"{model.where}: '{name}'")
+    return tokens, None
+
+
+def _lit_pixels(
+    model: Model, name: str, limit: int | None, notes: list[str]
+) -> tuple[Tensor, tuple[str, ...]]:
+    kernel = model.find(name).read()
+    tokens = kernel.flatten(1).T[:limit].contiguous()
+    bias = model.tensors.get(name.removesuffix("weight") + "bias")
+    if bias is not None and bias.shape == (kernel.shape[0],):
+        tokens = tokens + bias.read()
+    notes.append(
+        "A model of images has no table of tokens: row i is the embedding of the patch whose "
+        "value i is 1 and whose other values are 0."
+    )
+    _, colours, height, width = kernel.shape
+    labels = tuple(
+        f"colour {c}, row {r}, col {k}"
+        for c in range(colours)
+        for r in range(height)
+        for k in range(width)
+    )
+    return tokens, labels[:limit]

@@ -1,0 +1,229 @@
+"""Wq, Wk and Wv of every attention layer, by the names and layouts of model libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orthogan.embeddings.fused import FUSED, Parts, fused_layout
+from orthogan.embeddings.result import Head, Layer, Layers
+from orthogan.embeddings.stored import Model
+from orthogan.embeddings.wanted import Wanted
+from orthogan.errors import ConfigError
+
+SEPARATE = (
+    ("query", "key", "value"),  # BERT, ViT
+    ("q_proj", "k_proj", "v_proj"),  # Llama, OPT, CLIP, BART
+    ("q_lin", "k_lin", "v_lin"),  # DistilBERT
+    ("q", "k", "v"),  # T5, MPNet
+    ("to_q", "to_k", "to_v"),
+    ("query_proj", "key_proj", "value_proj"),  # DeBERTa
+    ("wq", "wk", "wv"),  # Llama as Meta stores it
+    ("q_proj_weight", "k_proj_weight", "v_proj_weight"),  # torch, keys of another width
+)
+OURS = ("query", "key_value")
+HEAD_SETTINGS = (
+    "num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The attention layer at a prefix: its widths, and Wq, Wk, Wv as (out, in) matrices.
+
+    Attributes:
+        width: What the queries are made of; None where queries and keys differ in it.
+        sizes: Rows of Wq, Wk and Wv.
+        num_heads: Heads of the queries.
+        read: The three matrices.
+    """
+
+    width: int | None
+    sizes: tuple[int, int, int]
+    num_heads: int
+    read: Callable[[], Parts] = field(repr=False)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the sizes can be split into heads: whole ones, keys shared by whole groups."""
+        queries, keys, values = self.sizes
+        if self.num_heads < 1 or queries % self.num_heads or queries == 0:
+            return False
+        size = queries // self.num_heads
+        groups = keys // size
+        return (
+            keys % size == 0
+            and groups > 0
+            and self.num_heads % groups == 0
+            and values % groups == 0
+        )
+
+
+def split_heads(parts: Parts, num_heads: int) -> Layer:
+    """The heads of a layer; where several heads share a key, each gets it.
+
+    Args:
+        parts: Wq, Wk and Wv as (out, in) matrices, heads one after the other.
+        num_heads: Number of query heads.
+
+    >>> import torch
+    >>> layer = split_heads((torch.eye(4), torch.eye(4)[:2], torch.eye(4)[2:]), num_heads=2)
+    >>> len(layer), layer[1].query.T, layer[1].key.T
+    (2, tensor([[0., 0., 1., 0.],
+            [0., 0., 0., 1.]]), tensor([[1., 0., 0., 0.],
+            [0., 1., 0., 0.]]))
+    """
+    query, key, value = parts
+    size = len(query) // num_heads
+    groups = len(key) // size
+    queries = query.chunk(num_heads)
+    keys, values = key.chunk(groups), value.chunk(groups)
+    shared = num_heads // groups
+    return tuple(
+        Head(queries[h].T, keys[h // shared].T, values[h // shared].T) for h in range(num_heads)
+    )
+
+
+def read_heads(model: Model, width: int | None, wanted: Wanted, notes: list[str]) -> Layers:
+    """The heads of every attention layer that reads tokens of `width` (None: of any width).
+
+    `notes` gets a sentence on every kind of layer that was left out.
+
+    Raises:
+        ConfigError: the given number of heads does not divide a layer.
+    """
+    found: dict[str, Projection] = {}
+    skipped: dict[str, int] = {}
+    for prefix, leaves in sorted(
+        matrices_by_module(model).items(), key=lambda item: _natural(item[0])
+    ):
+        layer = _projection(model, prefix, leaves, wanted)
+        why = layer if isinstance(layer, str) else _unfit(layer, width, wanted, prefix)
+        if isinstance(layer, Projection) and not why:
+            found[prefix] = layer
+        elif why:
+            skipped[why] = skipped.get(why, 0) + 1
+    notes += [f"{n} attention layers were left out: {why}." for why, n in skipped.items()]
+
+    def read(prefix: str) -> Layer:
+        return split_heads(found[prefix].read(), found[prefix].num_heads)
+
+    return Layers(tuple(found), read)
+
+
+def matrices_by_module(model: Model) -> dict[str, dict[str, str]]:
+    """Matrices by the module they are the weights of: prefix -> leaf -> name."""
+    prefixes: dict[str, dict[str, str]] = {}
+    for name, tensor in model.tensors.items():
+        if len(tensor.shape) == 2 and tensor.is_floating:
+            prefix, _, leaf = name.removesuffix(".weight").rpartition(".")
+            prefixes.setdefault(prefix, {})[leaf] = name
+    return prefixes
+
+
+def _projection(
+    model: Model, prefix: str, leaves: Mapping[str, str], wanted: Wanted
+) -> Projection | str | None:
+    """The layer at a prefix, why it cannot be read, or None where there is no attention."""
+    parts = projecting_leaves(leaves)
+    if not parts:
+        return None
+    num_heads = wanted.num_heads or layer_heads(model, prefix)
+    if num_heads is None:
+        return "their number of heads is not known, give num_heads="
+    names = [leaves[leaf] for leaf in parts]
+    if len(names) == 3:
+        return _separate(model, names, num_heads)
+    if len(names) == 2:
+        return _key_value(model, names[0], names[1], num_heads)
+    return _fused(model, names[0], parts[0], num_heads)
+
+
+def projecting_leaves(leaves: Iterable[str]) -> tuple[str, ...]:
+    """Which of a module's weights make queries, keys and values; none in a module without.
+
+    Three make one each; two, as here, queries and the rest; one makes all.
+
+    >>> projecting_leaves(["o_proj", "v_proj", "k_proj", "q_proj"])
+    ('q_proj', 'k_proj', 'v_proj')
+    """
+    have = set(leaves)
+    known: tuple[tuple[str, ...], ...] = (*SEPARATE, OURS, *((leaf,) for leaf in FUSED))
+    return next((parts for parts in known if have.issuperset(parts)), ())
+
+
+def layer_heads(model: Model, prefix: str) -> int | None:
+    """The number of heads of the layer at a prefix, as the model or its configuration says."""
+    known = model.count_heads(prefix)
+    if known is not None:
+        return known
+    if "decoder" in prefix and "decoder_attention_heads" in model.tower(prefix):
+        return model.whole(prefix, "decoder_attention_heads")
+    return model.whole(prefix, *HEAD_SETTINGS)
+
+
+def _separate(model: Model, names: list[str], num_heads: int) -> Projection:
+    tensors = [model.tensors[name] for name in names]
+    (q, width), (k, key_width), (v, _) = (tensor.shape for tensor in tensors)
+
+    def read() -> Parts:
+        return tensors[0].read(), tensors[1].read(), tensors[2].read()
+
+    return Projection(width if width == key_width else None, (q, k, v), num_heads, read)
+
+
+def _key_value(model: Model, query: str, key_value: str, num_heads: int) -> Projection:
+    one, two = model.tensors[query], model.tensors[key_value]
+    q, width = one.shape
+
+    def read() -> Parts:
+        key, value = two.read().split([q, two.shape[0] - q])
+        return one.read(), key, value
+
+    same = width if width == two.shape[1] else None
+    return Projection(same, (q, q, two.shape[0] - q), num_heads, read)
+
+
+def _fused(model: Model, name: str, leaf: str, num_heads: int) -> Projection | str:
+    layout = fused_layout(model, name, leaf, num_heads)
+    if isinstance(layout, str):
+        return layout
+    tensor = model.tensors[name]
+
+    def read() -> Parts:
+        return layout.matrices(tensor.read())
+
+    return Projection(layout.width, layout.sizes, num_heads, read)
+
+
+def _unfit(layer: Projection | None, width: int | None, wanted: Wanted, prefix: str) -> str | None:
+    if layer is None:
+        return None
+    if not layer.is_sound:
+        sizes = " + ".join(map(str, layer.sizes))
+        if wanted.num_heads:
+            raise ConfigError(
+                f"num_heads = {layer.num_heads} does not divide the layer '{prefix}', whose "
+                f"queries, keys and values have {sizes} rows."
+            )
+        return f"{sizes} rows are not made of {layer.num_heads} heads"
+    if layer.width is None:
+        return "their queries and keys are made of vectors of different widths"
+    if width is not None and layer.width != width:
+        return f"they read vectors of width {layer.width}, the tokens have {width}"
+    return None
+
+
+def has_bias(model: Model, prefix: str) -> bool:
+    """Whether the layer at a prefix adds biases to its queries, keys or values."""
+    dot = prefix + "." if prefix else ""
+    leaves = [*(leaf for triple in SEPARATE for leaf in triple), *FUSED]
+    names = [f"{dot}in_proj_bias", *(f"{dot}{leaf}.bias" for leaf in leaves)]
+    return any(name in model.tensors for name in names)
+
+
+def _natural(prefix: str) -> list[tuple[int, int, str]]:
+    """Orders 'layer.10' after 'layer.9'."""
+    pieces = re.split(r"(\d+)", prefix)
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]

@@ -1,0 +1,339 @@
+"""`compare`: asks whether a setting matters, runs what that takes, and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orthogan.errors import ConfigError, ResumeError, UnknownNameError
+from orthogan.experiments.cells import RunState, read_cell, run_cells
+from orthogan.experiments.groups import (
+    Group,
+    existing_runs,
+    grouped,
+    located,
+    refuse_mixed_data,
+    shared_task,
+)
+from orthogan.experiments.measure import KEPT, Measure
+from orthogan.experiments.outcome import Comparison, conclude
+from orthogan.experiments.plan import Plan, make_plan
+from orthogan.experiments.question import DEFAULT_MODEL, Question
+from orthogan.experiments.record import read_plan, refuse_foreign, stored_plan, write_plan
+from orthogan.experiments.scores import Kept, stored_score
+from orthogan.experiments.stored import stored_groups
+from orthogan.experiments.task import Task
+from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
+from orthogan.experiments.variants import checked_vary
+from orthogan.files import storage_errors
+from orthogan.training.launch import pick_device
+from orthogan.training.lock import FolderLock
+from orthogan.training.precision import resolve_precision
+from orthogan.training.progress import ProgressDisplay
+from orthogan.version import __version__
+
+DEFAULT_OUT = Path("comparisons")
+DEFAULT_SEEDS = 5
+
+
+def compare(
+    *runs: str | Path,
+    task: str | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    source: str | Path | None = None,
+    model: str | None = None,
+    minutes: float | None = None,
+    images: int | None = None,
+    tokens: int | None = None,
+    parameters: str | None = None,
+    match: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    metrics: Sequence[str] | None = None,
+    num_images: int | None = None,
+    plan: bool = False,
+    out: Path | str | None = None,
+    show_progress: bool = True,
+) -> Comparison:
+    """Compare settings over several seeds, or runs that exist; the same call goes on.
+
+    Every combination of the varied settings is trained with every seed and the same budget, one
+    run after the other. The first is what the others are compared with.
+
+    Args:
+        runs: Run folders to compare instead; a folder of runs stands for all that are finished
+            in it. Runs that differ in nothing but the seed are grouped. The folder of a
+            comparison gives its answer again, from the scores that are stored there.
+        task: `gan` (the default), `classify` or `language`: what kind of runs to make.
+        vary: Values of each setting that varies; `model` varies the recipe of a GAN.
+        seeds: How many, counted from 0, or which; 5 by default.
+        source: The images or the text, as in `orthogan.train`, `classify`, `train_language`.
+        model: Recipe of a GAN; `attention-gan` by default.
+        minutes: Time budget of a run; without any budget 5, of a classifier 10.
+        images: Budget of a run in images shown.
+        tokens: Budget of a run in tokens predicted, of a language model.
+        parameters: `equal` moves the widths named by `match` until every variant has the
+            parameters of the first, within 2 %.
+        match: Such widths, at most one a network: `generator.width`, `discriminator.width`;
+            `network.width` of the other tasks.
+        settings: Changes that all variants share, such as `"batch_size=64"`.
+        config: File of settings.
+        size: Side of the images in pixels.
+        device: `auto` (the default), `cpu`, `cuda` or `mps`.
+        threads: CPU threads.
+        metrics: Names; the verdicts are about the first. By default `fd` of GANs; the others
+            have the score that their runs end with.
+        num_images: Images that each GAN is measured on; by default as many as the scores that
+            are stored, else 10,000.
+        plan: Train nothing; return one command for each run that is missing.
+        out: Folder of the runs and results; `comparisons/<data>-<settings>` by default. With
+            `runs`, results are written only if it is given.
+        show_progress: Show progress on stderr.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit, options clash, or the runs are of
+            different kinds.
+        DataError: the data cannot be loaded, or the runs saw different ones.
+        ResumeError: the folder holds another comparison, or another process works in it.
+        StorageError: the folder cannot be written.
+        UnknownNameError: no such task, recipe, device or metric.
+    """
+    measure = Measure(metrics=metrics, num_images=num_images)
+    target = None if out is None else Path(out)
+    if runs:
+        _refuse_idle(
+            task=task,
+            vary=vary,
+            seeds=seeds,
+            source=source,
+            model=model,
+            minutes=minutes,
+            images=images,
+            tokens=tokens,
+            parameters=parameters,
+            match=match,
+            settings=settings,
+            config=config,
+            size=size,
+            device=device,
+            threads=threads,
+            plan=plan,
+        )
+        return _of_existing(runs, measure, target)
+    _check_matching(parameters, match)
+    question = Question(
+        vary=checked_vary(vary or {}),
+        seeds=_seeds(seeds),
+        task=task or DEFAULT_TASK,
+        source=None if source is None else str(source),
+        model=model or DEFAULT_MODEL,
+        minutes=minutes,
+        images=images,
+        tokens=tokens,
+        match=tuple(match),
+        settings=tuple(settings),
+        config=None if config is None else Path(config),
+        size=size,
+        device=device or "auto",
+        threads=threads,
+    )
+    target = target or _default_out(question)
+    display = ProgressDisplay(target.name, show_progress)
+    return _of_question(question, target, measure, plan, display)
+
+
+def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None) -> Comparison:
+    folder = located(Path(names[0]))
+    plan = stored_plan(folder) if len(names) == 1 else None
+    if plan is None:
+        states, notes = existing_runs(names)
+        groups = None
+    else:
+        groups, notes = stored_groups(folder, plan)
+        states = [run for group in groups for run in group.runs]
+    # Asked for nothing else, it is the answer that the folder holds.
+    is_answer = plan is not None and out is None and measure == Measure()
+    task = shared_task(states)
+    refuse_mixed_data(states)
+    if len(states) < 2:
+        raise ConfigError(
+            f"{states[0].path} is the only run; give at least two, or --vary KEY=a,b to train some."
+        )
+    if out is not None:
+        refuse_foreign(out)
+    evaluations, said = _stored_evaluations(states, task, measure, out)
+    return conclude(
+        groups or grouped(states),
+        evaluations,
+        (*notes, *said),
+        folder if is_answer else out,
+        is_written=out is not None,
+    )
+
+
+def _stored_evaluations(
+    states: Sequence[RunState], task: Task, asked: Measure, out: Path | None
+) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """The scores that the runs have, and a sentence for each that had to be measured again."""
+    target = None if out is None else out / KEPT
+    done = [state for state in states if state.status == "done"]
+    kept = {
+        state.path: Kept(
+            folders=(state.path.parent / KEPT, *filter(None, [target])),
+            target=target,
+            any_version=True,
+        )
+        for state in done
+    }
+    measure = asked.recorded(done, kept)
+    evaluations: dict[Path, dict[str, Any]] = {}
+    notes, versions = [], set()
+    for state in done:
+        own = kept[state.path]
+        reason = measure.why_again(state, task, own)
+        if reason and asked != measure:
+            notes.append(
+                f"{state.path} was scored again, with {measure.num_images:,} images: {reason}."
+            )
+        elif not reason and (found := stored_score(state.path, own)) is not None:
+            versions.add(found.version)
+        evaluations[state.path] = measure.of(state, task, own)
+    if versions - {__version__}:
+        notes.append(f"Stored scores were measured by orthogan {', '.join(sorted(versions))}.")
+    return evaluations, notes
+
+
+def _of_question(
+    question: Question,
+    out: Path,
+    measure: Measure,
+    only_plan: bool,
+    display: ProgressDisplay,
+) -> Comparison:
+    refuse_foreign(out)
+    earlier = read_plan(out)
+    found = resolve_precision("auto", pick_device(question.device))
+    precision = found if earlier is None else earlier["precision"]
+    plan = make_plan(question, out, precision)
+    measure.check(plan.task, plan.variants[0].config)  # not after hours of training
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    lock = _locked(out)
+    try:
+        notes = (*plan.notes, *write_plan(plan, precision))
+        for note in notes:
+            display.note(note)
+        if only_plan:
+            return _planned(plan, notes)
+        return _run_and_answer(plan, measure, notes, display)
+    finally:
+        lock.release()
+
+
+def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
+    missing = [not read_cell(cell).is_finished for cell in plan.cells]
+    commands = [line for line, wanted in zip(plan.commands(), missing, strict=True) if wanted]
+    return Comparison(
+        status="planned",
+        reason=f"{len(commands)} of {len(missing)} runs are to be made.",
+        task=plan.task.name,
+        notes=tuple(notes),
+        commands=tuple(commands),
+        out=plan.out,
+    )
+
+
+def _run_and_answer(
+    plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
+) -> Comparison:
+    kept = Kept(folders=(plan.out / KEPT,), target=plan.out / KEPT)
+
+    def measured(state: RunState) -> dict[str, Any]:
+        reason = measure.why_again(state, plan.task, kept)
+        if reason and (plan.out / KEPT / f"{state.path.name}.json").exists():
+            display.note(f"{state.path.name} is scored again: {reason}.")
+        return measure.of(state, plan.task, kept)
+
+    def finished(state: RunState) -> None:
+        if state.status == "done":
+            scores = measured(state)["scores"]
+            name = next(iter(scores))
+            display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
+
+    try:
+        status = run_cells(plan, display.note, finished, show_progress=display.show)
+        if status == "done":
+            groups = _groups(plan)
+            evaluations = {run.path: measured(run) for group in groups for run in group.done}
+            return conclude(groups, evaluations, notes, plan.out)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    states = [read_cell(cell) for cell in plan.cells]
+    count = sum(state.is_finished for state in states)
+    wait = "Another process trains the rest" if status == "waiting" else "Stopped"
+    return Comparison(
+        status=status,
+        reason=f"{wait}; {count} of {len(states)} runs are finished and everything is saved.",
+        task=plan.task.name,
+        notes=tuple(notes),
+        out=plan.out,
+    )
+
+
+def _groups(plan: Plan) -> list[Group]:
+    return [
+        Group(
+            label=variant.label,
+            runs=tuple(read_cell(cell) for cell in plan.cells if cell.variant is variant),
+        )
+        for variant in plan.variants
+    ]
+
+
+def _locked(out: Path) -> FolderLock:
+    try:
+        return FolderLock(out / ".lock")
+    except ResumeError:
+        raise ResumeError(
+            f"{out}: another process works on this comparison; wait for it, stop it, or choose "
+            "another --out."
+        ) from None
+
+
+def _default_out(question: Question) -> Path:
+    usual = TASKS[question.task].config_type().data.source
+    data = Path(question.source or usual).stem or "images"
+    task = named(question.task).values()  # the same settings of another kind go elsewhere
+    keys = [key.rpartition(".")[2] for key in question.vary]
+    return DEFAULT_OUT / "-".join([data.replace(":", "-"), *task, *keys])
+
+
+def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...]:
+    if seeds is None:
+        seeds = DEFAULT_SEEDS
+    return tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+
+
+def _check_matching(parameters: str | None, match: Sequence[str]) -> None:
+    if parameters not in {None, "equal"}:
+        raise UnknownNameError("value of --parameters", str(parameters), ["equal"])
+    if parameters and not match:
+        raise ConfigError(
+            "--parameters equal needs the width to move, such as --match generator.width."
+        )
+    if match and not parameters:
+        raise ConfigError("--match goes with --parameters equal; give both or neither.")
+
+
+def _refuse_idle(**options: Any) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise ConfigError(
+            f"'{given[0]}' decides how runs are trained, so it does nothing for runs that exist; "
+            "give runs, or --vary and what goes with it."
+        )

@@ -1,0 +1,156 @@
+"""What a variant costs: parameters, floating-point operations, keys and values, time."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from orthogan.attention import Attention
+from orthogan.experiments.flops import FlopCounter
+from orthogan.training.precision import autocast, resolve_precision
+
+CPU = torch.device("cpu")
+
+
+class Costs(ABC):
+    """What a variant costs, found from its settings."""
+
+    flops_per_step: int
+
+    @abstractmethod
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers, one number a network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCosts(Costs):
+    """The costs of a GAN.
+
+    Attributes:
+        generator_parameters: Numbers that training moves in the generator.
+        discriminator_parameters: The same for the discriminator.
+        flops_per_step: Floating-point operations of matrix products, convolutions and linear
+            solves in one step of both players, penalties included, on one batch.
+        batch_size: Images of that batch.
+        generator_key_value_bytes: Bytes of the keys and values that all attention layers make
+            for one generated image, in the run's precision; 0 without attention. Keys that are
+            the values or the tokens themselves take none.
+        discriminator_key_value_bytes: The same for one judged image.
+    """
+
+    generator_parameters: int
+    discriminator_parameters: int
+    flops_per_step: int
+    batch_size: int
+    generator_key_value_bytes: int
+    discriminator_key_value_bytes: int
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers: generator, discriminator."""
+        kept = (self.generator_key_value_bytes, self.discriminator_key_value_bytes)
+        return {
+            "parameters G + D": (self.generator_parameters, self.discriminator_parameters),
+            "KV bytes G + D": kept,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCosts(Costs):
+    """The costs of a single network.
+
+    Attributes:
+        parameters: Numbers that training moves.
+        flops_per_step: As in `PairCosts`, of one step on one batch.
+        batch_size: Images, or pieces of text, of that batch.
+        key_value_bytes: As in `PairCosts`, for one image, or for one whole context.
+    """
+
+    parameters: int
+    flops_per_step: int
+    batch_size: int
+    key_value_bytes: int
+
+    def counts(self) -> dict[str, tuple[int, ...]]:
+        """Columns of whole numbers."""
+        return {"parameters": (self.parameters,), "KV bytes": (self.key_value_bytes,)}
+
+
+def num_parameters(network: nn.Module) -> int:
+    """How many numbers training moves."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_flops(step: Callable[[float], object]) -> int:
+    """The operations of a training step at the start of a budget."""
+    counter = FlopCounter()
+    with counter:
+        step(0.0)
+    return counter.flops
+
+
+@torch.no_grad()
+def key_value_bytes(network: nn.Module, precision: str, *inputs: Any) -> int:
+    """Bytes of the keys and values that a network makes for these inputs.
+
+    Args:
+        network: Its attention layers are looked at.
+        precision: As in the settings of a run.
+        inputs: What its `forward` takes.
+    """
+    settled = resolve_precision(precision, CPU)
+    width = torch.bfloat16.itemsize if settled == "bfloat16" else torch.float32.itemsize
+    with _noted(network, width) as sizes, autocast(settled, CPU):
+        network(*inputs)
+    return sum(sizes)
+
+
+def step_seconds(records: Sequence[Mapping[str, Any]], step_size: int) -> float | None:
+    """The median time of a step, from the lines of `metrics.jsonl`.
+
+    The median over stretches of about a second leaves out those in which a score was taken.
+
+    Args:
+        records: The lines.
+        step_size: By how much a step moves `images_seen`.
+
+    Returns:
+        Seconds; None if the run was too short for two lines.
+    """
+    steps = [record for record in records if record.get("event") == "step"]
+    rates = [
+        (after["elapsed_s"] - before["elapsed_s"]) / seen * step_size
+        for before, after in itertools.pairwise(steps)
+        if (seen := after["images_seen"] - before["images_seen"]) > 0
+        and after["elapsed_s"] > before["elapsed_s"]
+    ]
+    return statistics.median(rates) if rates else None
+
+
+@contextmanager
+def _noted(network: nn.Module, width: int) -> Iterator[list[int]]:
+    """Collects the bytes of keys and values of each attention layer that runs inside."""
+    sizes: list[int] = []
+
+    def note(layer: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
+        assert isinstance(layer, Attention)  # noqa: S101 - the hook is on no other
+        tokens = inputs[1] if len(inputs) > 1 and inputs[1] is not None else inputs[0]
+        sizes.append(tokens.shape[1] * layer.num_kept * width)
+
+    hooks = [
+        layer.register_forward_hook(note)
+        for layer in network.modules()
+        if isinstance(layer, Attention)
+    ]
+    try:
+        yield sizes
+    finally:
+        for hook in hooks:
+            hook.remove()

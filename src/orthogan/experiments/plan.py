@@ -1,0 +1,258 @@
+"""What will be run: variants x seeds, each cell an ordinary run with an ordinary command."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orthogan.config import read_config_file
+from orthogan.errors import ConfigError, DataError, SettingError
+from orthogan.experiments.matching import count_player, current_width, matched, players_of
+from orthogan.experiments.question import Question, check_question
+from orthogan.experiments.task import RunConfig, Task
+from orthogan.experiments.tasks import TASKS
+from orthogan.experiments.variants import MODEL, Values, checked_vary, combinations, label_of
+from orthogan.terminal import pasteable
+from orthogan.training.launch import MAY_CHANGE
+
+MAX_NAME = 80  # a folder's name stays readable, and file systems allow 255 bytes
+# What a command says of a run, in this order; the settings follow.
+OPTIONS = (
+    *("model", "minutes", "images", "tokens", "size"),
+    *("device", "threads", "config", "seed", "run"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One row of the answer.
+
+    Attributes:
+        label: What it is called.
+        model: Its recipe, where there are recipes.
+        settings: All changes to the recipe, as `--set` takes them.
+        config: What they come to, for the first seed.
+        notes: What was moved to make it comparable.
+    """
+
+    label: str
+    model: str
+    settings: tuple[str, ...]
+    config: RunConfig
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of the plan."""
+
+    variant: Variant
+    seed: int
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every run that answers a question, and where it goes.
+
+    Attributes:
+        question: What is asked.
+        task: What kind of runs answer it.
+        variants: The rows of the answer.
+        out: Folder of the runs.
+        left_out: A sentence for each variant that has no meaning.
+    """
+
+    question: Question
+    task: Task
+    variants: tuple[Variant, ...]
+    out: Path
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Seed by seed, all variants of one before the next, every other seed backwards.
+
+        So a machine that slows down in the course of the plan slows all variants alike.
+        """
+        rows = []
+        for turn, seed in enumerate(self.question.seeds):
+            order = self.variants if turn % 2 == 0 else self.variants[::-1]
+            rows += [
+                Cell(variant=variant, seed=seed, path=self.out / run_name(variant.label, seed))
+                for variant in order
+            ]
+        return tuple(rows)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out or done to make the variants comparable, and what stays different."""
+        moved = [note for variant in self.variants for note in variant.notes]
+        return (*self.left_out, *moved, *self._unmatched())
+
+    def request(self, cell: Cell) -> dict[str, Any]:
+        """The arguments of `task.train` for a cell."""
+        question, variant = self.question, cell.variant
+        place = {"run": cell.path, "device": question.device, "threads": question.threads}
+        return _decisive(question, self.task, variant.model, variant.settings, cell.seed) | place
+
+    def commands(self) -> list[str]:
+        """One `orthogan ...` command a cell, ready for a shell, in the order of the plan."""
+        return [pasteable(self._words(cell)) for cell in self.cells]
+
+    def _words(self, cell: Cell) -> list[str | Path]:
+        asked = self.request(cell)
+        source = asked["source"]
+        if source is not None and str(source).startswith("-"):
+            source = Path(source)  # written so that it is not taken for an option
+        words: list[str | Path] = ["orthogan", self.task.command, *filter(None, [source])]
+        for name in OPTIONS:
+            words += _option(name, asked.get(name))
+        for setting in asked["settings"]:
+            words += ["--set", setting]
+        return words
+
+    def _unmatched(self) -> list[str]:
+        matched_players = {key.partition(".")[0] for key in self.question.match}
+        notes = []
+        for player in players_of(self.variants[0].config) if self.question.match else ():
+            counts = {count_player(variant.config, player) for variant in self.variants}
+            if player not in matched_players and len(counts) > 1:
+                notes.append(
+                    f"The {player}s still differ, from {min(counts):,} to {max(counts):,} "
+                    f"parameters; add --match {player}.width or the like to match them too."
+                )
+        return notes
+
+
+def make_plan(question: Question, out: Path, precision: str) -> Plan:
+    """The plan that answers a question; every variant is built once, nothing is trained.
+
+    A variant whose settings are all right each by itself, and have no meaning together or with
+    these data, is left out, as long as two remain.
+
+    Args:
+        question: What is asked.
+        out: Folder of the runs.
+        precision: What `auto` means in every cell, wherever it runs.
+
+    Raises:
+        ConfigError: a varied setting is unknown or does not fit; the label says which.
+        DataError: the data cannot be loaded.
+    """
+    task = TASKS[question.task]()
+    check_question(question, task)
+    variants: list[Variant] = []
+    refused: dict[str, ConfigError | DataError] = {}
+    for values in combinations(checked_vary(question.vary)):
+        label = label_of(values)
+        try:
+            variant = _variant(question, task, values, precision)
+            variants.append(_matched(variant, variants, question.match))
+        except (SettingError, LookupError) as error:
+            raise ConfigError(f"{label}: {error}") from None
+        except (ConfigError, DataError) as error:
+            refused[label] = error
+    if len(variants) < 2 and refused:
+        label, first = next(iter(refused.items()))
+        raise first if isinstance(first, DataError) else ConfigError(f"{label}: {first}")
+    _refuse_twins(variants)
+    left_out = tuple(f"{label} is left out: {error}" for label, error in refused.items())
+    return Plan(question=question, task=task, variants=tuple(variants), out=out, left_out=left_out)
+
+
+def run_name(label: str, seed: int) -> str:
+    """The folder of a cell.
+
+    >>> run_name("generator.score=cosine, batch_size=32", 3)
+    'generator.score=cosine,batch_size=32-seed3'
+    """
+    name, num_replaced = re.subn(r"[^A-Za-z0-9._=,+-]", "-", label.replace(", ", ","))
+    if num_replaced or len(name) > MAX_NAME:  # another label may come to the same name
+        digest = hashlib.blake2b(label.encode(), digest_size=4).hexdigest()
+        name = f"{name[:MAX_NAME]}-{digest}"
+    return f"{name}-seed{seed}"
+
+
+def identity(config: RunConfig) -> dict[str, Any]:
+    """The settings that make a variant what it is: all but the seed and mere bookkeeping."""
+    return {
+        name: value
+        for name, value in config.settings().items()
+        if name != "seed" and name not in MAY_CHANGE
+    }
+
+
+def _decisive(
+    question: Question, task: Task, model: str, settings: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """The arguments that decide what is trained."""
+    given = {name: getattr(question, name) for name in task.takes}
+    given |= {"model": model} if "model" in given else {}
+    return given | {"source": question.source, "settings": list(settings), "seed": seed}
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if value is None or (name, value) == ("device", "auto"):
+        return []
+    if name == "minutes":
+        return ["--for", f"{60 * value:.10g}s"]
+    return [f"--{name}", str(value)]
+
+
+def _variant(question: Question, task: Task, values: Values, precision: str) -> Variant:
+    model = values.get(MODEL, question.model)
+    varied = [f"{key}={value}" for key, value in values.items() if key != MODEL]
+    settings = (*question.settings, *varied)
+    base = task.base(model)
+    if question.config is not None:
+        base = base.merge(read_config_file(question.config))
+    if base.evolve(*settings).precision == "auto":
+        # Settled once, so that cells run elsewhere have it too.
+        settings = (*settings, f"precision={precision}")
+    seed = question.seeds[0]
+    config = task.resolve(**_decisive(question, task, model, settings, seed))
+    if config.seed != seed:
+        raise ConfigError("the seed is fixed by --set seed=...; seeds are given by --seeds.")
+    return Variant(label=label_of(values), model=model, settings=settings, config=config)
+
+
+def _matched(variant: Variant, before: Sequence[Variant], match: Sequence[str]) -> Variant:
+    """The variant with its widths moved to the counts of the first."""
+    for key in match:
+        old = current_width(variant.config, key)
+        player = key.partition(".")[0]
+        first = before[0].config if before else variant.config
+        width = matched(variant.config, key, count_player(first, player))
+        if width == old:
+            continue
+        config = variant.config.evolve(f"{key}={width}")
+        count, target = count_player(config, player), count_player(first, player)
+        note = (
+            f"{variant.label}: {key} {old} -> {width}, so that the {player} has {count:,} "
+            f"parameters ({count / target - 1:+.1%} of the first variant's)."
+        )
+        variant = Variant(
+            label=variant.label,
+            model=variant.model,
+            settings=(*variant.settings, f"{key}={width}"),
+            config=config,
+            notes=(*variant.notes, note),
+        )
+    return variant
+
+
+def _refuse_twins(variants: Sequence[Variant]) -> None:
+    seen: dict[str, str] = {}
+    for variant in variants:
+        key = repr(sorted(identity(variant.config).items()))
+        if key in seen:
+            raise ConfigError(
+                f"'{seen[key]}' and '{variant.label}' come to the same settings, so there is "
+                "nothing to compare."
+            )
+        seen[key] = variant.label

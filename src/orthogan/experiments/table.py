@@ -1,0 +1,91 @@
+"""The answer as rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orthogan.experiments.answer import Difference, VariantAnswer
+from orthogan.experiments.task import Task
+from orthogan.statistics.paired import Mean
+
+SCORE_HEADERS = ("variant", "seeds")
+NONE = "-"
+
+
+def table(rows: Sequence[VariantAnswer], task: Task) -> tuple[list[str], list[list[str]]]:
+    """Headers and one row a variant.
+
+    For each metric: the mean over seeds with its 95 % interval, the difference from the first
+    variant with what the tests leave possible, and the p values of the t test and of the
+    sign-flip test, all corrected for the number of variants.
+    """
+    metrics = list(rows[0].scores)
+    headers = list(SCORE_HEADERS)
+    for metric in metrics:
+        headers += [metric, "difference", "p: t, sign-flip"]
+    headers += _costs(rows[0], task)
+    return headers, [_row(row, metrics, task) for row in rows]
+
+
+def verdicts(rows: Sequence[VariantAnswer]) -> list[str]:
+    """One sentence a variant, where there is something to say."""
+    return [f"{row.label}: {row.verdict}" for row in rows if row.verdict]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, or a dash.
+
+    >>> number(0.012345), number(1234.5), number(None)
+    ('0.0123', '1,234', '-')
+    """
+    if value is None:
+        return NONE
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+
+
+def _row(row: VariantAnswer, metrics: Sequence[str], task: Task) -> list[str]:
+    broken = f" ({len(row.diverged)} diverged)" if row.diverged else ""
+    cells = [row.label, f"{len(row.seeds)}{broken}"]
+    for metric in metrics:
+        cells += [_mean(row.scores[metric], task.digits), *_difference(row.differences[metric])]
+    return [*cells, *_costs(row, task).values()]
+
+
+def _mean(mean: Mean | None, digits: int = 3) -> str:
+    if mean is None:
+        return NONE
+    value = number(mean.value, digits)
+    if mean.low is None or mean.high is None:
+        return value
+    return f"{value} ({number(mean.low, digits)} to {number(mean.high, digits)})"
+
+
+def _difference(difference: Difference | None) -> list[str]:
+    if difference is None:
+        return [NONE, NONE]
+    return [
+        _mean(difference.mean),
+        f"{_probability(difference.t)}, {_probability(difference.sign_flip)}",
+    ]
+
+
+def _probability(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _costs(row: VariantAnswer, task: Task) -> dict[str, str]:
+    """The columns of what a variant costs; the operations stand behind the first count."""
+    counts = [
+        (name, " + ".join(f"{value:,}" for value in values) if any(values) else NONE)
+        for name, values in row.costs.counts().items()
+    ]
+    return {
+        **dict(counts[:1]),
+        "GFLOP/step": number(row.costs.flops_per_step / 1e9),
+        **dict(counts[1:]),
+        "ms/step": number(None if row.step_seconds is None else 1000 * row.step_seconds),
+        "s/run": number(row.seconds),
+        task.unit: number(row.images),
+    }

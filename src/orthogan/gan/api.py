@@ -1,0 +1,271 @@
+"""The Python face: what each command does, under the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orthogan.data import SOURCES, ImageSet
+from orthogan.data import load as load_images
+from orthogan.data.catalogue import SingleSplitError
+from orthogan.errors import BundleError, ConfigError, OrthoganError
+from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
+from orthogan.evaluation.description import is_stacked
+from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.gan.compile_trial import settle_compilation
+from orthogan.gan.conditions import kept_clusters, said
+from orthogan.gan.config import TrainingConfig
+from orthogan.gan.request import fitted, requested, wanted_images
+from orthogan.gan.session import Session
+from orthogan.gan.trainer import Trainer
+from orthogan.models.generator import Model, load, sample
+from orthogan.shapes import Pixels
+from orthogan.terminal import pasteable
+from orthogan.training.launch import default_run, open_run, pick_device, set_threads
+from orthogan.training.progress import ProgressDisplay
+from orthogan.training.run_folder import RunFolder
+
+__all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
+
+NUM_EVALUATED = 10_000  # images; published precision and recall use as many
+LEAST_HELD_OUT = 128  # images; a Frechet distance on 64 features needs as many
+DEFAULT_REAL = "mnist"  # what bare images are compared with
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run that has stopped: where it is, how it went, why it stopped."""
+
+    path: Path
+    status: str
+    reason: str
+    next_command: str
+    images_seen: int
+    seconds: float
+    scores: dict[str, float]
+
+    def sample(
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
+    ) -> Pixels:
+        """Images of the run's generator, one a seed; of the classes named, in turn."""
+        return load(self.path).sample(seeds, classes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `json.dumps` takes it."""
+        return vars(self) | {"path": str(self.path)}
+
+
+def resolve(
+    source: str | Path | None = None,
+    *,
+    model: str = "attention-gan",
+    minutes: float | None = None,
+    images: int | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+) -> TrainingConfig:
+    """The configuration that `train` with the same arguments would run.
+
+    A recipe is the base; the file `config`, the other arguments and `settings` are laid over
+    it in that order.
+
+    Raises:
+        ConfigError: a setting is unknown, does not fit, or clashes with another.
+        UnknownNameError: no such recipe.
+        DataError: the images cannot be loaded.
+    """
+    asked = requested(source, model, minutes, images, seed, settings, config, size)
+    return fitted(asked, wanted_images(asked), pick_device("auto"))
+
+
+def train(
+    source: str | Path | None = None,
+    *,
+    model: str = "attention-gan",
+    minutes: float | None = None,
+    images: int | None = None,
+    run: Path | str | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    settings: Sequence[str] = (),
+    config: Path | str | None = None,
+    size: int | None = None,
+    show_progress: bool = True,
+) -> Run:
+    """Train a GAN, or go on with a run that was stopped; the same arguments resume it.
+
+    Args:
+        source: `mnist` (the default), `stacked-mnist`, a folder, zip, npz, npy or IDX file, or
+            `hf:NAME`.
+        model: Recipe, one of `orthogan.gan.recipes.RECIPES`.
+        minutes: Time budget; 5 if neither this nor `images` is given.
+        images: Budget in images shown; such runs repeat bit for bit.
+        run: Run folder; `runs/<data>-<model>-<seed>` by default.
+        seed: Seed of every draw; 0 by default.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        threads: CPU threads; a resumed run takes as many as it had.
+        settings: Changes such as `"generator.width=48"`.
+        config: File of settings.
+        size: Side of the images in pixels.
+        show_progress: Show progress on stderr.
+
+    Raises:
+        ConfigError: a setting is unknown, does not fit, or clashes with another.
+        UnknownNameError: no such recipe.
+        DataError: the images cannot be loaded.
+        ResumeError: the run folder holds another run.
+        DivergedError: training broke down; the last healthy checkpoint is kept.
+        StorageError: the run folder cannot be written.
+    """
+    asked = requested(source, model, minutes, images, seed, settings, config, size)
+    path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
+    place = pick_device(device)
+    about_threads = set_threads(threads, path)
+    pictures = wanted_images(asked)
+    settled = fitted(asked, pictures, place)
+    with open_run(path, settled, place, pictures.fingerprint()) as folder:
+        display = ProgressDisplay(path.name, show_progress)
+        for sentence in (*pictures.notes, *folder.changes, *about_threads):
+            display.note(sentence)
+        if folder.status == "done":
+            return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
+        display.note(said(settled))
+        score = _live_score(pictures)
+        if score is None:
+            display.note(f"{len(pictures)} images are too few to score during training.")
+        trainer = Trainer(settled, pictures, place, kept_clusters(settled, path, len(pictures)))
+        if found := settle_compilation(trainer, folder.facts.get("seconds", 0.0)):
+            display.note(found)
+        return _stopped(folder, *Session(trainer, folder, display, score).train())
+
+
+def evaluate(
+    source: str | Path | Run | Model,
+    data: str | Path | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    num_images: int | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Scores of a model's images, or of images from a file, against real ones.
+
+    Args:
+        source: A run, model, bundle, shipped name; or a folder or file of images.
+        data: The real images; what the model was trained on by default, and MNIST for images,
+            which a note then says.
+        metrics: Names; the usual ones for the data by default.
+        num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
+            default, 26,000 where the real images are stacked digits.
+        seed: First seed of the images, and the seed of every random choice.
+
+    Raises:
+        ConfigError: too few images, or a metric has no meaning for this data.
+        DataError: images cannot be loaded.
+        BundleError: the model cannot be loaded.
+        UnknownNameError: no such model, file or metric.
+    """
+    if num_images is not None and num_images < 1:
+        raise ConfigError(f"At least 1 image is needed, got {num_images}.")
+    facts, draw = _candidate(source)
+    real = facts["source"] if data is None else data
+    if real is None:
+        raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
+    form: dict[str, Any] = {
+        "size": facts["size"],
+        "colour": "rgb" if facts["colours"] == 3 else "grey",
+    }
+    train_set = load_images(str(real), **form)
+    count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
+    held_out, note = _held_out(str(real), form)
+    fake = draw(seed, count)
+    found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    of_data = () if real in SOURCES else train_set.notes
+    chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()
+    said = (*chosen, *facts.get("image_notes", ()), *of_data, *note, *found.notes)
+    return replace(found, data=str(real), notes=tuple(dict.fromkeys(said)))
+
+
+def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple[str, ...]]:
+    """The held-out part of a source if it has one that is large enough, and what is to be said."""
+    try:
+        found = load_images(source, split="test", **form)
+    except SingleSplitError:
+        return None, ()
+    if len(found) < LEAST_HELD_OUT:
+        note = (
+            f"The {len(found)} held-out images of {source} are too few for floors, which take at "
+            f"least {LEAST_HELD_OUT}; they are left out."
+        )
+        return None, (note,)
+    if source in SOURCES:
+        return found, ()
+    return found, (f"Floors are of the {len(found):,} held-out images of {source}.",)
+
+
+def _candidate(
+    source: str | Path | Run | Model,
+) -> tuple[dict[str, Any], Callable[[int, int], Pixels]]:
+    """The size, colours and data of what is judged, and its images from (first seed, count)."""
+    model = _model_or_none(source)
+    if model is not None:
+        form = model.generator.config  # and not what stands beside it, which may be damaged
+        facts: dict[str, Any] = {
+            "source": model.data.get("source"),
+            "size": form.size,
+            "colours": form.colours,
+        }
+        return facts, lambda first, count: model.sample(range(first, first + count))
+    given = load_images(str(source))
+    facts = {
+        "source": DEFAULT_REAL,
+        "size": given.size,
+        "colours": given.colours,
+        "image_notes": given.notes,
+        "chosen": (
+            f"Images do not say what they were made from, so they are compared with "
+            f"{DEFAULT_REAL}; choose the real images with --data (data= in Python)."
+        ),
+    }
+    return facts, lambda _, count: given.images[:count]
+
+
+def _model_or_none(source: str | Path | Run | Model) -> Model | None:
+    if isinstance(source, Model):
+        return source
+    if isinstance(source, Run):
+        return load(source.path)
+    try:
+        return load(source)
+    except OrthoganError:
+        path = Path(source)
+        if not path.exists() or (path / "run.json").exists() or (path / "config.json").exists():
+            raise
+        return None
+
+
+def _live_score(images: ImageSet) -> LiveScore | None:
+    try:
+        return LiveScore(images)
+    except ConfigError:
+        return None
+
+
+def _stopped(folder: RunFolder, status: str, reason: str) -> Run:
+    facts = folder.facts
+    repeat = "repeat the same command to go on."
+    sample_it = pasteable(["orthogan", "sample", folder.path])
+    next_command = sample_it if status == "done" else repeat
+    return Run(
+        path=folder.path,
+        status=status,
+        reason=reason,
+        next_command=next_command,
+        images_seen=folder.images_seen,
+        seconds=float(facts.get("seconds", 0.0)),
+        scores=dict(facts.get("scores", {})),
+    )

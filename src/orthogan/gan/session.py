@@ -1,0 +1,326 @@
+"""One sitting of a training run: from where it stands to the end of its budget, or a stop."""
+
+from __future__ import annotations
+
+import copy
+import math
+import shlex
+from typing import Any
+
+from orthogan.data import to_floats
+from orthogan.errors import DivergedError
+from orthogan.evaluation import LiveScore, Reading
+from orthogan.files import write_atomic
+from orthogan.gan.collapse_alarm import PATIENCE
+from orthogan.gan.signals import Signals
+from orthogan.gan.trainer import StepRecord, Trainer
+from orthogan.gan.watch import SUSPICIOUS_SPREAD, spread
+from orthogan.images.grid import grid
+from orthogan.images.sheet import png
+from orthogan.models.bundle import save_bundle
+from orthogan.networks import Generator
+from orthogan.networks.sampling import sample_pixels
+from orthogan.training.checkpoint import (
+    newest_checkpoint,
+    resume_from,
+    set_aside,
+    taken_back,
+)
+from orthogan.training.health import CollapseError
+from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.run_folder import RunFolder, read_metrics
+from orthogan.training.session import Sitting
+from orthogan.training.stored import restore
+
+GRID_SEEDS = range(64)
+NUM_REAL = 256  # images that say how much real ones vary
+# A score of stacked digits takes several seconds, so it waits until training has had its time.
+MAX_SCORE_SHARE = 0.05
+# Scores of one generator differ by less than a tenth from one set of images to the next.
+PAST_ITS_BEST = 1.2
+# A pair that saturates within so many steps has learnt nothing that starting again would lose.
+START_STEPS = 1000
+# Healthy images vary by half of what real ones do from here on (docs/log.md).
+UNFOLDED_STEPS = 64
+
+
+class Session(Sitting[Trainer]):
+    """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
+
+    Args:
+        trainer: What is trained.
+        run: Where it is written down.
+        display: What a person sees.
+        score: Live score; None if the images are too few for one.
+    """
+
+    def __init__(
+        self, trainer: Trainer, run: RunFolder, display: ProgressDisplay, score: LiveScore | None
+    ) -> None:
+        super().__init__(trainer, trainer.config.budget, run, display)
+        self.config, self.score = trainer.config, score
+        self._measured_at = -1  # image count
+        self._signals = (
+            None
+            if self.config.signals_every is None
+            else Signals(self.config, trainer.images, trainer.precision)
+        )
+        self._measure_s = 0.0  # what the latest score took
+        self._variation = 1.0  # of the latest samples, as a share of that of real images
+
+    def _place(self) -> dict[str, Any]:
+        return super()._place() | {"attempt": self.trainer.attempt}
+
+    def _step(self, progress: float) -> StepRecord | None:
+        before = self.trainer.images_seen
+        record = self.trainer.step(progress)
+        if self.trainer.watch.is_saturated:
+            self._escape()
+            return None
+        self._look_if_due(before)
+        return record
+
+    @property
+    def _score_every_s(self) -> float:
+        patient = max(super()._score_every_s, self._measure_s / MAX_SCORE_SHARE)
+        return self.config.score_every_s or patient
+
+    def _escape(self) -> None:
+        trainer, why = self.trainer, self.trainer.watch.verdict
+        found = why[:1].upper() + why[1:]
+        if trainer.watch.steps > START_STEPS:
+            raise CollapseError(
+                f"{found}, long after the start; "
+                "lower the learning rates or raise penalty.gamma_end."
+            )
+        if trainer.attempt >= self.config.escape_attempts:
+            raise CollapseError(
+                f"{found} at the start, in each of {trainer.attempt + 1} attempts; "
+                "lower the learning rates or raise penalty.gamma_start."
+            )
+        seen = trainer.images_seen
+        set_aside(self.run.path, self._healthy)
+        trainer.escape()
+        self._log({"event": "escape", "abandoned_at": seen, "reason": why})
+        self.display.note(
+            f"Dead start at {seen:,} images: {why}. Starting again "
+            f"(attempt {trainer.attempt + 1}) with half the step size and twice the penalty."
+        )
+        self.checkpoint()
+        self.clock.mark(trainer.images_seen)
+
+    def _look_if_due(self, before: int) -> None:
+        """A look at the geometry where the step has passed a multiple of `signals_every`.
+
+        By images and not by the clock, so that a resumed run looks where the whole one did.
+        """
+        trainer, every = self.trainer, self.config.signals_every or 1
+        if self._signals is None or before // every == trainer.images_seen // every:
+            return
+        look = self._signals.look(trainer.generator, trainer.discriminator)
+        self._log({"event": "geometry", "geometry": look})
+        found = trainer.alarm.hear(look)
+        if "unreadable" not in look and not trainer.alarm.is_suspicious:
+            trainer.health.geometry = trainer.images_seen
+        if found:
+            self._log({"event": "alarm", "reasons": found})
+        for sentence in found:
+            told = sentence[:1].upper() + sentence[1:]
+            self.display.note(f"{told}, at {trainer.images_seen:,} images (docs/geometry.md).")
+
+    def measure(self) -> None:
+        """Score the averaged generator and write a sample grid."""
+        started_s = self.clock.elapsed_s
+        self._measured_at = self.trainer.images_seen
+        pixels = sample_pixels(self.trainer.average, GRID_SEEDS)
+        write_atomic(self.run.sample_path(self._measured_at), png(grid(pixels)))
+        real = float(spread(self.trainer.real_images(NUM_REAL)))
+        self._variation = float(spread(to_floats(pixels))) / real if real > 0 else 1.0
+        if self.score is not None:
+            self._read_score(self.score)
+        self._measure_s = self.clock.elapsed_s - started_s
+
+    def _read_score(self, score: LiveScore) -> None:
+        reading = score.read(sample_pixels(self.trainer.average, range(score.num_fakes)))
+        distance = {score.name: reading.distance, "floor": score.floor}
+        self._keep_scores(distance | _class_scores(reading, score.real))
+        self.display.note(
+            f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>9,} images  "
+            f"{score.name} {reading.distance:.3g} (real images: {score.floor:.2g})"
+            f"{_mode_words(self.scores)}"
+        )
+
+    def _finish(self) -> None:
+        if self._measured_at != self.trainer.images_seen:
+            self.measure()
+        self.checkpoint()
+        self._refuse_collapse()
+        self._save_bundle(self.trainer.average, self._card(self._summary, self._card_scores()))
+
+    def _refuse_collapse(self) -> None:
+        if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
+            return
+        raise CollapseError(
+            "At the end of the budget the images are nearly all the same: they vary by "
+            f"{self._variation:.1%} of what real ones do; lower the learning rates, raise "
+            "penalty.gamma_start and penalty.gamma_end, or train longer."
+        )
+
+    def _diverged(self, error: DivergedError) -> str:
+        """After a collapse the run goes back to where it was healthy, and can be sampled there."""
+        has_collapsed = isinstance(error, CollapseError)
+        if not has_collapsed and not self._is_suspicious:
+            return super()._diverged(error)
+        healthy = self._go_back()
+        if not has_collapsed and not healthy:
+            return super()._diverged(error)
+        seen, place = self.trainer.images_seen, shlex.quote(str(self.run.path))
+        self._log({"event": "collapse", "healthy_checkpoint": healthy or None})
+        verdict = f"{'Collapsed' if has_collapsed else 'Diverged'} at {seen:,} images: {error}"
+        if not healthy:
+            return (
+                f"{verdict} No checkpoint was made before the first sign of it, so there is no "
+                f"healthy one to sample or to go on from; those in {place} show it too."
+            )
+        return (
+            f"{verdict} The checkpoint at {healthy:,} images, from before the first sign of it, is "
+            f"kept: 'orthogan sample {place}' draws from it, and the same command goes on from it."
+        )
+
+    def _go_back(self) -> int:
+        """Makes the newest healthy checkpoint the run's latest and its bundle; 0 without one."""
+        healthy = self._healthy or taken_back(self.run.path)
+        if not healthy:
+            return 0
+        resume_from(self.run.path, healthy)
+        checkpoint = newest_checkpoint(self.run.path)
+        if checkpoint.images_seen > healthy:  # that one is damaged, and all before it
+            return 0
+        average = copy.deepcopy(self.trainer.average)
+        restore(checkpoint.tensors, {"average": average}, {})
+        course = {
+            f"{self.unit} seen": checkpoint.images_seen,
+            "seconds": round(checkpoint.state["elapsed_s"], 1),
+        }
+        self._save_bundle(average, self._card(self._summary, {}) | course)
+        return checkpoint.images_seen
+
+    @property
+    def _is_suspicious(self) -> bool:
+        return self.trainer.watch.is_suspicious or self.trainer.alarm.is_suspicious
+
+    @property
+    def _healthy(self) -> int:
+        """The image count of the newest checkpoint that is surely healthy; 0 without one."""
+        trainer = self.trainer
+        return trainer.health.checkpoint(
+            self.run.path, geometry_is_suspicious=trainer.alarm.is_suspicious
+        )
+
+    def _spared(self) -> tuple[int, ...]:
+        return self.trainer.health.marks()
+
+    @property
+    def _summary(self) -> str:
+        return f"A generator trained by orthogan on {self.trainer.images.name}."
+
+    def _save_bundle(self, generator: Generator, card: dict[str, Any]) -> None:
+        config, images = self.config, self.trainer.images
+        save_bundle(
+            self.run.bundle_path,
+            network_config=config.generator.to_dict(),
+            tensors=generator.state_dict(),
+            data={
+                "source": config.data.source,
+                "size": images.size,
+                "colours": images.colours,
+                "class_names": list(images.class_names),
+                "condition": config.condition,
+                "fingerprint": self.run.provenance["data_fingerprint"],
+            },
+            card=card,
+        )
+
+    def _afterthought(self) -> str:
+        return self._suspicion() + self._past_its_best()
+
+    def _suspicion(self) -> str:
+        """What speaks against the images where nothing has been decided."""
+        alarm, watch = self.trainer.alarm, self.trainer.watch
+        if self._variation < SUSPICIOUS_SPREAD:  # too early for a verdict
+            return " Its images are still nearly all the same; a longer budget may end better."
+        lasting = [sign for sign, looks in alarm.looks.items() if looks >= PATIENCE]
+        if not lasting and watch.flat_looks < PATIENCE:
+            return ""
+        signs = ", ".join(sign.replace("_", " ") for sign in lasting) or "one image only"
+        healthy = self._healthy
+        kept = f"the one at {healthy:,} images is" if healthy else "none is"
+        return (
+            f" Its latest looks show a collapse ({signs}); of its checkpoints {kept} from before."
+        )
+
+    def _past_its_best(self) -> str:
+        """Whether the distance was clearly lower before the end, when, and where to look."""
+        name = "" if self.score is None else self.score.name
+        course = [
+            (line[name], line["images_seen"])
+            for line in read_metrics(self.run.metrics_path, self.display.note)
+            if line.get("event") == "score" and _is_number(line.get(name))
+        ]
+        if not course or min(course)[0] * PAST_ITS_BEST > self.scores[name]:
+            return ""
+        best, seen = min(course)
+        return (
+            f" Its distance was lower before: {best:.3g} after {seen:,} images "
+            f"({self.run.sample_path(seen)}), {self.scores[name]:.3g} now; "
+            "a shorter budget may end better."
+        )
+
+    def _card_scores(self) -> dict[str, dict[str, float]]:
+        """The live score, for the card; `orthogan evaluate` adds the others and intervals."""
+        score = self.score
+        if score is None or score.name not in self.scores:
+            return {}
+        row = {"value": self.scores[score.name], "floor": score.floor, "n": score.num_fakes}
+        return {score.name: row}
+
+    def _bar_words(self, measured: dict[str, float]) -> str:
+        score = self.score
+        losses = f"loss D {measured['discriminator_loss']:.3f} G {measured['generator_loss']:.3f}"
+        facts = [losses, f"penalty {measured['penalty']:.2g}"]
+        if score is not None and score.name in self.scores:
+            facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
+        return "  ".join(facts)
+
+
+def _is_number(value: object) -> bool:
+    # What was not finite stands as null, and anybody may have added a line.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
+
+
+def _class_scores(reading: Reading, real: Reading) -> dict[str, float]:
+    """How the classes are met; of stacked digits also by as many real images."""
+    if reading.modes is not None and reading.mode_kl is not None:
+        return {
+            "modes": reading.modes,
+            "modes of real images": real.modes or 0.0,
+            "mode-kl": reading.mode_kl,
+            "mode-kl of real images": real.mode_kl or 0.0,
+        }
+    if len(reading.class_shares) > 10:
+        return {}
+    return {
+        "least class share": min(reading.class_shares),
+        "largest class share": max(reading.class_shares),
+    }
+
+
+def _mode_words(scores: dict[str, float]) -> str:
+    if "modes" not in scores:
+        return ""
+    return (
+        f"  modes {scores['modes']:.0f} ({scores['modes of real images']:.0f})"
+        f"  KL {scores['mode-kl']:.3g} ({scores['mode-kl of real images']:.2g})"
+    )

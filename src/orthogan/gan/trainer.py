@@ -1,0 +1,288 @@
+"""Both players, their optimisers and the average: what a training run moves forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from orthogan import rng
+from orthogan.data import ImageSet, to_floats
+from orthogan.gan import discriminator_step, generator_step, losses, schedule
+from orthogan.gan.collapse_alarm import CollapseAlarm
+from orthogan.gan.compilation import compiled
+from orthogan.gan.conditions import class_shares, clusters_of
+from orthogan.gan.config import OptimizerConfig, TrainingConfig
+from orthogan.gan.decorrelation import decorrelated
+from orthogan.gan.finite import DeferredUpdate, Update, update_now
+from orthogan.gan.gradients import EAGER, compiled_gradients
+from orthogan.gan.objectives import at_least_float32
+from orthogan.gan.penalties import PENALTIES
+from orthogan.gan.watch import SaturationWatch
+from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
+from orthogan.shapes import Images, Labels
+from orthogan.training.average import average_of, update_average
+from orthogan.training.health import Health
+from orthogan.training.muon import Muon
+from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.stored import restore, stored
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """What one step measured; tensors, so that nothing waits for the device."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    penalty: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+
+    def numbers(self) -> dict[str, float]:
+        """The measurements as plain numbers."""
+        return {name: float(value) for name, value in vars(self).items()}
+
+
+class Trainer:
+    """A training run between two checkpoints: `step` shows one batch to both players.
+
+    Every random draw is a function of the seed and `images_seen`, so a trainer restored from a
+    checkpoint continues bit for bit.
+
+    Args:
+        config: The run, its networks already fitted to the images.
+        images: The training set.
+        device: Where to train.
+        clusters: The cluster of each image where it is known, as from a checkpoint; None finds
+            those that `config` asks for.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        images: ImageSet,
+        device: torch.device,
+        clusters: Labels | None = None,
+    ) -> None:
+        self.config, self.device = config, device
+        self.images = images.to(device)
+        found = clusters_of(config, images) if clusters is None else clusters
+        self.clusters = None if found is None else found.to(device)
+        self.order = images.order(config.seed)
+        self.precision = resolve_precision(config.precision, device)
+        self.images_seen = 0
+        self.attempt = 0
+        self.is_compiled = False
+        self._gradients = EAGER
+        self._start()
+
+    def _start(self) -> None:
+        """Fresh players; each attempt is another initialisation, and a gentler one."""
+        config = self.config
+        with rng.initialisation(config.seed, "generator", self.attempt):
+            self.generator = config.generator.build().to(self.device)
+        with rng.initialisation(config.seed, "discriminator", self.attempt):
+            self.discriminator = config.discriminator.build().to(self.device)
+        shares = class_shares(config, self.images, self.clusters)
+        if shares is not None:
+            self.generator.class_shares.copy_(shares)
+            self.discriminator.class_shares.copy_(shares)
+        if waits_for_tokens(self.generator) or waits_for_tokens(self.discriminator):
+            self._show_first_images()
+        self.average = average_of(self.generator)
+        self.loss = decorrelated(
+            losses[config.loss], self.generator, self.discriminator, config.decorrelation
+        )
+        self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
+        self.discriminator_optimizer = _optimizer(
+            self.discriminator, config.discriminator_optimizer
+        )
+        self.watch = SaturationWatch()
+        self.alarm = CollapseAlarm()
+        self.health = Health()
+        self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
+
+    def _show_first_images(self) -> None:
+        """Both players see the first images of the run, for statistics of their tokens."""
+        config, count = self.config, min(STATISTICS_IMAGES, self.images.num_images)
+        real, labels = self._take(self.order.batch(0, count))
+        noise = rng.stream(config.seed, "statistics")
+        latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
+        fake = show_tokens(self.generator, latents, labels)
+        both = None if labels is None else labels.repeat(2)
+        show_tokens(self.discriminator, torch.cat([real, fake]), both)
+
+    def real_images(self, count: int) -> Images:
+        """The first images of the run."""
+        return self._take(self.order.batch(0, min(count, self.images.num_images)))[0]
+
+    def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
+        """Images of the order, and what the players are told of them."""
+        placed = rng.placed(index, self.device)
+        pixels, classes = self.images.take(placed)
+        if self.clusters is not None:
+            return to_floats(pixels), self.clusters[placed]
+        return to_floats(pixels), classes if self.config.condition == "classes" else None
+
+    def step(self, progress: float) -> StepRecord:
+        """Show one batch to both players.
+
+        Args:
+            progress: Share of the budget that is used up, for the schedules.
+
+        Raises:
+            DivergedError: a loss or gradient is not finite; that player is unchanged. On CUDA
+                it is told up to eight steps later, so that no step waits for the device.
+        """
+        config, batch = self.config, schedule.batch_size(self.config, progress)
+        self._set_schedules(progress)
+        # A pair is of one kind: the fake is made to be what its real image is.
+        real, labels = self._take(self.order.batch(self.images_seen, batch))
+        noise = rng.stream(config.seed, "noise", self.images_seen)
+        draws = rng.normal((batch, config.generator.latent_size), noise)
+        latents = rng.placed(draws, self.device)
+        with autocast(self.precision, self.device):
+            fake = at_least_float32(self._gradients.generate(self.generator, latents, labels))
+            judged = discriminator_step(
+                self.discriminator,
+                self.discriminator_optimizer,
+                real,
+                fake,
+                labels,
+                self.loss,
+                PENALTIES[config.penalty.kind],
+                schedule.gamma(config.penalty, progress) * self._caution,
+                noise,
+                self._update,
+                self._share,
+                self._gradients,
+            )
+            self.discriminator.requires_grad_(False)
+            try:
+                loss = generator_step(
+                    self.discriminator,
+                    self.generator_optimizer,
+                    fake,
+                    labels,
+                    judged.real,
+                    self.loss,
+                    self._update,
+                    self._gradients,
+                )
+            finally:
+                self.discriminator.requires_grad_(True)
+        self.images_seen += batch
+        decay = schedule.average_decay(config.average, self.images_seen, batch)
+        update_average(self.average, self.generator, decay)
+        self.watch.see(real, fake.detach(), judged)
+        if self.watch.has_looked:  # and has waited for the device anyway
+            self._heed_look(batch)
+        return StepRecord(
+            discriminator_loss=judged.loss,
+            generator_loss=loss,
+            penalty=judged.penalty,
+            real_logit=judged.real.mean(),
+            fake_logit=judged.fake.mean(),
+        )
+
+    def compile(self) -> None:
+        """From here on steps run by compiled code, with the same numbers to rounding.
+
+        The first such step compiles, which takes a minute or two; more if batches grow.
+        """
+        self.is_compiled = True
+        self._gradients = compiled_gradients(partial(compiled, device=self.device.type))
+
+    def _heed_look(self, batch: int) -> None:
+        self._settle()
+        if not self.watch.is_suspicious:  # the fakes are those of before this update
+            self.health.images = self.images_seen - batch
+
+    def _settle(self) -> None:
+        if isinstance(self._update, DeferredUpdate):
+            self._update.settle()
+
+    def escape(self) -> None:
+        """Start again from another initialisation, at half the step size and twice the penalty."""
+        self.attempt += 1
+        self.images_seen = 0
+        self._start()
+
+    @property
+    def _caution(self) -> float:
+        """How much gentler this attempt is than the first."""
+        return 2.0**self.attempt
+
+    @property
+    def _share(self) -> float:
+        """The share of the pairs that is penalised; without a penalty all are judged at once."""
+        penalty = self.config.penalty
+        return 1.0 if penalty.kind == "none" else penalty.share
+
+    def _set_schedules(self, progress: float) -> None:
+        players = (
+            (self.generator_optimizer, self.config.generator_optimizer),
+            (self.discriminator_optimizer, self.config.discriminator_optimizer),
+        )
+        for optimizer, config in players:
+            for group in optimizer.param_groups:
+                rate = schedule.learning_rate(config, progress, self.images_seen)
+                group["lr"] = rate / self._caution
+                group["betas"] = (config.beta1, schedule.beta2(config, progress))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a checkpoint keeps as tensors.
+
+        Raises:
+            DivergedError: a step since the last look was not finite.
+        """
+        self._settle()
+        tensors = stored(self._networks(), self._optimizers())
+        if self.clusters is None:
+            return tensors
+        # Another machine may round otherwise, and then find other clusters.
+        return tensors | {"clusters": self.clusters.cpu().to(torch.int32)}
+
+    def state(self) -> dict[str, Any]:
+        """Everything a checkpoint keeps as numbers."""
+        return {
+            "images_seen": self.images_seen,
+            "attempt": self.attempt,
+            "watch": self.watch.state(),
+            "alarm": self.alarm.state(),
+            "health": dict(vars(self.health)),
+        }
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        self.images_seen, self.attempt = state["images_seen"], state["attempt"]
+        self.watch = SaturationWatch(**state["watch"])
+        self.alarm = CollapseAlarm(**state.get("alarm", {}))
+        self.health = Health(**state.get("health", {}))
+        if self.clusters is not None:
+            self.clusters = tensors["clusters"].to(self.clusters)
+        restore(tensors, self._networks(), self._optimizers())
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
+
+    def _optimizers(self) -> dict[str, Adam]:
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+
+def _optimizer(network: nn.Module, config: OptimizerConfig) -> Adam:
+    betas = (config.beta1, config.beta2_start)
+    if config.kind == "muon":
+        return Muon(network, config.learning_rate, betas)
+    return Adam(network.parameters(), lr=config.learning_rate, betas=betas, fused=True)

@@ -1,0 +1,1 @@
+"""Many small images as one picture to look at."""

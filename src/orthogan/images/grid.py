@@ -1,0 +1,25 @@
+"""Many small images as one picture to look at."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from orthogan.images.sheet import sheet
+from orthogan.shapes import Pixels
+
+
+def grid(pixels: Pixels, columns: int | None = None) -> Image.Image:
+    """One picture of all the images, row by row, grey or RGB.
+
+    Args:
+        pixels: At least one image of one or three colours.
+        columns: Images in a row; None makes the grid nearly square.
+
+    Raises:
+        ShapeError: there is no image, or the number of colours is neither one nor three.
+
+    >>> import torch
+    >>> grid(torch.zeros(6, 1, 28, 28, dtype=torch.uint8)).size
+    (430, 285)
+    """
+    return sheet(pixels.permute(0, 2, 3, 1).cpu().numpy(), columns)

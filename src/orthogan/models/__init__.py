@@ -1,0 +1,1 @@
+"""Trained models on disk: the folder of a model, and what loads it."""

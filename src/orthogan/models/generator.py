@@ -1,0 +1,84 @@
+"""Trained generators: loading and sampling them, without what only training needs.
+
+A module of its own so that drawing images starts quickly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orthogan.class_names import class_indices, named_classes
+from orthogan.images.grid import grid
+from orthogan.images.sheet import png
+from orthogan.models import bundle
+from orthogan.networks import GENERATORS, Generator, network_config
+from orthogan.networks.sampling import sample_pixels
+from orthogan.shapes import Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A trained generator."""
+
+    generator: Generator
+    config: dict[str, Any]
+    data: dict[str, Any]
+    card: dict[str, Any]
+    path: Path
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in their order; empty where they have no names."""
+        return named_classes(self.data, self.generator.config.classes)
+
+    def sample(
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
+    ) -> Pixels:
+        """One image a seed, the same whichever other seeds are asked for.
+
+        Args:
+            seeds: Each decides its image, and its class if none is asked for.
+            classes: Names of classes, in turn; a number that is no name is an index.
+
+        Raises:
+            ConfigError: a negative seed, an index out of range, or a model without classes.
+            UnknownNameError: no class of that name.
+        """
+        if classes is not None:
+            classes = class_indices(classes, self.class_names, self.generator.config.classes)
+        return sample_pixels(self.generator, list(seeds), classes)
+
+    def _repr_png_(self) -> bytes:
+        """A grid of 64 images, for notebooks."""
+        return png(grid(self.sample()))
+
+
+def load(source: str | Path) -> Model:
+    """A trained model: a shipped one by name, a run folder, or a bundle folder.
+
+    Raises:
+        BundleError: damaged, newer than this version, or not a bundle.
+        UnknownNameError: nothing of that name.
+    """
+    stored = bundle.load_bundle(bundle.resolve(source))
+    generator: Generator = stored.network(lambda tree: network_config(GENERATORS, tree))
+    return Model(
+        generator=generator.eval(),
+        config=stored.network_config,
+        data=stored.data,
+        card=stored.card,
+        path=stored.path,
+    )
+
+
+def sample(
+    source: str | Path,
+    *,
+    seeds: Iterable[int] = range(64),
+    classes: Sequence[int | str] | None = None,
+) -> Pixels:
+    """Images of a trained model, one a seed; of the classes named, in turn."""
+    return load(source).sample(seeds, classes)

@@ -1,0 +1,166 @@
+"""What starting a run takes, whatever is trained: settings, device, threads, folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from orthogan.config import Config, read_config_file
+from orthogan.errors import ConfigError, ResumeError, UnknownNameError
+from orthogan.training.config import BudgetConfig
+from orthogan.training.cores import usable_cores
+from orthogan.training.run_folder import RunFolder, describe_machine
+from orthogan.training.run_record import read_record
+
+# Far above any gain; a process that starts more than it may is killed by the system.
+MOST_THREADS = 1024
+
+
+# Settings that change nothing about the trained weights.
+MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
+
+
+RunConfigT = TypeVar("RunConfigT", bound=Config)
+
+
+def image_budget(minutes: float | None, images: int | None) -> BudgetConfig | None:
+    """The budget in time or in images, whichever is given; None if neither is.
+
+    Raises:
+        ConfigError: both are given, or one is not positive.
+    """
+    if minutes is not None and images is not None:
+        raise ConfigError("A time budget and an image budget exclude one another; give one.")
+    if minutes is not None:
+        return BudgetConfig(seconds=60 * minutes)
+    return None if images is None else BudgetConfig(images=images)
+
+
+def laid_over(
+    base: RunConfigT,
+    config: Path | str | None,
+    seed: int | None,
+    budget: Config | None,
+    facts: Mapping[str, Any],
+    settings: Sequence[str],
+) -> RunConfigT:
+    """`base` under the file `config`, under the other arguments, under `settings`.
+
+    `facts` are settings of the data by name. None, in them as elsewhere, leaves what is below.
+
+    Raises:
+        ConfigError: a setting is unknown or does not fit.
+    """
+    if config is not None:
+        base = base.merge(read_config_file(Path(config)))
+    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
+    if budget is not None:
+        changes["budget"] = budget.to_dict()
+    given = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in facts.items()
+        if value is not None
+    }
+    return base.evolve(**changes, data=base.to_dict()["data"] | given).evolve(*settings)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where there is one.
+
+    Raises:
+        ConfigError: this machine has none.
+        UnknownNameError: no such kind of device.
+    """
+    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "auto":
+        return found
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name not in present:
+        raise UnknownNameError("device", name, ["auto", *present])
+    if not present[name]:
+        raise ConfigError(f"This machine has no {name} device; use --device auto.")
+    return torch.device(name)
+
+
+def thread_count(asked: int | None, run: Path) -> int:
+    """The CPU threads asked for, else those of an earlier sitting of the run, else torch's own.
+
+    Those of torch are at most one a core that this process may use.
+
+    Raises:
+        ConfigError: fewer than one or more than `MOST_THREADS`.
+    """
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ConfigError(f"threads lie in 1..{MOST_THREADS}, got {asked}.")
+    default = min(torch.get_num_threads(), usable_cores())
+    return asked or recorded_threads(run) or default
+
+
+def set_threads(asked: int | None, run: Path) -> list[str]:
+    """Sets the CPU threads of this process, and says what speaks against their number.
+
+    Raises:
+        ConfigError: fewer than one or more than `MOST_THREADS`.
+    """
+    threads, recorded, cores = thread_count(asked, run), recorded_threads(run), usable_cores()
+    torch.set_num_threads(threads)
+    said = []
+    if asked and recorded and asked != recorded:
+        said.append(
+            f"{run} had {recorded} threads and goes on with {asked}: the last bits of its numbers "
+            "will be others than without this change."
+        )
+    if threads > cores:
+        whose = "as --threads asks" if asked else f"as {run} had before"
+        remedy = "free more cores, which keeps every bit, or " if recorded == threads else ""
+        said.append(
+            f"{threads} threads, {whose}, are more than the {cores} usable here (cores by affinity "
+            "and quota): they wait for each other, and a step can take tens or hundreds of times "
+            f"as long; {remedy}use --threads {cores}, at the price of other last bits."
+        )
+    return said
+
+
+def recorded_threads(path: Path) -> int | None:
+    """The thread count of an earlier sitting of the run at `path`, if there was one."""
+    try:
+        threads = read_record(path)["provenance"].get("threads")
+    except ResumeError:  # opening the run says so
+        return None
+    return threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
+
+
+def default_run(source: str, model: str, seed: int) -> Path:
+    """`runs/<data>-<model>-<seed>`.
+
+    >>> default_run("data/cats.zip", "classifier", 0).as_posix()
+    'runs/cats-classifier-0'
+    """
+    name = Path(source).stem or "images"
+    return Path("runs") / f"{name.replace(':', '-')}-{model}-{seed}"
+
+
+def open_run(path: Path, settled: Config, device: torch.device, data_fingerprint: str) -> RunFolder:
+    """The folder of the run, created or re-opened, with what makes it written down.
+
+    Raises:
+        ResumeError: the folder holds another run, or something else.
+        StorageError: it cannot be created or written.
+    """
+    name = Path(sys.argv[0]).name
+    provenance = describe_machine(
+        device=str(device),
+        data_fingerprint=data_fingerprint,
+        command=[name, *sys.argv[1:]] if name == "orthogan" else [],
+    )
+    return RunFolder.open(
+        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
+    )

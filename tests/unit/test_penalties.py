@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import UnknownNameError
-from orthogan.gan.penalties import PENALTIES, penalty_names, squared_gradient_norm
+from orthogan.gan.penalties import PENALTIES, squared_gradient_norm
 from orthogan.networks import DISCRIMINATORS
 from orthogan.rng import initialisation, normal, stream
 
@@ -80,7 +80,7 @@ def test_no_penalty_is_zero_and_costs_one_forward() -> None:
     assert calls == [3]
 
 
-@pytest.mark.parametrize("name", penalty_names())
+@pytest.mark.parametrize("name", list(PENALTIES))
 def test_every_penalty_returns_the_plain_logits_from_one_forward(name: str) -> None:
     calls = []
 

@@ -9,11 +9,18 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
 from orthogan.errors import DivergedError
-from orthogan.gan import discriminator_step, generator_step, losses
-from orthogan.gan.gradients import EAGER, Gradients, compiled_gradients
-from orthogan.gan.losses import Loss
-from orthogan.gan.objectives import DiscriminatorStep
+from orthogan.gan.compiled import CompiledBackend
+from orthogan.gan.losses import Loss, losses
 from orthogan.gan.penalties import PENALTIES
+from orthogan.gan.step import (
+    EAGER,
+    Backend,
+    Batch,
+    DiscriminatorStep,
+    Objective,
+    discriminator_step,
+    generator_step,
+)
 from orthogan.networks import (
     AttentionDiscriminatorConfig,
     AttentionGeneratorConfig,
@@ -54,15 +61,29 @@ def step(
     return discriminator_step(
         judge,
         SGD(judge.parameters(), rate),
-        pictures("real") if real is None else real,
-        pictures("fake") if fake is None else fake,
-        labels,
-        losses[loss] if isinstance(loss, str) else loss,
-        PENALTIES[penalty],
-        gamma,
-        stream(0, "noise"),
-        share=share,
+        Batch(
+            pictures("real") if real is None else real,
+            pictures("fake") if fake is None else fake,
+            labels,
+        ),
+        objective(loss, penalty, gamma, share),
     )
+
+
+def objective(
+    loss: str | Loss = "relativistic",
+    penalty: str = "exact",
+    gamma: float = 1.0,
+    fraction: float = 1.0,
+    noise: np.random.Generator | None = None,
+) -> Objective:
+    chosen = losses[loss] if isinstance(loss, str) else loss
+    noise = stream(0, "noise") if noise is None else noise
+    return Objective(chosen, PENALTIES[penalty], gamma, fraction, noise)
+
+
+def judged(fake: Tensor, real_logits: Tensor) -> Batch:
+    return Batch(pictures("real"), fake, real_logits=real_logits)
 
 
 def copies(network: nn.Module) -> list[Tensor]:
@@ -141,17 +162,8 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
         _, judge = pair()
         optimizer = Adam(judge.parameters(), 1e-3)
         for _ in range(5):
-            told = discriminator_step(
-                judge,
-                optimizer,
-                pictures("real"),
-                pictures("fake"),
-                None,
-                losses["relativistic"],
-                PENALTIES["exact"],
-                gamma,
-                stream(0, "noise"),
-            )
+            batch = Batch(pictures("real"), pictures("fake"))
+            told = discriminator_step(judge, optimizer, batch, objective(gamma=gamma))
         penalties.append(told.penalty.item())
     assert penalties[1] < 0.5 * penalties[0]
 
@@ -160,18 +172,9 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
 def test_gradients_are_taken_for_what_the_optimiser_moves_alone(penalty: str) -> None:
     judge = pair()[1]
     optimizer = SGD(judge.logit.parameters(), 0.1)
-    images = pictures("real"), pictures("fake")
     before = copies(judge)
-    discriminator_step(
-        judge,
-        optimizer,
-        *images,
-        None,
-        losses["relativistic"],
-        PENALTIES[penalty],
-        1.0,
-        stream(0, "n"),
-    )
+    batch = Batch(pictures("real"), pictures("fake"))
+    discriminator_step(judge, optimizer, batch, objective(penalty=penalty))
     assert not is_unchanged(judge, before)
     with_gradient = {name for name, weight in judge.named_parameters() if weight.grad is not None}
     assert with_gradient == {"logit.weight", "logit.bias"}
@@ -192,7 +195,8 @@ def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     fake = generator(latents())
     before = judge(fake).mean().detach()
     real_logits = judge(pictures("real"))
-    value = generator_step(judge, optimizer, fake, None, real_logits, losses[loss])
+    batch = Batch(pictures("real"), fake, real_logits=real_logits)
+    value = generator_step(judge, optimizer, batch, losses[loss])
     assert judge(generator(latents())).mean() > before
     assert not value.requires_grad
     torch.testing.assert_close(value, losses[loss].generator(real_logits, judge(fake)).detach())
@@ -228,7 +232,7 @@ def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
     optimizer = Adam(generator.parameters(), 1e-3)
     real_logits = torch.zeros(8)
     with pytest.raises(DivergedError, match="The generator's loss is 0 and its gradient norm nan"):
-        generator_step(judge, optimizer, generator(latents()), None, real_logits, sloped)
+        generator_step(judge, optimizer, judged(generator(latents()), real_logits), sloped)
     assert is_unchanged(generator, before)
     assert not optimizer.state
 
@@ -236,16 +240,14 @@ def test_finite_loss_with_non_finite_gradient_stops_too() -> None:
 def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
     generator, judge = pair()
     optimizer = Adam(generator.parameters(), 1e-3)
-    generator_step(
-        judge, optimizer, generator(latents()), None, torch.zeros(8), losses["relativistic"]
-    )
+    batch = judged(generator(latents()), torch.zeros(8))
+    generator_step(judge, optimizer, batch, losses["relativistic"])
     before = copies(generator)
     moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
     real_logits = torch.full((8,), float("nan"))
+    batch = judged(generator(latents()), real_logits)
     with pytest.raises(DivergedError, match="The generator's loss is nan"):
-        generator_step(
-            judge, optimizer, generator(latents()), None, real_logits, losses["relativistic"]
-        )
+        generator_step(judge, optimizer, batch, losses["relativistic"])
     assert is_unchanged(generator, before)
     assert all(map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments))
 
@@ -256,13 +258,8 @@ def test_noise_decides_the_finite_difference_step() -> None:
         discriminator_step(
             judge,
             SGD(judge.parameters(), 0.0),
-            pictures("real"),
-            pictures("fake"),
-            None,
-            losses["relativistic"],
-            PENALTIES["finite-difference"],
-            1.0,
-            noise,
+            Batch(pictures("real"), pictures("fake")),
+            objective(penalty="finite-difference", noise=noise),
         )
         return [p.grad for p in judge.parameters() if p.grad is not None]
 
@@ -282,24 +279,25 @@ def test_functions_to_be_compiled_find_the_same_gradients(
         generator = AttentionGeneratorConfig(size=16, classes=classes).build().double()
         judge = AttentionDiscriminatorConfig(size=16, classes=classes).build().double()
     moved = list(judge.parameters())[:-1]  # the rest is no one's to move
-    shown = labels, losses["relativistic"], PENALTIES[penalty], stream(0, "noise"), share
+    aim = objective(penalty=penalty, gamma=0.7, fraction=share)
 
-    def found(gradients: Gradients) -> list[Tensor | None]:
+    def found(backend: Backend) -> list[Tensor | None]:
         judge.zero_grad()
         generator.zero_grad()
-        fake = gradients.generate(generator, latents().double(), labels)
-        real = pictures("real").double()
-        told = gradients.discriminator(judge, moved, 0.7, real, fake.detach(), *shown)
+        fake = backend.generate(generator, latents().double(), labels)
+        batch = Batch(pictures("real").double(), fake.detach(), labels)
+        told = backend.at_discriminator(judge, moved, batch, aim)
         slopes = [weight.grad for weight in judge.parameters()]
         judge.requires_grad_(False)
-        value = gradients.generator(judge, fake, labels, told.real.detach(), shown[1])
+        batch = Batch(batch.real, fake, labels, told.real.detach())
+        value = backend.at_generator(judge, batch, aim.loss)
         # Fused optimisers read gradients in the order of the weights.
         assert all(slope is None or slope.is_contiguous() for slope in slopes)
         judge.requires_grad_(True)
         found = [*told, value, *slopes, *(weight.grad for weight in generator.parameters())]
         return [None if each is None else each.detach().clone() for each in found]
 
-    ours, eager = found(compiled_gradients(lambda work: work)), found(EAGER)
+    ours, eager = found(CompiledBackend(lambda work: work)), found(EAGER)
     assert [each is None for each in ours] == [each is None for each in eager]
     for one, other in zip(ours, eager, strict=True):
         if one is not None:

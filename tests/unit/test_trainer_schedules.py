@@ -17,7 +17,7 @@ def test_schedules_reach_the_optimisers_and_the_penalty(make_trainer, monkeypatc
     seen: list[float] = []
     step = module.discriminator_step
     monkeypatch.setattr(
-        module, "discriminator_step", lambda *args: seen.append(args[7]) or step(*args)
+        module, "discriminator_step", lambda *args: seen.append(args[3].gamma) or step(*args)
     )
     trainer = make_trainer(
         "generator_optimizer.learning_rate=0.002",

@@ -1,15 +1,17 @@
-"""The adversarial game: losses, gradient penalties, and one step of each player."""
+"""GANs: the method (`step`, `losses`, `penalties`), its configuration, training and session."""
 
-from orthogan.gan.losses import Loss, loss_names, losses
-from orthogan.gan.penalties import penalty_names, squared_gradient_norm
-from orthogan.gan.step import discriminator_step, generator_step
+from orthogan.gan.losses import Loss, losses
+from orthogan.gan.penalties import PENALTIES, squared_gradient_norm
+from orthogan.gan.step import Backend, Batch, Objective, discriminator_step, generator_step
 
 __all__ = [
+    "PENALTIES",
+    "Backend",
+    "Batch",
     "Loss",
+    "Objective",
     "discriminator_step",
     "generator_step",
-    "loss_names",
     "losses",
-    "penalty_names",
     "squared_gradient_norm",
 ]

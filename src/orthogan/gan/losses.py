@@ -1,4 +1,4 @@
-"""Adversarial losses: what each player minimises, given the logits of a batch.
+"""Adversarial losses: what each network minimizes, given the logits of a batch.
 
 A logit is the discriminator's output before the sigmoid; batches of real and fake logits are
 paired by position, which only the relativistic loss uses.
@@ -82,12 +82,3 @@ losses.register("hinge")(Loss(hinge_discriminator, critic_generator))
 losses.register("wasserstein")(Loss(critic_discriminator, critic_generator))
 # Mao et al. 2017, equation 9.
 losses.register("least-squares")(Loss(least_squares_discriminator, least_squares_generator))
-
-
-def loss_names() -> list[str]:
-    """Every registered loss, in alphabetical order.
-
-    >>> loss_names()
-    ['hinge', 'least-squares', 'non-saturating', 'relativistic', 'wasserstein']
-    """
-    return list(losses)

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from orthogan.attention import second_derivatives
 from orthogan.attention.fused import is_transformed
+from orthogan.errors import ConfigError
 from orthogan.registry import Registry
 from orthogan.rng import normal, placed
 from orthogan.shapes import Images, Logits
 
 Judge: TypeAlias = Callable[[Tensor], Tensor]
-Penalty: TypeAlias = Callable[[Judge, Tensor, np.random.Generator], tuple[Tensor, Tensor]]
+Penalty: TypeAlias = Callable[[Judge, Tensor, np.random.Generator | None], tuple[Tensor, Tensor]]
 PENALTIES: Registry[Penalty] = Registry("penalty")
 
 # Small beside the range [-1, 1] of a pixel, so that the difference measures a slope, and not so
@@ -31,7 +32,7 @@ FINITE_DIFFERENCE_STEP = 0.02
 
 @PENALTIES.register("exact")
 def squared_gradient_norm(
-    judge: Judge, images: Images, _source: np.random.Generator
+    judge: Judge, images: Images, _source: np.random.Generator | None
 ) -> tuple[Logits, Logits]:
     r"""Logits and $|\nabla_x D(x)|^2$ of each image, by double backpropagation.
 
@@ -63,13 +64,18 @@ def _by_transform(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
 
 @PENALTIES.register("finite-difference")
 def finite_difference(
-    judge: Judge, images: Images, source: np.random.Generator
+    judge: Judge, images: Images, source: np.random.Generator | None
 ) -> tuple[Logits, Logits]:
     r"""Logits and $((D(x + s \epsilon) - D(x)) / s)^2$, whose mean is near $|\nabla_x D(x)|^2$.
 
     One random direction an image: unbiased as $s \to 0$, noisy, and first order only, so that
     any attention kernel will do.
+
+    Raises:
+        ConfigError: there is no source of directions.
     """
+    if source is None:
+        raise ConfigError("The finite-difference penalty needs a source of random directions.")
     noise = placed(normal(tuple(images.shape), source), images.device).to(images.dtype)
     moved = images + FINITE_DIFFERENCE_STEP * noise
     logits, moved_logits = judge(torch.cat([images, moved])).chunk(2)
@@ -77,16 +83,9 @@ def finite_difference(
 
 
 @PENALTIES.register("none")
-def no_penalty(judge: Judge, images: Images, _source: np.random.Generator) -> tuple[Logits, Logits]:
+def no_penalty(
+    judge: Judge, images: Images, _source: np.random.Generator | None
+) -> tuple[Logits, Logits]:
     """Logits alone; the penalty is zero."""
     logits = judge(images)
     return logits, torch.zeros_like(logits)
-
-
-def penalty_names() -> list[str]:
-    """Every registered penalty, in alphabetical order.
-
-    >>> penalty_names()
-    ['exact', 'finite-difference', 'none']
-    """
-    return list(PENALTIES)

@@ -12,16 +12,24 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.data import ImageSet, to_floats
-from orthogan.gan import discriminator_step, generator_step, losses, schedule
+from orthogan.gan import schedule
 from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
+from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
 from orthogan.gan.config import OptimizerConfig, TrainingConfig
 from orthogan.gan.decorrelation import decorrelated
-from orthogan.gan.finite import DeferredUpdate, Update, update_now
-from orthogan.gan.gradients import EAGER, compiled_gradients
-from orthogan.gan.objectives import at_least_float32
+from orthogan.gan.finite import DeferredUpdate, update_now
+from orthogan.gan.losses import losses
 from orthogan.gan.penalties import PENALTIES
+from orthogan.gan.step import (
+    Backend,
+    Batch,
+    Objective,
+    at_least_float32,
+    discriminator_step,
+    generator_step,
+)
 from orthogan.gan.watch import SaturationWatch
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
@@ -77,7 +85,7 @@ class Trainer:
         self.images_seen = 0
         self.attempt = 0
         self.is_compiled = False
-        self._gradients = EAGER
+        self._backend = Backend()
         self._start()
 
     def _start(self) -> None:
@@ -104,7 +112,7 @@ class Trainer:
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
         self.health = Health()
-        self._update: Update = DeferredUpdate() if self.device.type == "cuda" else update_now
+        self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def _show_first_images(self) -> None:
         """Both players see the first images of the run, for statistics of their tokens."""
@@ -145,40 +153,31 @@ class Trainer:
         noise = rng.stream(config.seed, "noise", self.images_seen)
         draws = rng.normal((batch, config.generator.latent_size), noise)
         latents = rng.placed(draws, self.device)
+        objective = Objective(
+            self.loss,
+            PENALTIES[config.penalty.kind],
+            schedule.gamma(config.penalty, progress) * self._caution,
+            self._fraction,
+            noise,
+        )
         with autocast(self.precision, self.device):
-            fake = at_least_float32(self._gradients.generate(self.generator, latents, labels))
+            fake = self._backend.generate(self.generator, latents, labels)
+            pairs = Batch(real, at_least_float32(fake), labels)
             judged = discriminator_step(
-                self.discriminator,
-                self.discriminator_optimizer,
-                real,
-                fake,
-                labels,
-                self.loss,
-                PENALTIES[config.penalty.kind],
-                schedule.gamma(config.penalty, progress) * self._caution,
-                noise,
-                self._update,
-                self._share,
-                self._gradients,
+                self.discriminator, self.discriminator_optimizer, pairs, objective, self._backend
             )
+            pairs = pairs._replace(real_logits=judged.real)
             self.discriminator.requires_grad_(False)
             try:
                 loss = generator_step(
-                    self.discriminator,
-                    self.generator_optimizer,
-                    fake,
-                    labels,
-                    judged.real,
-                    self.loss,
-                    self._update,
-                    self._gradients,
+                    self.discriminator, self.generator_optimizer, pairs, self.loss, self._backend
                 )
             finally:
                 self.discriminator.requires_grad_(True)
         self.images_seen += batch
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
-        self.watch.see(real, fake.detach(), judged)
+        self.watch.see(real, pairs.fake.detach(), judged)
         if self.watch.has_looked:  # and has waited for the device anyway
             self._heed_look(batch)
         return StepRecord(
@@ -195,7 +194,8 @@ class Trainer:
         The first such step compiles, which takes a minute or two; more if batches grow.
         """
         self.is_compiled = True
-        self._gradients = compiled_gradients(partial(compiled, device=self.device.type))
+        quicker = partial(compiled, device=self.device.type)
+        self._backend = CompiledBackend(quicker, self._backend.update)
 
     def _heed_look(self, batch: int) -> None:
         self._settle()
@@ -203,8 +203,8 @@ class Trainer:
             self.health.images = self.images_seen - batch
 
     def _settle(self) -> None:
-        if isinstance(self._update, DeferredUpdate):
-            self._update.settle()
+        if isinstance(self._backend.update, DeferredUpdate):
+            self._backend.update.settle()
 
     def escape(self) -> None:
         """Start again from another initialisation, at half the step size and twice the penalty."""
@@ -218,8 +218,8 @@ class Trainer:
         return 2.0**self.attempt
 
     @property
-    def _share(self) -> float:
-        """The share of the pairs that is penalised; without a penalty all are judged at once."""
+    def _fraction(self) -> float:
+        """The fraction of the pairs that is penalized; without a penalty all are judged at once."""
         penalty = self.config.penalty
         return 1.0 if penalty.kind == "none" else penalty.share
 

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from provenance import matmul_rate, provenance
 
-from orthogan.classification.api import ClassifierRun, classify
+from orthogan.classification.api import classify
+from orthogan.training.run import Run
 from orthogan.training.run_folder import read_metrics
 
 RESULTS = Path(__file__).parent / "results"
@@ -57,9 +58,9 @@ def run_case(name: str, asked: argparse.Namespace, seed: int, folder: Path) -> d
     return facts(run, seed)
 
 
-def facts(run: ClassifierRun, seed: int) -> dict[str, Any]:
+def facts(run: Run, seed: int) -> dict[str, Any]:
     """What a finished run reached, how fast, and its curve of live scores."""
-    trained = run.classifier()
+    trained = run.load()
     curve = [
         {"seconds": round(line["elapsed_s"], 1), "images": line["images_seen"]}
         | {"accuracy": line["accuracy"], "test images": line["test images"]}

@@ -21,7 +21,8 @@ import torch
 from provenance import matmul_rate, provenance
 
 from orthogan.cli.amounts import parse_count
-from orthogan.language.api import LanguageRun, train_language
+from orthogan.language.api import train_language
+from orthogan.training.run import Run
 from orthogan.training.run_folder import read_metrics
 
 RESULTS = Path(__file__).parent / "results"
@@ -53,7 +54,7 @@ def run_case(name: str, asked: argparse.Namespace, seed: int, folder: Path) -> d
     return facts(run, seed)
 
 
-def facts(run: LanguageRun, seed: int) -> dict[str, Any]:
+def facts(run: Run, seed: int) -> dict[str, Any]:
     """What a finished run reached, how fast, and its curve of live scores."""
     name = next(iter(run.score["scores"]))
     curve = [
@@ -69,7 +70,7 @@ def facts(run: LanguageRun, seed: int) -> dict[str, Any]:
         "tokens": run.tokens_seen,
         "seconds": run.seconds,
         "tokens_per_second": run.tokens_seen / run.seconds,
-        "parameters": sum(p.numel() for p in run.model().network.parameters()),
+        "parameters": sum(p.numel() for p in run.load().network.parameters()),
         "sample": (run.path / "sample.txt").read_text(),
         "config": config,
         "curve": curve,

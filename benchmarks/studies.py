@@ -205,7 +205,7 @@ def run_classifier(study: Study, settings: tuple[str, ...], seed: int) -> dict[s
             settings=(*settings, "score_every_s=100000", "checkpoint_every_s=100000"),
             show_progress=False,
         )
-        network = run.classifier().network
+        network = run.load().network
     return {
         "value": run.score["scores"]["accuracy"]["value"],
         "parameters": sum(weight.numel() for weight in network.parameters()),

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from orthogan import geometry
     from orthogan.analysis.survey import Survey, survey
     from orthogan.attention import Attention, as_attention, as_convolution
-    from orthogan.classification.api import classify, load_classifier
+    from orthogan.classification.api import classify
     from orthogan.embeddings import read_tables
     from orthogan.evaluation import Evaluation, Score
     from orthogan.experiments import Comparison
     from orthogan.experiments.compare import compare
     from orthogan.export.onnx import export_onnx
     from orthogan.export.onnx_file import load_exported
-    from orthogan.gan.api import Model, Run, evaluate, load, resolve, sample, train
+    from orthogan.gan.api import evaluate, resolve, train
     from orthogan.gan.recipes import RECIPES
-    from orthogan.language.api import load_language, train_language
+    from orthogan.language.api import train_language
+    from orthogan.models.generator import Model, sample
+    from orthogan.models.load import load
+    from orthogan.training.run import Run
 
 _HOMES = {
     "Attention": "orthogan.attention",
@@ -35,7 +38,7 @@ _HOMES = {
     "Evaluation": "orthogan.evaluation",
     "Model": "orthogan.models.generator",
     "RECIPES": "orthogan.gan.recipes",
-    "Run": "orthogan.gan.api",
+    "Run": "orthogan.training.run",
     "Score": "orthogan.evaluation",
     "Survey": "orthogan.analysis.survey",
     "as_attention": "orthogan.attention",
@@ -44,10 +47,8 @@ _HOMES = {
     "compare": "orthogan.experiments",
     "evaluate": "orthogan.gan.api",
     "export_onnx": "orthogan.export.onnx",
-    "load": "orthogan.models.generator",
-    "load_classifier": "orthogan.classification.api",
+    "load": "orthogan.models.load",
     "load_exported": "orthogan.export.onnx_file",
-    "load_language": "orthogan.language.api",
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
     "sample": "orthogan.models.generator",
@@ -74,9 +75,7 @@ __all__ = [
     "export_onnx",
     "geometry",
     "load",
-    "load_classifier",
     "load_exported",
-    "load_language",
     "read_tables",
     "resolve",
     "sample",

@@ -20,7 +20,7 @@ import yaml
 from PIL import Image
 
 import orthogan.classification
-from orthogan import classifiers as REAL
+from orthogan.classification import api, model
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.cli import main
 
@@ -59,7 +59,7 @@ class FakeClassifiers:
             reason="The time was up.",
             next_command="orthogan classify --classifier runs/mnist --predict FOLDER",
             to_dict=lambda: facts | {"path": "runs/mnist"},
-            classifier=lambda: self.trained("run"),
+            load=lambda: self.trained("run"),
             **facts,
         )
 
@@ -101,11 +101,12 @@ class FakeClassifiers:
 
 @pytest.fixture
 def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeClassifiers:
-    """The stand-in, in the place of `orthogan.classification.api`; there is a folder `photos`."""
+    """A stand-in for `orthogan.classification`; there is a folder `photos`."""
     Path("photos").mkdir()
     stand_in = FakeClassifiers()
-    monkeypatch.setitem(sys.modules, "orthogan.classification.api", stand_in)
-    monkeypatch.setattr(orthogan.classification, "api", stand_in, raising=False)
+    for name in ("api", "model"):
+        monkeypatch.setitem(sys.modules, f"orthogan.classification.{name}", stand_in)
+        monkeypatch.setattr(orthogan.classification, name, stand_in, raising=False)
     return stand_in
 
 
@@ -142,7 +143,11 @@ def test_training_options_are_passed_on(cli, fake: FakeClassifiers) -> None:
 def test_what_is_passed_on_is_what_the_python_interface_takes(cli, fake, words) -> None:
     assert cli("classify", *words).code == 0
     name, args, options = fake.calls[0]
-    bound = inspect.signature(getattr(REAL, name)).bind(*args, **options).arguments
+    bound = (
+        inspect.signature(getattr(model if name.startswith("load") else api, name))
+        .bind(*args, **options)
+        .arguments
+    )
     if "--images" in words:
         assert (bound["images"], bound["minutes"]) == (500_000, None)
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 import orthogan.language
-from orthogan import language_models as REAL
-from orthogan.language import session
+from orthogan.language import api, model, session
 
 SCORE = {
     "scores": {"bits_per_character": {"value": 2.0, "low": 1.9, "high": 2.1, "floor": 4.4, "n": 9}},
@@ -69,10 +68,11 @@ class FakeModels:
 
 @pytest.fixture
 def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeModels:
-    """The stand-in, in the place of `orthogan.language.api`."""
+    """The stand-in, in the place of what `orthogan.language` does."""
     stand_in = FakeModels()
-    monkeypatch.setitem(sys.modules, "orthogan.language.api", stand_in)
-    monkeypatch.setattr(orthogan.language, "api", stand_in, raising=False)
+    for name in ("api", "model"):
+        monkeypatch.setitem(sys.modules, f"orthogan.language.{name}", stand_in)
+        monkeypatch.setattr(orthogan.language, name, stand_in, raising=False)
     return stand_in
 
 
@@ -106,7 +106,11 @@ def test_training_options_are_passed_on(cli, fake: FakeModels) -> None:
 def test_what_is_passed_on_is_what_the_python_interface_takes(cli, fake, words) -> None:
     assert cli("language", *words).code == 0
     name, args, options = fake.calls[0]
-    bound = inspect.signature(getattr(REAL, name)).bind(*args, **options).arguments
+    bound = (
+        inspect.signature(getattr(model if name.startswith("load") else api, name))
+        .bind(*args, **options)
+        .arguments
+    )
     if "--tokens" in words:
         assert (bound["tokens"], bound["minutes"]) == (500_000, None)
 
@@ -163,7 +167,7 @@ def test_generation_options_are_passed_on(cli, fake: FakeModels) -> None:
     options = {"length": 9, "seed": 3, "temperature": 0.5, "top": 4}
     assert first == ("generate", ("It is",), options)
     assert second == ("generate", ("It is",), options | {"seed": 5})
-    inspect.signature(REAL.LanguageModel.generate).bind(None, *first[1], **first[2])
+    inspect.signature(model.LanguageModel.generate).bind(None, *first[1], **first[2])
 
 
 def test_words_are_set_apart_from_the_prompt(cli, fake) -> None:

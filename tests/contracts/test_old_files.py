@@ -77,7 +77,7 @@ def test_a_stopped_gan_goes_on_to_the_same_end(expected: dict[str, Any], old: Pa
 
 def test_a_classifier_answers_and_goes_on(expected: dict[str, Any], old: Path) -> None:
     def chances(place: Path) -> torch.Tensor:
-        told = orthogan.load_classifier(place, device="cpu")
+        told = orthogan.load(place, device="cpu")
         return told.predict(told.images_of(old / "blobs.npz").images[:16]).probabilities
 
     assert distance(chances(old / "classifier"), expected["classifier"]) <= CHANCE
@@ -87,12 +87,12 @@ def test_a_classifier_answers_and_goes_on(expected: dict[str, Any], old: Path) -
 
 
 def test_a_language_model_goes_on(expected: dict[str, Any], old: Path) -> None:
-    model = orthogan.load_language(old / "language", device="cpu")
+    model = orthogan.load(old / "language", device="cpu")
     assert model.generate("the cat ", length=40, temperature=0.0) == str(expected["language"])
     assert model.score(old / "rhyme.txt").value == pytest.approx(float(expected["bits"]), abs=1e-4)
     run = repeat(orthogan.train_language, old, "language", "rhyme.txt")
     assert (run.status, run.tokens_seen) == ("done", 6400)
-    found = run.model().score(old / "rhyme.txt").value
+    found = run.load().score(old / "rhyme.txt").value
     assert found == pytest.approx(float(expected["bits"]), abs=BITS)
 
 
@@ -115,6 +115,6 @@ def test_finished_runs_are_listed_and_looked_into(old: Path, capsys) -> None:
 
 
 def test_the_classifier_bundle_serves_as_features(old: Path) -> None:
-    told = orthogan.load_classifier(old / "classifier" / "bundle", device="cpu")
+    told = orthogan.load(old / "classifier" / "bundle", device="cpu")
     assert told.scheme.names == ("0", "1", "2", "3")
     assert told.features(told.images_of(old / "blobs.npz").images[:3]).shape == (3, 8)

@@ -24,7 +24,7 @@ from fuzz.structured import (
 from orthogan import data
 from orthogan.analysis import survey as surveys
 from orthogan.analysis import trained
-from orthogan.classification import api as classifiers
+from orthogan.classification import model as classifier_model
 from orthogan.cli import amounts
 from orthogan.cli.geometry import _rule
 from orthogan.config import read_config_file
@@ -33,7 +33,7 @@ from orthogan.embeddings import find_tests, read_tables
 from orthogan.experiments import cells, record, variants
 from orthogan.experiments.compare import compare
 from orthogan.export.onnx_file import load_exported
-from orthogan.language import api as language_models
+from orthogan.language import model as language_models
 from orthogan.language.corpus import read_corpus
 from orthogan.language.tokeniser import SPLITTERS, learn_tokeniser, read_tokeniser
 from orthogan.models import generator as models
@@ -307,7 +307,7 @@ def bundle(content: bytes, folder: Path) -> Calls:
 )
 def classifier(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
-    yield partial(classifiers.load_classifier, folder)
+    yield partial(classifier_model.load_classifier, folder)
 
 
 @target(

@@ -64,12 +64,12 @@ def evaluated(root: Path) -> object:
 
 
 def classified(root: Path) -> object:
-    told = orthogan.load_classifier(root / "classifier", device="cpu")
+    told = orthogan.load(root / "classifier", device="cpu")
     return told.score(root / "blobs.npz")
 
 
 def continued(root: Path) -> object:
-    return orthogan.load_language(root / "language", device="cpu").generate("the", length=5)
+    return orthogan.load(root / "language", device="cpu").generate("the", length=5)
 
 
 def looked_into(root: Path) -> object:

@@ -26,6 +26,7 @@ from orthogan.errors import (
     UnknownNameError,
 )
 from orthogan.gan import api
+from orthogan.gan.trainer import Trainer
 from orthogan.passes import PASS_SIZE
 from orthogan.training.precision import resolve_precision
 
@@ -48,7 +49,6 @@ def test_public_names_are_reachable() -> None:
         assert getattr(orthogan, name) is not None
     assert orthogan.train is api.train
     assert orthogan.evaluate is api.evaluate
-    assert orthogan.sample is api.sample
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = orthogan.trian
 
@@ -141,13 +141,13 @@ def test_devices(train_tiny, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small(train_tiny, tmp_path: Path) -> api.Run:
+def small(train_tiny, tmp_path: Path) -> orthogan.Run:
     """A run of a few steps on 200 images."""
-    run: api.Run = train_tiny(tmp_path / "small", images=64)
+    run: orthogan.Run = train_tiny(tmp_path / "small", images=64)
     return run
 
 
-def test_a_run_shows_itself_as_plain_values(small: api.Run) -> None:
+def test_a_run_shows_itself_as_plain_values(small: orthogan.Run) -> None:
     tree = json.loads(json.dumps(small.to_dict(), allow_nan=False))
     assert tree["path"] == str(small.path)
     assert tree["status"] == "done"
@@ -168,21 +168,21 @@ def test_the_default_run_folder(
     monkeypatch.chdir(tmp_path)
     run = train_tiny(None, images=16, seed=3)
     assert run.path == Path("runs/blobs-attention-gan-3")
-    assert api.load("blobs-attention-gan-3").sample([0]).shape == (1, 1, 16, 16)
+    assert orthogan.load("blobs-attention-gan-3").sample([0]).shape == (1, 1, 16, 16)
 
 
-def test_the_image_of_a_seed_is_its_own(small: api.Run) -> None:
+def test_the_image_of_a_seed_is_its_own(small: orthogan.Run) -> None:
     some = small.sample([7, 3])
     assert some.dtype == torch.uint8
     assert some.shape == (2, 1, 16, 16)
-    many = api.sample(small.path, seeds=range(PASS_SIZE + 8))
+    many = orthogan.sample(small.path, seeds=range(PASS_SIZE + 8))
     assert torch.equal(many[7], some[0])
     assert torch.equal(many[3], some[1])
     assert not torch.equal(many[3], many[7])
-    assert api.load(small.path / "bundle").sample([]).shape == (0, 1, 16, 16)
+    assert orthogan.load(small.path / "bundle").sample([]).shape == (0, 1, 16, 16)
 
 
-def test_impossible_samples_are_refused(small: api.Run) -> None:
+def test_impossible_samples_are_refused(small: orthogan.Run) -> None:
     with pytest.raises(ConfigError, match="between 0 and"):
         small.sample([-1])
     with pytest.raises(ConfigError, match=r"Classes lie in 0\.\.1"):  # two clusters
@@ -197,7 +197,7 @@ def test_an_unconditional_model_has_no_classes(train_tiny, tmp_path: Path) -> No
 
 def test_classes_decide_the_image_of_a_conditional_model(train_tiny, tmp_path: Path) -> None:
     run = train_tiny(tmp_path / "run", "condition=classes", images=64)
-    model = api.load(run.path)
+    model = orthogan.load(run.path)
     assert model.data["class_names"] == ["0", "1", "2", "3"]
     first, second = model.sample([5, 5], [0, 3])
     assert not torch.equal(first, second)
@@ -205,20 +205,20 @@ def test_classes_decide_the_image_of_a_conditional_model(train_tiny, tmp_path: P
         model.sample([5], [4])
 
 
-def test_a_notebook_gets_a_png(small: api.Run) -> None:
-    assert api.load(small.path)._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
+def test_a_notebook_gets_a_png(small: orthogan.Run) -> None:
+    assert orthogan.load(small.path)._repr_png_().startswith(b"\x89PNG\r\n\x1a\n")
 
 
 def test_nothing_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnknownNameError, match="Unknown model or run folder 'digits'"):
-        api.load("digits")
+        orthogan.load("digits")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match="neither a run folder nor a bundle"):
-        api.load(tmp_path / "empty")
+        orthogan.load(tmp_path / "empty")
 
 
-def test_damaged_models_are_refused(small: api.Run, tmp_path: Path) -> None:
+def test_damaged_models_are_refused(small: orthogan.Run, tmp_path: Path) -> None:
     def changed(change: Callable[[dict[str, Any]], None]) -> Path:
         folder = tmp_path / "changed"
         shutil.rmtree(folder, ignore_errors=True)
@@ -228,20 +228,20 @@ def test_damaged_models_are_refused(small: api.Run, tmp_path: Path) -> None:
         (folder / "config.json").write_text(json.dumps(config))
         return folder
 
-    assert api.load(changed(lambda config: None)).config["width"] == 8
+    assert orthogan.load(changed(lambda config: None)).config["width"] == 8
     with pytest.raises(BundleError, match="weights do not fit the network"):
-        api.load(changed(lambda config: config["generator"].update(width=16)))
+        orthogan.load(changed(lambda config: config["generator"].update(width=16)))
     with pytest.raises(BundleError, match="no network can be built: Unknown generator 'quantum'"):
-        api.load(changed(lambda config: config["generator"].update(kind="quantum")))
+        orthogan.load(changed(lambda config: config["generator"].update(kind="quantum")))
     with pytest.raises(BundleError, match="no network can be built: Unknown setting 'depth'"):
-        api.load(changed(lambda config: config["generator"].update(depth=3)))
+        orthogan.load(changed(lambda config: config["generator"].update(depth=3)))
     with pytest.raises(BundleError, match="newer orthogan"):
-        api.load(changed(lambda config: config.update(format=99)))
+        orthogan.load(changed(lambda config: config.update(format=99)))
     folder = changed(lambda config: None)
     weights = folder / "generator.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(BundleError, match="damaged"):
-        api.load(folder)
+        orthogan.load(folder)
 
 
 def test_a_run_without_a_model_yet(
@@ -250,10 +250,10 @@ def test_a_run_without_a_model_yet(
     def broken(*_args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api.Trainer, "step", broken)
+    monkeypatch.setattr(Trainer, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tmp_path / "run")
-    for use in (api.load, api.evaluate):
+    for use in (orthogan.load, api.evaluate):
         with pytest.raises(BundleError, match="has no trained model yet; repeat its command"):
             use(tmp_path / "run")
 
@@ -262,17 +262,17 @@ def test_a_run_without_a_model_yet(
 
 
 @pytest.fixture
-def scored(train_tiny, scored_file: Path, tmp_path: Path) -> api.Run:
+def scored(train_tiny, scored_file: Path, tmp_path: Path) -> orthogan.Run:
     """A run of a few steps on enough images to measure."""
-    run: api.Run = train_tiny(tmp_path / "scored", source=scored_file, images=64)
+    run: orthogan.Run = train_tiny(tmp_path / "scored", source=scored_file, images=64)
     return run
 
 
-def test_a_run_its_folder_and_its_model_score_alike(scored: api.Run) -> None:
+def test_a_run_its_folder_and_its_model_score_alike(scored: orthogan.Run) -> None:
     options: dict[str, Any] = {"num_images": 160, "metrics": ["fd"]}
     results = [
         api.evaluate(source, **options).to_dict()
-        for source in (scored, scored.path, str(scored.path), api.load(scored.path))
+        for source in (scored, scored.path, str(scored.path), orthogan.load(scored.path))
     ]
     assert all(result == results[0] for result in results)
     json.dumps(results[0], allow_nan=False)
@@ -282,7 +282,7 @@ def test_a_run_its_folder_and_its_model_score_alike(scored: api.Run) -> None:
     assert score["value"] > score["floor"] > 0
     assert score["n"] == 160
     assert results[0]["verdict"]
-    assert results[0]["data"] == api.load(scored.path).data["source"]
+    assert results[0]["data"] == orthogan.load(scored.path).data["source"]
     assert not any("--data" in note for note in results[0]["notes"])
 
 
@@ -338,13 +338,13 @@ def test_real_images_take_the_form_of_the_generated_ones(
     ],
 )
 def test_impossible_measurements_are_refused(
-    scored: api.Run, options: dict[str, Any], error: type[OrthoganError], words: str
+    scored: orthogan.Run, options: dict[str, Any], error: type[OrthoganError], words: str
 ) -> None:
     with pytest.raises(error, match=words):
         api.evaluate(scored, **({"num_images": 160} | options))
 
 
-def test_errors_carry_the_exit_code_of_their_kind(train_tiny, small: api.Run) -> None:
+def test_errors_carry_the_exit_code_of_their_kind(train_tiny, small: orthogan.Run) -> None:
     with pytest.raises(ResumeError) as caught:
         train_tiny(small.path, images=128)
     assert caught.value.exit_code == 6

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import orthogan
 from orthogan import rng
 from orthogan.class_names import (
     class_indices,
@@ -17,7 +18,6 @@ from orthogan.class_names import (
     quoted_class,
 )
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.gan import api
 from orthogan.models import bundle
 from orthogan.models.generator import load
 from orthogan.networks import GENERATORS
@@ -145,7 +145,7 @@ def test_a_bundle_is_asked_by_name(tmp_path: Path, data: dict[str, str]) -> None
     by_index = load(make(tmp_path / "bare", class_names=[])).sample([5], [4])
     for asked in (["2"], [2], "2"):
         assert torch.equal(model.sample([5], asked), by_index)
-        assert torch.equal(api.sample(model.path, seeds=[5], classes=asked), by_index)
+        assert torch.equal(orthogan.sample(model.path, seeds=[5], classes=asked), by_index)
     assert not torch.equal(by_index, model.sample([5], ["10"]))
     with pytest.raises(UnknownNameError, match="Did you mean '11'"):
         model.sample([5], ["11x"])

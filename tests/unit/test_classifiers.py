@@ -13,19 +13,20 @@ import pytest
 import torch
 from PIL import Image
 
+import orthogan
 from orthogan import data
 from orthogan.classification import api as classifiers
-from orthogan.classification.api import ImageClassifier
+from orthogan.classification import model as classifier_model
+from orthogan.classification.model import ImageClassifier
 from orthogan.classification.passes import PASS_SIZE
 from orthogan.data.named import read_named
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.evaluation import EXTRACTORS, Extractor, evaluate_images
-from orthogan.gan import api
 
 
 @pytest.fixture
 def trained(classify_tiny, tmp_path: Path) -> ImageClassifier:
-    found: ImageClassifier = classify_tiny(tmp_path / "trained", images=640).classifier()
+    found: ImageClassifier = classify_tiny(tmp_path / "trained", images=640).load()
     return found
 
 
@@ -103,10 +104,10 @@ def test_devices_and_threads(classify_tiny, tmp_path: Path) -> None:
     torch.set_num_threads(2)
     classify_tiny(tmp_path / "run", images=16)
     assert torch.get_num_threads() == 1  # as many as it had
-    classifiers.load_classifier(tmp_path / "run", threads=2)
+    classifier_model.load_classifier(tmp_path / "run", threads=2)
     assert torch.get_num_threads() == 2
     with pytest.raises(UnknownNameError, match="Unknown device 'gpu'"):
-        classifiers.load_classifier(tmp_path / "run", device="gpu")
+        classifier_model.load_classifier(tmp_path / "run", device="gpu")
 
 
 def test_the_default_run_folder(
@@ -115,7 +116,7 @@ def test_the_default_run_folder(
     monkeypatch.chdir(tmp_path)
     run = classify_tiny(None, images=16, seed=3)
     assert run.path == Path("runs/blobs-classifier-3")
-    assert classifiers.load_classifier("blobs-classifier-3").network.config.classes == 4
+    assert classifier_model.load_classifier("blobs-classifier-3").network.config.classes == 4
     tree = json.loads(json.dumps(run.to_dict(), allow_nan=False))
     assert tree["path"] == "runs/blobs-classifier-3"
 
@@ -165,7 +166,7 @@ def test_a_score_on_the_held_out_images_is_the_score_of_the_run(
     classify_tiny, tiny_file: Path, tmp_path: Path
 ) -> None:
     run = classify_tiny(tmp_path / "run", images=320, test=tiny_file)
-    score = run.classifier().score(tiny_file)
+    score = run.load().score(tiny_file)
     assert score.to_dict() == run.score
     assert score.num_images == 200
 
@@ -237,7 +238,7 @@ def test_three_digits_are_named_by_three_labels(classify_tiny, tmp_path: Path) -
     run = classify_tiny(
         tmp_path / "run", "data.label_parts=3", source=tmp_path / "triples.npz", images=64
     )
-    trained = run.classifier()
+    trained = run.load()
     assert trained.scheme.parts == 3
     found = trained.predict(pixels.permute(0, 3, 1, 2))
     assert found.probabilities.shape == (60, 3, 3)
@@ -260,7 +261,7 @@ def test_rgb_folders_of_classes(classify_tiny, tmp_path: Path) -> None:
     assert run.score["class_names"] == ["blue", "red"]
     assert run.scores["accuracy"] == 1.0
     pixels = data.load(tmp_path / "photos").images[[0, 31]]
-    assert run.classifier().predict(pixels).names == ["blue", "red"]
+    assert run.load().predict(pixels).names == ["blue", "red"]
 
 
 # ---- as an extractor
@@ -295,7 +296,7 @@ def test_an_extractor_makes_images_fit(trained: ImageClassifier) -> None:
 
 def test_an_rgb_extractor_takes_every_plane(classify_tiny, tiny_file: Path, tmp_path: Path) -> None:
     run = classify_tiny(tmp_path / "run", "data.colour=rgb", images=32)
-    extractor = run.classifier().extractor()
+    extractor = run.load().extractor()
     grey = extractor.describe(shown())
     torch.testing.assert_close(extractor.describe(shown().expand(-1, 3, -1, -1)), grey)
     large = torch.zeros(3, 3, 32, 32, dtype=torch.uint8)
@@ -316,9 +317,9 @@ def test_generators_and_classifiers_are_not_mixed_up(
     classify_tiny(tmp_path / "classifier", images=16)
     train_tiny(tmp_path / "generator", images=16)
     with pytest.raises(BundleError, match="holds a classifier, not a generator; use it with"):
-        api.load(tmp_path / "classifier")
+        orthogan.load(tmp_path / "classifier")
     with pytest.raises(BundleError, match="holds a generator, not a classifier; use it with"):
-        classifiers.load_classifier(tmp_path / "generator")
+        classifier_model.load_classifier(tmp_path / "generator")
 
 
 def test_damaged_classifiers_are_refused(classify_tiny, tmp_path: Path) -> None:
@@ -333,19 +334,19 @@ def test_damaged_classifiers_are_refused(classify_tiny, tmp_path: Path) -> None:
         (folder / "config.json").write_text(json.dumps(config))
         return folder
 
-    assert classifiers.load_classifier(changed(lambda _: None)).network.config.classes == 4
+    assert classifier_model.load_classifier(changed(lambda _: None)).network.config.classes == 4
     with pytest.raises(BundleError, match="weights do not fit the network"):
-        classifiers.load_classifier(changed(lambda c: c["classifier"].update(width=16)))
+        classifier_model.load_classifier(changed(lambda c: c["classifier"].update(width=16)))
     with pytest.raises(BundleError, match="no network can be built: Unknown classifier 'quantum'"):
-        classifiers.load_classifier(changed(lambda c: c["classifier"].update(kind="quantum")))
+        classifier_model.load_classifier(changed(lambda c: c["classifier"].update(kind="quantum")))
     with pytest.raises(BundleError, match="newer orthogan"):
-        classifiers.load_classifier(changed(lambda c: c.update(format=99)))
+        classifier_model.load_classifier(changed(lambda c: c.update(format=99)))
     with pytest.raises(BundleError, match="'classifier' is missing or damaged"):
-        classifiers.load_classifier(changed(lambda c: c.update(classifier=3)))
+        classifier_model.load_classifier(changed(lambda c: c.update(classifier=3)))
     folder = changed(lambda _: None)
     (folder / "classifier.safetensors").unlink()
     with pytest.raises(BundleError, match="missing"):
-        classifiers.load_classifier(folder)
+        classifier_model.load_classifier(folder)
 
 
 def test_a_run_that_is_not_done_has_no_classifier(
@@ -358,4 +359,4 @@ def test_a_run_that_is_not_done_has_no_classifier(
     with pytest.raises(KeyboardInterrupt):
         classify_tiny(tmp_path / "run")
     with pytest.raises(BundleError, match="has no trained model yet"):
-        classifiers.load_classifier(tmp_path / "run")
+        classifier_model.load_classifier(tmp_path / "run")

@@ -11,9 +11,10 @@ import pytest
 import torch
 from disturbances import EACH_STEP, NEVER, at_step, plant_nan, record
 
+import orthogan
 from orthogan import rng
 from orthogan.errors import DivergedError
-from orthogan.gan import api, session, watch
+from orthogan.gan import session, watch
 from orthogan.gan.trainer import Trainer
 from orthogan.gan.watch import spread
 from orthogan.models import bundle
@@ -85,7 +86,7 @@ def check_named(told: str, path: Path, healthy: int) -> None:
     for name, tensor in drawn.tensors.items():
         assert torch.equal(tensor, checkpoint.tensors[f"average/{name}"]), name
     assert drawn.card["images seen"] == healthy
-    assert api.load(path).sample(range(3)).shape[0] == 3
+    assert orthogan.load(path).sample(range(3)).shape[0] == 3
     (line,) = [x for x in read_metrics(path / "metrics.jsonl") if x["event"] == "collapse"]
     assert line["healthy_checkpoint"] == healthy
 

@@ -14,8 +14,9 @@ from orthogan.data.stacked import StackedImages, stack
 from orthogan.errors import ShapeError
 from orthogan.evaluation import LiveScore
 from orthogan.evaluation.live import NUM_FAKES, NUM_STACKED_FAKES
+from orthogan.gan import task
 from orthogan.gan.config import TrainingConfig
-from orthogan.gan.session import Session
+from orthogan.gan.session import GanSession
 from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig
 
@@ -62,11 +63,11 @@ def test_how_many_images_a_reading_takes(score: LiveScore, stacked: StackedImage
 def test_a_run_on_stacked_digits_logs_its_modes(
     train_tiny, stacked: StackedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orthogan.gan import api, request
+    from orthogan.gan import request
 
     monkeypatch.setattr(request, "wanted_images", lambda _: stacked)
-    monkeypatch.setattr(api, "wanted_images", lambda _: stacked)
-    monkeypatch.setattr(api, "_live_score", lambda images: LiveScore(images, num_fakes=384))
+    monkeypatch.setattr(task, "wanted_images", lambda _: stacked)
+    monkeypatch.setattr(task, "_live_score", lambda images: LiveScore(images, num_fakes=384))
     run = train_tiny(tmp_path / "run", images=32)
     assert 1 <= run.scores["modes"] < run.scores["modes of real images"] < 384
     assert run.scores["mode-kl"] > run.scores["mode-kl of real images"] > 0
@@ -76,7 +77,7 @@ def test_a_run_on_stacked_digits_logs_its_modes(
 
 
 def test_a_score_that_takes_long_is_taken_rarely() -> None:
-    session = Session.__new__(Session)
+    session = GanSession.__new__(GanSession)
     session.config, session._measure_s = TrainingConfig(), 0.5
     session.trainer = SimpleNamespace(config=session.config)
     session.clock = Clock(BudgetConfig(seconds=400))

@@ -66,8 +66,8 @@ SIZES: list[tuple[str, str, int, str]] = [
 ]
 LOAD: dict[str, Callable[[Path], object]] = {
     "gan": orthogan.load,
-    "classifier": orthogan.load_classifier,
-    "language": orthogan.load_language,
+    "classifier": orthogan.load,
+    "language": orthogan.load,
 }
 
 

@@ -12,16 +12,17 @@ import pytest
 import torch
 from torch.nn import functional
 
+import orthogan
 from orthogan import rng
 from orthogan.analysis.survey import survey
 from orthogan.attention import attention_weights, causal_mask, key_names
 from orthogan.attention.dual import dual_queries
-from orthogan.classification import api as classifiers
+from orthogan.classification import model as classifier_model
 from orthogan.errors import BundleError, ConfigError, DataError, UnknownNameError
-from orthogan.gan import api
 from orthogan.language import api as language_models
+from orthogan.language import model as language_model
 from orthogan.language import tables_of_language
-from orthogan.language.api import LanguageModel
+from orthogan.language.model import LanguageModel
 from orthogan.language.tables import tables_of_network
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
@@ -32,7 +33,7 @@ from orthogan.models.bundle import load_language, save_language
 def trained(learn_tiny, tmp_path: Path) -> LanguageModel:
     found: LanguageModel = learn_tiny(
         tmp_path / "trained", "precision=float32", "optimiser.learning_rate=0.05"
-    ).model()
+    ).load()
     return found
 
 
@@ -109,10 +110,10 @@ def test_devices_threads_and_the_default_run_folder(
     torch.set_num_threads(2)
     learn_tiny(None, tokens=32, seed=3)
     assert torch.get_num_threads() == 1  # as many as it had
-    assert len(language_models.load_language("rhyme-language-3", threads=2).tokeniser) == 12
+    assert len(language_model.load_language("rhyme-language-3", threads=2).tokeniser) == 12
     assert torch.get_num_threads() == 2
     with pytest.raises(UnknownNameError, match="Unknown device 'gpu'"):
-        language_models.load_language("rhyme-language-3", device="gpu")
+        language_model.load_language("rhyme-language-3", device="gpu")
 
 
 def test_settings_without_effect_are_told(learn_tiny, tmp_path: Path, capsys) -> None:
@@ -152,9 +153,9 @@ def test_a_prompt_that_is_no_unicode_is_refused(trained: LanguageModel) -> None:
 def test_words_and_bytes_go_on(learn_tiny, tmp_path: Path) -> None:
     words = learn_tiny(tmp_path / "words", "network.embedding=4", tokeniser="words")
     assert words.scores["perplexity"] > 1
-    text = words.model().generate("The cat", length=6)
+    text = words.load().generate("The cat", length=6)
     assert set(text.replace(".", "").split()) <= {"the", "cat", "sat", "on", "mat"}
-    model = learn_tiny(tmp_path / "bytes", tokens=32, tokeniser="bytes").model()
+    model = learn_tiny(tmp_path / "bytes", tokens=32, tokeniser="bytes").load()
     assert isinstance(model.generate("\u00e9", length=4), str)
 
 
@@ -260,11 +261,11 @@ def test_a_survey_of_a_language_model() -> None:
 def test_networks_of_other_kinds_are_refused(learn_tiny, classify_tiny, tmp_path: Path) -> None:
     learn_tiny(tmp_path / "language", tokens=32)
     classify_tiny(tmp_path / "classifier", images=16)
-    for load in (api.load, classifiers.load_classifier):
+    for load in (orthogan.load, classifier_model.load_classifier):
         with pytest.raises(BundleError, match=r"a language model, not a .*; use it with"):
             load(tmp_path / "language")
     with pytest.raises(BundleError, match="holds a classifier, not a language model; use it with"):
-        language_models.load_language(tmp_path / "classifier")
+        language_model.load_language(tmp_path / "classifier")
 
 
 def test_damaged_models_are_refused(learn_tiny, tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_damaged_models_are_refused(learn_tiny, tmp_path: Path) -> None:
         (folder / "config.json").write_text(json.dumps(config))
         return folder
 
-    load = language_models.load_language
+    load = language_model.load_language
     assert load(changed(lambda _: None)).network.config.width == 8
     with pytest.raises(BundleError, match="weights do not fit the network"):
         load(changed(lambda c: c["language"].update(width=16)))
@@ -310,6 +311,6 @@ def test_a_vocabulary_of_another_size_is_refused(learn_tiny, tmp_path: Path) -> 
         card={},
     )
     with pytest.raises(BundleError, match="the vocabulary has 2 entries, the network 12"):
-        language_models.load_language(tmp_path / "other")
+        language_model.load_language(tmp_path / "other")
     with pytest.raises(BundleError, match="exists and is not a bundle"):
         save_language(tmp_path, network_config={}, vocabulary={}, tensors={}, data={}, card={})

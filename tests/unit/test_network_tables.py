@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import orthogan
 from orthogan import rng
 from orthogan.analysis.network_tables import read_network, save_codes
 from orthogan.analysis.survey import survey
@@ -27,7 +28,6 @@ from orthogan.errors import (
     ShapeError,
     UnknownNameError,
 )
-from orthogan.gan import api
 from orthogan.models import bundle
 from orthogan.networks import CLASSIFIERS, GENERATORS, network_config
 from orthogan.networks.content import content_tokens
@@ -229,7 +229,7 @@ def test_the_command_repairs_a_network(
     old, new = (read_network(path, limit=20).positions for path in (folder, out))
     assert not torch.allclose(old, new)
     torch.testing.assert_close(old @ old.T, new @ new.T)  # rotated as a whole
-    assert not torch.equal(api.sample(out, seeds=[1]), api.sample(folder, seeds=[1]))
+    assert not torch.equal(orthogan.sample(out, seeds=[1]), orthogan.sample(folder, seeds=[1]))
     words[5] = "discriminator"
     assert command([*words, "--save", str(out)]) == 2
     assert "no discriminator" in capsys.readouterr().err

@@ -17,6 +17,7 @@ import torch
 from disturbances import EACH_STEP, NEVER, STEPS, Killed, at_step, die, final_bits, record
 from PIL import Image
 
+import orthogan
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, ResumeError, StorageError
 from orthogan.evaluation import LiveScore
@@ -339,7 +340,7 @@ def test_a_run_that_somebody_else_trains(train_tiny, tmp_path: Path) -> None:
 
 
 def test_training_outside_of_the_main_thread(train_tiny, tmp_path: Path) -> None:
-    runs: list[api.Run] = []
+    runs: list[orthogan.Run] = []
     thread = threading.Thread(target=lambda: runs.append(train_tiny(tmp_path / "run", images=32)))
     thread.start()
     thread.join()

@@ -74,7 +74,7 @@ def unfinished_language(source: str | Path) -> Path | None:
     path = _folder(source)
     if path is None or any(bundle.is_bundle(folder) for folder in (path, path / "bundle")):
         return None
-    return path if _is_language(read_record(path), path) else None
+    return path if read_record(path)["task"] == "language" else None
 
 
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
@@ -134,24 +134,20 @@ def _from_bundle(folder: Path, player: str | None) -> Trained:
 
 def _from_checkpoint(run: Path, player: str | None) -> Trained:
     record = read_record(run)
-    if _is_language(record, run):
+    if record["task"] == "language":
         raise BundleError(
             f"{run}: a language model is trained here, not a generator or classifier; repeat its "
             "command, then use it with 'orthogan generate'."
         )
     checkpoint = newest_checkpoint(run)
     role = player or "generator"
-    if "network" in record["config"]:
+    if record["task"] == "classify":
         _refuse_player(run, player)
         role = "classifier"
     part = "discriminator" if role == "discriminator" else "average"
     described = described_part(record, "network" if role == "classifier" else role, run)
     network = _built(role, described, part_of(part, checkpoint.tensors), run)
     return Trained(network=network, role=role, data=described_part(record, "data", run), where=run)
-
-
-def _is_language(record: dict[str, Any], run: Path) -> bool:
-    return "tokeniser" in described_part(record, "data", run)
 
 
 def _refuse_player(where: Path, player: str | None) -> None:

@@ -17,13 +17,13 @@ from orthogan.images.sheet import png
 from orthogan.models.bundle import save_bundle
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.session import Sitting
+from orthogan.training.session import Session
 
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent
 NUM_LOOKED_AT = 10
 
 
-class ClassificationSession(Sitting[ClassifierTrainer]):
+class ClassificationSession(Session[ClassifierTrainer]):
     """Drives a trainer: checkpoints, live scores, the final score, and why it stopped.
 
     Args:

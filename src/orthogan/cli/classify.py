@@ -116,7 +116,7 @@ def _train(
     if not as_json:
         show_run(result)
     if result.status == "done" and (predict or look):
-        trained = result.classifier()
+        trained = result.load()
         tree |= _ask(trained, asked["test"] or trained.data["source"], predict, look, as_json)
     if as_json:
         show_json(tree)
@@ -132,9 +132,9 @@ def _use(
     place: dict[str, Any],
     as_json: bool,
 ) -> int:
-    from orthogan.classification import api as classifiers
+    from orthogan.classification.model import load_classifier
 
-    trained = classifiers.load_classifier(classifier, **place)
+    trained = load_classifier(classifier, **place)
     tree: dict[str, Any] = {"path": str(trained.path)}
     if test is not None:
         tree["score"] = trained.score(test).to_dict()

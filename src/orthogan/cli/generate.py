@@ -44,10 +44,10 @@ def generate(
     if out is not None and as_json:
         raise ConfigError("--out and --json exclude one another; give one of them.")
     numbers = parse_numbers(seeds)
-    from orthogan.language import api as language_models
+    from orthogan.language.model import load_language
     from orthogan.language.tokeniser import UNKNOWN
 
-    loaded = language_models.load_language(model, device=device, threads=threads)
+    loaded = load_language(model, device=device, threads=threads)
     texts = {
         seed: loaded.generate(prompt, length=length, seed=seed, temperature=temperature, top=top)
         for seed in numbers

@@ -78,7 +78,7 @@ def read_run(path: Path) -> RunState:
     status = str(record["status"])
     if status == "running":
         status = BUSY if FolderLock.is_held(path / ".lock") else "interrupted"
-    config = task_of_record(record["config"]).config_type(**record["config"])
+    config = task_of_record(record).config_type(**record["config"])
     facts = {name: value for name, value in record.items() if name not in FIELDS}
     return RunState(
         path=path,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orthogan.devices import pick_device
 from orthogan.errors import ConfigError, ResumeError, UnknownNameError
 from orthogan.experiments.cells import RunState, read_cell, run_cells
 from orthogan.experiments.groups import (
@@ -27,7 +28,6 @@ from orthogan.experiments.task import Task
 from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
 from orthogan.experiments.variants import checked_vary
 from orthogan.files import storage_errors
-from orthogan.training.launch import pick_device
 from orthogan.training.lock import FolderLock
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay

@@ -23,13 +23,13 @@ def task_of(config: RunConfig) -> Task:
     return next(kind for kind in _kinds() if isinstance(config, kind.config_type))()
 
 
-def task_of_record(config: Mapping[str, Any]) -> Task:
-    """The task of the run whose `run.json` holds these settings: the one most like them."""
+def task_of_record(record: Mapping[str, Any]) -> Task:
+    """The task of the run whose `run.json` this is.
 
-    def num_other(kind: type[Task]) -> int:
-        return len(kind.config_type.model_fields.keys() ^ config.keys())
-
-    return min(_kinds(), key=num_other)()
+    Raises:
+        UnknownNameError: it is none of this version.
+    """
+    return TASKS[record["task"]]()
 
 
 def named(task: str) -> dict[str, str]:

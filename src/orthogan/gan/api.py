@@ -1,60 +1,34 @@
-"""The Python face: what each command does, under the same names."""
+"""The Python API of GANs: what `orthogan train` and `orthogan evaluate` do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from orthogan.data import SOURCES, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
+from orthogan.devices import pick_device
 from orthogan.errors import BundleError, ConfigError, OrthoganError
-from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
+from orthogan.evaluation import Evaluation, evaluate_images
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
-from orthogan.gan.compile_trial import settle_compilation
-from orthogan.gan.conditions import kept_clusters, said
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.request import fitted, requested, wanted_images
-from orthogan.gan.session import Session
-from orthogan.gan.trainer import Trainer
-from orthogan.models.generator import Model, load, sample
+from orthogan.gan.task import GanTask
+from orthogan.models.generator import Model, load
 from orthogan.shapes import Pixels
-from orthogan.terminal import pasteable
-from orthogan.training.launch import default_run, open_run, pick_device, set_threads
-from orthogan.training.progress import ProgressDisplay
-from orthogan.training.run_folder import RunFolder
+from orthogan.training.launch import default_run
+from orthogan.training.run import Run
+from orthogan.training.task import Launch, train_run
 
-__all__ = ["Model", "Run", "evaluate", "load", "resolve", "sample", "train"]
+__all__ = ["evaluate", "resolve", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
 LEAST_HELD_OUT = 128  # images; a Frechet distance on 64 features needs as many
 DEFAULT_REAL = "mnist"  # what bare images are compared with
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A training run that has stopped: where it is, how it went, why it stopped."""
-
-    path: Path
-    status: str
-    reason: str
-    next_command: str
-    images_seen: int
-    seconds: float
-    scores: dict[str, float]
-
-    def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
-    ) -> Pixels:
-        """Images of the run's generator, one a seed; of the classes named, in turn."""
-        return load(self.path).sample(seeds, classes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values; `json.dumps` takes it."""
-        return vars(self) | {"path": str(self.path)}
 
 
 def resolve(
@@ -124,24 +98,8 @@ def train(
     """
     asked = requested(source, model, minutes, images, seed, settings, config, size)
     path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
-    place = pick_device(device)
-    about_threads = set_threads(threads, path)
-    pictures = wanted_images(asked)
-    settled = fitted(asked, pictures, place)
-    with open_run(path, settled, place, pictures.fingerprint()) as folder:
-        display = ProgressDisplay(path.name, show_progress)
-        for sentence in (*pictures.notes, *folder.changes, *about_threads):
-            display.note(sentence)
-        if folder.status == "done":
-            return _stopped(folder, "done", f"{path} is already trained to the end of its budget.")
-        display.note(said(settled))
-        score = _live_score(pictures)
-        if score is None:
-            display.note(f"{len(pictures)} images are too few to score during training.")
-        trainer = Trainer(settled, pictures, place, kept_clusters(settled, path, len(pictures)))
-        if found := settle_compilation(trainer, folder.facts.get("seconds", 0.0)):
-            display.note(found)
-        return _stopped(folder, *Session(trainer, folder, display, score).train())
+    launch = Launch(path=path, device=device, threads=threads, show_progress=show_progress)
+    return train_run(GanTask(), asked, launch)
 
 
 def evaluate(
@@ -246,26 +204,3 @@ def _model_or_none(source: str | Path | Run | Model) -> Model | None:
         if not path.exists() or (path / "run.json").exists() or (path / "config.json").exists():
             raise
         return None
-
-
-def _live_score(images: ImageSet) -> LiveScore | None:
-    try:
-        return LiveScore(images)
-    except ConfigError:
-        return None
-
-
-def _stopped(folder: RunFolder, status: str, reason: str) -> Run:
-    facts = folder.facts
-    repeat = "repeat the same command to go on."
-    sample_it = pasteable(["orthogan", "sample", folder.path])
-    next_command = sample_it if status == "done" else repeat
-    return Run(
-        path=folder.path,
-        status=status,
-        reason=reason,
-        next_command=next_command,
-        images_seen=folder.images_seen,
-        seconds=float(facts.get("seconds", 0.0)),
-        scores=dict(facts.get("scores", {})),
-    )

@@ -29,7 +29,7 @@ from orthogan.training.checkpoint import (
 from orthogan.training.health import CollapseError
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder, read_metrics
-from orthogan.training.session import Sitting
+from orthogan.training.session import Session
 from orthogan.training.stored import restore
 
 GRID_SEEDS = range(64)
@@ -44,7 +44,7 @@ START_STEPS = 1000
 UNFOLDED_STEPS = 64
 
 
-class Session(Sitting[Trainer]):
+class GanSession(Session[Trainer]):
     """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
 
     Args:

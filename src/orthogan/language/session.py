@@ -12,7 +12,7 @@ from orthogan.language.trainer import LanguageTrainer
 from orthogan.models.bundle import save_language
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.session import Sitting
+from orthogan.training.session import Session
 
 LIVE_PIECES = 64  # of a live score: as many tokens as one or two steps
 SAMPLE_TOKENS = 300
@@ -24,7 +24,7 @@ UNITS = {
 }
 
 
-class LanguageSession(Sitting[LanguageTrainer]):
+class LanguageSession(Session[LanguageTrainer]):
     """Drives a trainer: checkpoints, live scores, the final score, and why it stopped.
 
     Args:

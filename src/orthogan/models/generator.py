@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from orthogan.class_names import class_indices, named_classes
+from orthogan.devices import pick_device
 from orthogan.images.grid import grid
 from orthogan.images.sheet import png
 from orthogan.models import bundle
@@ -56,17 +59,23 @@ class Model:
         return png(grid(self.sample()))
 
 
-def load(source: str | Path) -> Model:
-    """A trained model: a shipped one by name, a run folder, or a bundle folder.
+def load(source: str | Path, *, device: str = "cpu", threads: int | None = None) -> Model:
+    """A trained generator: a shipped one by name, a run folder, or a bundle folder.
+
+    Args:
+        source: Its name or folder.
+        device: Where it draws; only on `cpu` are its images the same on every machine.
+        threads: CPU threads of this process from now on; unchanged if None.
 
     Raises:
         BundleError: damaged, newer than this version, or not a bundle.
         UnknownNameError: nothing of that name.
     """
+    torch.set_num_threads(threads or torch.get_num_threads())
     stored = bundle.load_bundle(bundle.resolve(source))
     generator: Generator = stored.network(lambda tree: network_config(GENERATORS, tree))
     return Model(
-        generator=generator.eval(),
+        generator=generator.eval().to(pick_device(device)),
         config=stored.network_config,
         data=stored.data,
         card=stored.card,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from orthogan.config import Config, read_config_file
-from orthogan.errors import ConfigError, ResumeError, UnknownNameError
+from orthogan.errors import ConfigError, ResumeError
 from orthogan.training.config import BudgetConfig
 from orthogan.training.cores import usable_cores
 from orthogan.training.run_folder import RunFolder, describe_machine
@@ -66,28 +66,6 @@ def laid_over(
         if value is not None
     }
     return base.evolve(**changes, data=base.to_dict()["data"] | given).evolve(*settings)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; `auto` is CUDA where there is one.
-
-    Raises:
-        ConfigError: this machine has none.
-        UnknownNameError: no such kind of device.
-    """
-    found = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "auto":
-        return found
-    present = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if name not in present:
-        raise UnknownNameError("device", name, ["auto", *present])
-    if not present[name]:
-        raise ConfigError(f"This machine has no {name} device; use --device auto.")
-    return torch.device(name)
 
 
 def thread_count(asked: int | None, run: Path) -> int:
@@ -148,7 +126,9 @@ def default_run(source: str, model: str, seed: int) -> Path:
     return Path("runs") / f"{name.replace(':', '-')}-{model}-{seed}"
 
 
-def open_run(path: Path, settled: Config, device: torch.device, data_fingerprint: str) -> RunFolder:
+def open_run(
+    path: Path, task: str, settled: Config, device: torch.device, data_fingerprint: str
+) -> RunFolder:
     """The folder of the run, created or re-opened, with what makes it written down.
 
     Raises:
@@ -162,5 +142,10 @@ def open_run(path: Path, settled: Config, device: torch.device, data_fingerprint
         command=[name, *sys.argv[1:]] if name == "orthogan" else [],
     )
     return RunFolder.open(
-        path, settled.to_dict(), provenance, may_change=MAY_CHANGE, complete=settled.complete
+        path,
+        settled.to_dict(),
+        provenance,
+        task=task,
+        may_change=MAY_CHANGE,
+        complete=settled.complete,
     )

@@ -24,6 +24,7 @@ from orthogan.training.run_record import (
     DATA_SOURCE,
     FIELDS,
     RUN_FILE,
+    TASK,
     describe_machine,
     new_record,
     now,
@@ -31,6 +32,7 @@ from orthogan.training.run_record import (
     refuse_foreign,
     refuse_other_data,
     refuse_other_settings,
+    refuse_other_task,
 )
 
 SCORE_FILE = "score.json"
@@ -59,6 +61,7 @@ class RunFolder:
         config: Mapping[str, Any],
         provenance: Mapping[str, Any],
         *,
+        task: str = "gan",
         may_change: Collection[str] = (),
         complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> RunFolder:
@@ -70,6 +73,7 @@ class RunFolder:
                 elsewhere as long as their fingerprint is the same.
             provenance: What made the run, as `describe_machine` returns it. The data
                 fingerprint must be the same, the rest may differ and is told in `changes`.
+            task: What is trained; a re-opened run must train the same.
             may_change: Dotted settings that may differ without changing the result.
             complete: Adds to recorded settings those that a later version has brought, at their
                 defaults.
@@ -88,15 +92,21 @@ class RunFolder:
             asked = json.loads(json.dumps({"config": config, "provenance": provenance}))
             if (path / RUN_FILE).exists():
                 run = cls(path, read_record(path), lock, resumed=True)
+                refuse_other_task(path, run.task, task)
                 run._record["config"] = complete(run.config)
                 run._join(asked["config"], asked["provenance"], may_change)
             else:
-                run = cls(path, new_record(**asked), lock, resumed=False)
+                run = cls(path, new_record(task, **asked), lock, resumed=False)
             run._write()
         except BaseException:
             lock.release()
             raise
         return run
+
+    @property
+    def task(self) -> str:
+        """What is trained: `gan`, `classify` or `language`."""
+        return str(self._record[TASK])
 
     @property
     def config(self) -> dict[str, Any]:
@@ -121,7 +131,7 @@ class RunFolder:
     @property
     def facts(self) -> dict[str, Any]:
         """What `update_status` was told besides, such as `seconds` and `scores`."""
-        return {name: value for name, value in self._record.items() if name not in FIELDS}
+        return {name: value for name, value in self._record.items() if name not in {*FIELDS, TASK}}
 
     @property
     def metrics_path(self) -> Path:

@@ -19,6 +19,7 @@ from orthogan.version import __version__
 FORMAT = 1
 RUN_FILE = "run.json"
 FIELDS = {"format", "status", "reason", "images_seen", "updated", "config", "provenance"}
+TASK = "task"  # the field that says what is trained
 ELSEWHERE = "; choose another --run"
 DATA_SOURCE = "data.source"  # the setting that may change with the data left as they are
 MAX_DIFFERENCES = 5  # a sentence stays readable
@@ -38,6 +39,7 @@ class _Record(BaseModel):
     seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     scores: dict[str, float] = {}
     resumed_with: list[Any] = []
+    task: str = ""
 
 
 def describe_machine(
@@ -84,6 +86,19 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
+def refuse_other_task(path: Path, old: str, new: str) -> None:
+    """Checks that a re-opened run trains what it was made to train.
+
+    Raises:
+        ResumeError: it trains something else.
+    """
+    if old != new:
+        raise ResumeError(
+            f"{path}: holds a run of the task '{shortened(old)}', not '{new}'; choose another "
+            "--run."
+        )
+
+
 def refuse_other_settings(
     path: Path, old: dict[str, Any], new: dict[str, Any], may_change: Collection[str]
 ) -> None:
@@ -124,10 +139,11 @@ def refuse_other_data(path: Path, old: dict[str, Any], new: dict[str, Any]) -> N
         )
 
 
-def new_record(config: dict[str, Any], provenance: dict[str, Any]) -> dict[str, Any]:
+def new_record(task: str, config: dict[str, Any], provenance: dict[str, Any]) -> dict[str, Any]:
     """The content of `run.json` for a run that starts now."""
     return {
         "format": FORMAT,
+        TASK: task,
         "status": "running",
         "reason": "",
         "images_seen": 0,
@@ -153,7 +169,16 @@ def read_record(path: Path) -> dict[str, Any]:
             f"{FORMAT}; use the version that made the run, or choose another --run."
         )
     check_shape(_Record, record, file, ResumeError, f"{ELSEWHERE}.")
+    record.setdefault(TASK, _task_of_old(record["config"]))
     return record
+
+
+def _task_of_old(config: dict[str, Any]) -> str:
+    """What a run of version 0.1 trains, which did not write it down."""
+    data = config.get("data")
+    if isinstance(data, dict) and "tokeniser" in data:
+        return "language"
+    return "classify" if "network" in config else "gan"
 
 
 def described_part(record: dict[str, Any], part: str, path: Path) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class _State(BaseModel):
     scores: dict[str, float]
 
 
-class Sitting(ABC, Generic[TrainerT]):
+class Session(ABC, Generic[TrainerT]):
     """One sitting of a run: from where it stands to the end of its budget, or a stop.
 
     Args:

@@ -1,0 +1,101 @@
+"""A training run that has stopped, whatever it trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orthogan.models.generator import load as load_generator
+from orthogan.models.load import load
+from orthogan.shapes import Pixels
+from orthogan.training.run_folder import RunFolder
+
+REPEAT = "repeat the same command to go on."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A training run that has stopped: where it is, how it went, why it stopped.
+
+    Attributes:
+        path: The run folder; `orthogan.load` takes it.
+        task: `gan`, `classify` or `language`.
+        status: `done`, `interrupted`, `preempted`, ...
+        reason: One sentence on why it stopped.
+        next_command: What to type next.
+        unit: What was counted, `images` or `tokens`.
+        num_seen: How many of them training has shown.
+        seconds: Of training.
+        scores: The latest live scores.
+        score: The whole final score of tasks that end with one; empty until the run is done.
+    """
+
+    path: Path
+    task: str
+    status: str
+    reason: str
+    next_command: str
+    unit: str
+    num_seen: int
+    seconds: float
+    scores: dict[str, float]
+    score: dict[str, Any] | None = field(default=None)
+
+    @property
+    def images_seen(self) -> int:
+        """How many images training has shown; of a language model, tokens."""
+        return self.num_seen
+
+    @property
+    def tokens_seen(self) -> int:
+        """The same under the name that fits a language model."""
+        return self.num_seen
+
+    def sample(
+        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
+    ) -> Pixels:
+        """Images of a GAN's generator, one per seed; of the classes named, in turn.
+
+        Raises:
+            BundleError: the run has no model yet, or trained no generator.
+        """
+        return load_generator(self.path).sample(seeds, classes)
+
+    def load(self) -> Any:
+        """The trained model, as `orthogan.load` returns it.
+
+        Raises:
+            BundleError: the run has no model yet.
+        """
+        return load(self.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `json.dumps` takes it."""
+        facts = {name: value for name, value in vars(self).items() if value is not None}
+        del facts["unit"], facts["num_seen"]
+        return facts | {"path": str(self.path), f"{self.unit}_seen": self.num_seen}
+
+
+def stopped_run(folder: RunFolder, status: str, reason: str, unit: str, next_command: str) -> Run:
+    """What the folder of a run says at its end.
+
+    Args:
+        folder: Holds the facts.
+        status: In which it stopped.
+        reason: Why.
+        unit: What `images_seen` counts.
+        next_command: What to type once it is done.
+    """
+    return Run(
+        path=folder.path,
+        task=folder.task,
+        status=status,
+        reason=reason,
+        next_command=next_command if status == "done" else REPEAT,
+        unit=unit,
+        num_seen=folder.images_seen,
+        seconds=float(folder.facts.get("seconds", 0.0)),
+        scores=dict(folder.facts.get("scores", {})),
+    )

@@ -44,21 +44,23 @@ def test_the_network_of_the_document_makes_images():
     assert config.generator.build()(torch.zeros(2, 64)).shape == (2, 1, 28, 28)
 
 
-def test_every_recipe_is_in_the_readme():
+def test_every_recipe_is_in_the_documents():
+    training = (ROOT / "docs" / "training.md").read_text()
     for name in RECIPES:
-        assert f"`{name}`" in README
+        assert f"`{name}`" in training
 
 
-def test_every_command_is_in_the_readme():
+def test_every_command_has_a_page():
     from orthogan.cli.app import app
 
+    pages = (ROOT / "docs" / "commands" / "README.md").read_text()
     for command in app.registered_commands:
         name = command.name or command.callback.__name__
-        assert f"`orthogan {name}" in README
+        assert f"`orthogan {name}`" in pages
 
 
 def test_links_lead_somewhere():
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
@@ -68,6 +70,12 @@ def test_the_numbers_of_the_readme_are_those_of_the_results():
     from readme_table import table
 
     assert table() in README
+
+
+def test_the_table_of_the_race_is_that_of_the_results():
+    from race_table import table
+
+    assert table() in (ROOT / "benchmarks" / "README.md").read_text()
 
 
 def test_the_table_of_records_is_that_of_the_results():

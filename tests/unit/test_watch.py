@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from orthogan.gan.objectives import DiscriminatorStep
+from orthogan.gan.step import DiscriminatorStep
 from torch import Tensor
 
 from orthogan.gan.watch import (

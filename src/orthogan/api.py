@@ -10,7 +10,7 @@ from typing import Any
 from orthogan.data import SOURCES, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
-from orthogan.errors import ConfigError, OrthoganError
+from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, LiveScore, evaluate_images
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
@@ -145,7 +145,7 @@ def train(
         score = _live_score(pictures)
         if score is None:
             display.note(f"{len(pictures)} images are too few to score during training.")
-        trainer = Trainer(settled, pictures, place, kept_clusters(settled, path))
+        trainer = Trainer(settled, pictures, place, kept_clusters(settled, path, len(pictures)))
         if found := settle_compilation(trainer, folder.facts.get("seconds", 0.0)):
             display.note(found)
         return _stopped(folder, *Session(trainer, folder, display, score).train())
@@ -180,6 +180,8 @@ def evaluate(
         raise ConfigError(f"At least 1 image is needed, got {num_images}.")
     facts, draw = _candidate(source)
     real = facts["source"] if data is None else data
+    if real is None:
+        raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
     form: dict[str, Any] = {
         "size": facts["size"],
         "colour": "rgb" if facts["colours"] == 3 else "grey",
@@ -218,9 +220,15 @@ def _candidate(
     """The size, colours and data of what is judged, and its images from (first seed, count)."""
     model = _model_or_none(source)
     if model is not None:
-        return model.data, lambda first, count: model.sample(range(first, first + count))
+        form = model.generator.config  # and not what stands beside it, which may be damaged
+        facts: dict[str, Any] = {
+            "source": model.data.get("source"),
+            "size": form.size,
+            "colours": form.colours,
+        }
+        return facts, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
-    facts: dict[str, Any] = {
+    facts = {
         "source": DEFAULT_REAL,
         "size": given.size,
         "colours": given.colours,

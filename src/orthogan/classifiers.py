@@ -18,12 +18,12 @@ from orthogan.classification.config import without_effect
 from orthogan.classification.examples import Lesson, load_lesson, load_test
 from orthogan.classification.extraction import ClassifierExtractor
 from orthogan.classification.look import look
-from orthogan.classification.scoring import score_answers
+from orthogan.classification.scoring import ClassifierScoreShape, score_answers
 from orthogan.classification.session import ClassificationSession
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data.image_set import ImageSet
 from orthogan.data.named import read_named
-from orthogan.files import read_json
+from orthogan.errors import BundleError
 from orthogan.networks.classifier import CLASSIFIERS, Classifier
 from orthogan.networks.network import network_config
 from orthogan.request import (
@@ -286,16 +286,27 @@ def load_classifier(
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
     stored = bundle.load_bundle(bundle.resolve(source), "classifier")
-    network = network_config(CLASSIFIERS, stored.network_config).build()
-    stored.fill(network)
+    network: Classifier = stored.network(lambda tree: network_config(CLASSIFIERS, tree))
     return ImageClassifier(
         network=network.eval().requires_grad_(False).to(place),
-        scheme=LabelScheme(tuple(stored.data["class_names"]), stored.data["label_parts"]),
+        scheme=_scheme_of(stored, network),
         data=stored.data,
         card=stored.card,
         path=stored.path,
         sha256=stored.sha256,
     )
+
+
+def _scheme_of(stored: bundle.Bundle, network: Classifier) -> LabelScheme:
+    scheme = LabelScheme(tuple(stored.fact("class_names")), stored.fact("label_parts"))
+    found = (len(scheme.names), scheme.parts)
+    wanted = (network.config.classes, network.config.labels)
+    if found != wanted:
+        raise BundleError(
+            f"{stored.path}: names {found[0]} classes of {found[1]} labels, its network tells "
+            f"{wanted[0]} of {wanted[1]}; copy it again."
+        )
+    return scheme
 
 
 def _asked(
@@ -335,7 +346,8 @@ def _fitted(
 
 def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:
     facts, done = folder.facts, status == "done"
-    words = ["orthogan", "classify", "--classifier", folder.path, "--predict", "FOLDER"]
+    words: list[str | Path] = ["orthogan", "classify", "--classifier", folder.path]
+    words += ["--predict", "FOLDER"]
     return ClassifierRun(
         path=folder.path,
         status=status,
@@ -344,5 +356,5 @@ def _stopped(folder: RunFolder, status: str, reason: str) -> ClassifierRun:
         images_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),
         scores=dict(facts.get("scores", {})),
-        score=read_json(folder.path / "score.json") if done else {},
+        score=folder.score(ClassifierScoreShape) if done else {},
     )

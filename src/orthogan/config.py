@@ -16,13 +16,19 @@ from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import MAX_NAMES, ConfigError, SettingError, did_you_mean
+from orthogan.errors import (
+    MAX_NAMES,
+    ConfigError,
+    OrthoganError,
+    SettingError,
+    did_you_mean,
+    shortened,
+)
 
 # A file of settings has a few hundred values, five levels deep; a bomb has millions.
 MAX_FILE_BYTES = 256 * 2**10
 MAX_DEPTH, MAX_VALUES = 20, 10_000
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
-MAX_SHOWN = 200  # characters of what somebody wrote, in a sentence about it
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -41,7 +47,7 @@ class Config(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:  # /: a file may hold a setting 'self'
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -160,7 +166,7 @@ class _SettingsLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if (key.tag, str(key.value)) in seen and key.value != "<<":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"'{_shortened(str(key.value))}' is set twice", key.start_mark
+                    None, None, f"'{shortened(str(key.value))}' is set twice", key.start_mark
                 )
             seen.add((key.tag, str(key.value)))
         return super().construct_mapping(node, deep)
@@ -183,7 +189,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(tree) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"'{_shortened(repeated)}' is set twice")
+        raise ValueError(f"'{shortened(repeated)}' is set twice")
     return tree
 
 
@@ -213,10 +219,6 @@ def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
-
-
 def _switched(base: C, values: Sequence[tuple[str, Any]]) -> C:
     """The configuration whose parts have the kinds that `values` name."""
     for name, value in values:
@@ -238,14 +240,14 @@ def _changed(base: C, values: Sequence[tuple[str, Any]]) -> C:
 def _split(assignment: str) -> tuple[str, str]:
     name, equals, text = assignment.partition("=")
     if not equals or not name.strip():
-        raise ConfigError(f"Expected NAME=VALUE, got '{_shortened(assignment)}'.")
+        raise ConfigError(f"Expected NAME=VALUE, got '{shortened(assignment)}'.")
     return name.strip(), text.strip()
 
 
 def _unknown_setting(name: str, known: Mapping[str, Any]) -> SettingError:
     # The list of them all would bury the sentence.
     hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
-    return SettingError(f"Unknown setting '{_shortened(name)}'.{hint}")
+    return SettingError(f"Unknown setting '{shortened(name)}'.{hint}")
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
@@ -262,7 +264,7 @@ def _why_unreadable(error: Exception) -> str:
         return (error.strerror or str(error)).lower()
     if isinstance(error, RecursionError):
         return _TOO_DEEP
-    return _shortened(str(error).splitlines()[0])
+    return shortened(str(error).splitlines()[0])
 
 
 def _parse_value(text: str, base: Config, name: str) -> Any:
@@ -336,7 +338,7 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigErro
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         hint = did_you_mean(name, owner.model_fields)
-        return SettingError(f"Unknown setting '{_shortened(name)}'.{hint}")
+        return SettingError(f"Unknown setting '{shortened(name)}'.{hint}")
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
         return type(cause)(f"In '{name}': {cause}" if name else str(cause))
@@ -344,4 +346,27 @@ def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigErro
     if not name:  # a rule between settings, which names them itself
         return ConfigError(f"{message[:1].upper()}{message[1:]}.")
     kind = ConfigError if problem["type"] == "value_error" else SettingError
-    return kind(f"Setting '{name}' = {_shortened(repr(problem['input']))}: {message}.")
+    return kind(f"Setting '{name}' = {shortened(repr(problem['input']))}: {message}.")
+
+
+def check_shape(
+    shape: type[BaseModel], tree: object, where: object, error: type[OrthoganError], advice: str
+) -> None:
+    """Nothing, if a tree that was read from a file has the shape that a model describes.
+
+    Args:
+        shape: Its fields and their types; bools are no numbers, and texts no numbers either.
+        tree: What was read.
+        where: What to call the source.
+        error: What is raised.
+        advice: What to do, with what goes before it.
+
+    Raises:
+        OrthoganError: of the kind `error`: a field is missing, or of another type or range.
+    """
+    try:
+        shape.model_validate(tree, strict=True)
+    except ValidationError as wrong:
+        loc = wrong.errors(include_url=False)[0]["loc"]
+        name = ".".join(map(str, loc)) or "its content"
+        raise error(f"{where}: '{shortened(name)}' is missing or damaged{advice}") from None

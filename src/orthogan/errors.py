@@ -29,6 +29,8 @@ MAX_NAMES = 20
 # of a sentence and what to do at its end, so the middle is left out.
 MAX_MESSAGE = 600
 KEPT_END = 150
+# Characters of a value that a file holds or somebody typed: for the same reason.
+MAX_SHOWN = 60
 
 
 class OrthoganError(Exception):
@@ -60,6 +62,7 @@ class UnknownNameError(OrthoganError, LookupError):
     exit_code = 2
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        name = shortened(name)  # looking for what is near a very long one would take minutes
         super().__init__(f"Unknown {kind} '{name}'.{did_you_mean(name, known)}")
 
 
@@ -120,6 +123,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names or (close and len(names) > MAX_NAMES):
         return hint
     return f"{hint} Known: {', '.join(names)}."
+
+
+def shortened(value: object) -> str:
+    """A value as text, cut to what a sentence can hold.
+
+    >>> shortened(0.5), len(shortened("x" * 10_000))
+    ('0.5', 60)
+    """
+    text = str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def _without_middle(text: str) -> str:

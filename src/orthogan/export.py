@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from orthogan.errors import BundleError, ConfigError, MissingExtraError
 from orthogan.exported import (
+    CHECKSUM,
     EXTRA,
     FORMAT,
     IMAGES,
@@ -29,8 +30,10 @@ from orthogan.exported import (
     METADATA,
     OWN_CLASS,
     SUFFIX,
+    UNSEALED,
     ExportedGenerator,
     load_exported,
+    seal,
 )
 from orthogan.files import storage_errors, write_atomic
 from orthogan.models import load
@@ -129,6 +132,7 @@ def export_onnx(source: str | Path, out: str | Path) -> OnnxExport:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.onnx"
         _exported(generator, model.class_names).save(draft)
+        draft.write_bytes(seal(draft.read_bytes()))
         furthest = largest_difference(generator, load_exported(draft))
         if not furthest <= TOLERANCE:
             raise BundleError(
@@ -199,7 +203,7 @@ def _exported(generator: Generator, class_names: Sequence[str]) -> Any:
             verbose=False,
         )
     described = {name: getattr(config, name) for name in ("size", "colours", "classes")}
-    described |= {"latent_size": config.latent_size, "format": FORMAT}
+    described |= {"latent_size": config.latent_size, "format": FORMAT, CHECKSUM: UNSEALED}
     described |= {"class_names": list(class_names)} if class_names else {}
     assert program is not None  # noqa: S101 - None only for the older exporter
     program.model.metadata_props[METADATA] = json.dumps(described)

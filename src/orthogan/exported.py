@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,25 @@ from typing import Any
 import numpy as np
 
 from orthogan.class_names import class_indices, is_name_list
-from orthogan.errors import BundleError, MissingExtraError
+from orthogan.errors import BundleError, MissingExtraError, shortened
+from orthogan.files import parse_json
 from orthogan.passes import passes
 from orthogan.pictures import png, sheet
 
 SUFFIX = ".onnx"
 FORMAT = 1
 METADATA = "orthogan"  # the key of ours among the properties of an ONNX file
+CHECKSUM = "sha256"  # of the file with `UNSEALED` in the place of the checksum
+UNSEALED = "0" * 64
 EXTRA = "export"
 LATENTS, LABELS, IMAGES = "latents", "labels", "images"
 OWN_CLASS = -1  # the label that lets a latent draw its class
 
-_FIELDS = {"size": int, "colours": int, "classes": int, "latent_size": int}
+MAX_REASON = 300  # characters of a foreign sentence
+
+_SMALLEST = {"size": 1, "colours": 1, "classes": 0, "latent_size": 1}
+# "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : " and "/src/model.cc:40 void Model::Load(...) ".
+_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (\S+:\d+ .*?\) )?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +70,7 @@ class ExportedGenerator:
         Raises:
             ConfigError: a negative seed, an index out of range, or a model without classes.
             UnknownNameError: no class of that name.
+            BundleError: the file computes no images.
         """
         seeds = list(seeds)
         if classes is not None:
@@ -72,9 +81,27 @@ class ExportedGenerator:
             if self.classes:
                 own = np.full(len(latents), OWN_CLASS, dtype=np.int64)
                 given[LABELS] = own if labels is None else labels
-            (images,) = self.session.run([IMAGES], given)
+            images = self._drawn(given)
             made.append(np.rint((images + 1.0) * 127.5).clip(0, 255).astype(np.uint8))
         return np.concatenate(made)[: len(seeds)].transpose(0, 2, 3, 1)
+
+    def _drawn(self, given: dict[str, np.ndarray]) -> np.ndarray:
+        try:
+            (images,) = self.session.run([IMAGES], given)
+        except Exception as error:  # noqa: BLE001 - its errors share no base but this
+            raise BundleError(f"{self.path}: cannot draw: {_reason(error)}") from None
+        wanted = (len(given[LATENTS]), self.colours, self.size, self.size)
+        shape = np.shape(images)
+        if (
+            shape != wanted
+            or getattr(images, "dtype", None) != np.float32
+            or not np.isfinite(images).all()
+        ):
+            raise BundleError(
+                f"{self.path}: draws no finite images of shape {wanted}; export the model again."
+            )
+        drawn: np.ndarray = images
+        return drawn
 
     def _repr_png_(self) -> bytes:
         """A grid of 64 images, for notebooks."""
@@ -109,28 +136,53 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001 - its errors share no base but this
-        why = str(error).splitlines()[0]
-        raise BundleError(f"{path}: ONNX Runtime cannot read it: {why}") from None
+        raise BundleError(f"{path}: ONNX Runtime cannot read it: {_reason(error)}") from None
     return ExportedGenerator(path=path, session=session, **_described(path, session))
+
+
+def seal(data: bytes) -> bytes:
+    """An ONNX file whose description holds `UNSEALED`, with its checksum in that place."""
+    return data.replace(UNSEALED.encode(), hashlib.sha256(data).hexdigest().encode(), 1)
+
+
+def _is_sealed(data: bytes, sha256: str) -> bool:
+    unsealed = data.replace(sha256.encode(), UNSEALED.encode(), 1)
+    return hashlib.sha256(unsealed).hexdigest() == sha256
 
 
 def _described(path: Path, session: Any) -> dict[str, Any]:
     """What the file says of itself."""
     try:
-        said = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+        text = session.get_modelmeta().custom_metadata_map[METADATA].encode()
+        said = parse_json(text, path, error=BundleError)
         number = said["format"]
-    except (KeyError, TypeError, ValueError):
+    except (BundleError, KeyError, TypeError, ValueError):
         raise BundleError(
             f"{path}: not a generator of ours; make one with 'orthogan export'."
         ) from None
     if number != FORMAT:
-        raise BundleError(f"{path}: format {number}, this version reads {FORMAT}.")
-    facts = {name: said.get(name) for name in _FIELDS}
+        raise BundleError(f"{path}: format {shortened(number)}, this version reads {FORMAT}.")
+    facts = {name: said.get(name) for name in _SMALLEST}
+    # Not isinstance: True is an int.
     names = said.get("class_names", [])  # files without names came first
     if (
-        any(not isinstance(fact, _FIELDS[name]) for name, fact in facts.items())
+        any(type(fact) is not int or fact < _SMALLEST[name] for name, fact in facts.items())
         or not is_name_list(names)
         or len(names) not in {0, facts["classes"]}
     ):
         raise BundleError(f"{path}: its description is incomplete; export the model again.")
+    given = {LATENTS: facts["latent_size"]} | ({LABELS: None} if facts["classes"] else {})
+    # Arrays are made as long as the description says: only if the graph says the same.
+    if {each.name: (each.shape[1:] or [None])[0] for each in session.get_inputs()} != given:
+        raise BundleError(f"{path}: its description is of another graph; export the model again.")
+    sha256 = said.get(CHECKSUM)  # files of version 0.1 have none
+    if sha256 is not None and not _is_sealed(path.read_bytes(), str(sha256)):
+        raise BundleError(f"{path}: damaged: its checksum differs; copy or export it again.")
     return facts | {"class_names": tuple(names)}
+
+
+def _reason(error: Exception) -> str:
+    """What ONNX Runtime says, without its error code and its place in its own sources."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    said = _CODE.sub("", lines[0])
+    return f"{said[:MAX_REASON].rstrip('. ')}."

@@ -232,8 +232,12 @@ def is_leftover(name: str) -> bool:
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path, deed: str = "written") -> Iterator[None]:
     """Turns what the operating system refuses into one sentence that names `path`.
+
+    Args:
+        path: What is worked on.
+        deed: What was wanted with it: `written` or `read`.
 
     Raises:
         StorageError: the block raised an `OSError` that is not ours.
@@ -243,7 +247,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OrthoganError:
         raise
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {_reason(error)}.") from None
+        raise StorageError(f"{path}: cannot be {deed}: {_reason(error)}.") from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from orthogan import bundle, rng
 from orthogan.errors import ConfigError
-from orthogan.files import read_json
 from orthogan.language.config import LanguageBudgetConfig, LanguageConfig, without_effect
 from orthogan.language.corpus import read_corpus, settled_source
 from orthogan.language.generation import check_generation, continue_tokens
 from orthogan.language.lesson import Lesson, load_lesson
-from orthogan.language.scoring import LanguageScore, score_text
+from orthogan.language.scoring import LanguageScore, LanguageScoreShape, score_text
 from orthogan.language.session import LanguageSession
 from orthogan.language.tables import network_of, tables_of_network, tokeniser_of
 from orthogan.language.tokeniser import Tokeniser, check_text
@@ -295,5 +294,5 @@ def _stopped(folder: RunFolder, status: str, reason: str) -> LanguageRun:
         tokens_seen=folder.images_seen,
         seconds=float(facts.get("seconds", 0.0)),
         scores=dict(facts.get("scores", {})),
-        score=read_json(folder.path / "score.json") if done else {},
+        score=folder.score(LanguageScoreShape) if done else {},
     )

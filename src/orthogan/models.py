@@ -64,8 +64,7 @@ def load(source: str | Path) -> Model:
         UnknownNameError: nothing of that name.
     """
     stored = bundle.load_bundle(bundle.resolve(source))
-    generator = network_config(GENERATORS, stored.network_config).build()
-    stored.fill(generator)
+    generator: Generator = stored.network(lambda tree: network_config(GENERATORS, tree))
     return Model(
         generator=generator.eval(),
         config=stored.network_config,

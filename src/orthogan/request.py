@@ -12,14 +12,14 @@ import torch
 from orthogan import data, rng
 from orthogan.config import Config, read_config_file
 from orthogan.data import ImageSet
-from orthogan.errors import ConfigError, OrthoganError, UnknownNameError
-from orthogan.files import read_json
+from orthogan.errors import ConfigError, ResumeError, UnknownNameError
 from orthogan.recipes import RECIPES
 from orthogan.training.conditions import settled_condition
 from orthogan.training.config import BudgetConfig, TrainingConfig
 from orthogan.training.cores import usable_cores
 from orthogan.training.precision import resolve_precision
 from orthogan.training.run_folder import RunFolder, describe_machine
+from orthogan.training.run_record import read_record
 
 # Far above any gain; a process that starts more than it may is killed by the system.
 MOST_THREADS = 1024
@@ -190,10 +190,10 @@ def set_threads(asked: int | None, run: Path) -> list[str]:
 def recorded_threads(path: Path) -> int | None:
     """The thread count of an earlier sitting of the run at `path`, if there was one."""
     try:
-        threads = int(read_json(path / "run.json")["provenance"]["threads"])
-        return threads if 1 <= threads <= MOST_THREADS else None
-    except (OrthoganError, KeyError, TypeError, ValueError):
+        threads = read_record(path)["provenance"].get("threads")
+    except ResumeError:  # opening the run says so
         return None
+    return threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
 
 
 def default_run(source: str, model: str, seed: int) -> Path:

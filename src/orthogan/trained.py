@@ -22,7 +22,8 @@ from orthogan.networks import (
     network_config,
 )
 from orthogan.training.checkpoint import newest_checkpoint
-from orthogan.training.run_record import RUN_FILE, read_record
+from orthogan.training.run_record import RUN_FILE, described_part, read_record
+from orthogan.training.stored import part_of
 
 ROLES = ("generator", "discriminator")  # the players of a GAN, by name
 REGISTRIES: dict[str, Any] = {
@@ -73,7 +74,7 @@ def unfinished_language(source: str | Path) -> Path | None:
     path = _folder(source)
     if path is None or any(bundle.is_bundle(folder) for folder in (path, path / "bundle")):
         return None
-    return path if _is_language(read_record(path)["config"]) else None
+    return path if _is_language(read_record(path), path) else None
 
 
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
@@ -132,30 +133,25 @@ def _from_bundle(folder: Path, player: str | None) -> Trained:
 
 
 def _from_checkpoint(run: Path, player: str | None) -> Trained:
-    config = read_record(run)["config"]
-    if _is_language(config):
+    record = read_record(run)
+    if _is_language(record, run):
         raise BundleError(
             f"{run}: a language model is trained here, not a generator or classifier; repeat its "
             "command, then use it with 'orthogan generate'."
         )
     checkpoint = newest_checkpoint(run)
     role = player or "generator"
-    if "network" in config:
+    if "network" in record["config"]:
         _refuse_player(run, player)
         role = "classifier"
     part = "discriminator" if role == "discriminator" else "average"
-    tensors = {
-        name.removeprefix(f"{part}/"): tensor
-        for name, tensor in checkpoint.tensors.items()
-        if name.startswith(f"{part}/")
-    }
-    described = config["network" if role == "classifier" else role]
-    network = _built(role, described, tensors, run)
-    return Trained(network=network, role=role, data=config["data"], where=run)
+    described = described_part(record, "network" if role == "classifier" else role, run)
+    network = _built(role, described, part_of(part, checkpoint.tensors), run)
+    return Trained(network=network, role=role, data=described_part(record, "data", run), where=run)
 
 
-def _is_language(config: dict[str, Any]) -> bool:
-    return "tokeniser" in config.get("data", {})
+def _is_language(record: dict[str, Any], run: Path) -> bool:
+    return "tokeniser" in described_part(record, "data", run)
 
 
 def _refuse_player(where: Path, player: str | None) -> None:
@@ -168,12 +164,7 @@ def _refuse_player(where: Path, player: str | None) -> None:
 def _built(
     role: str, described: dict[str, Any], tensors: Mapping[str, Tensor], where: Path
 ) -> Generator | Discriminator | Classifier:
-    network: Generator | Discriminator | Classifier
-    network = network_config(REGISTRIES[role], described).build()
-    try:
-        network.load_state_dict(dict(tensors))
-    except RuntimeError:
-        raise BundleError(
-            f"{where}: the weights do not fit the network that its configuration describes."
-        ) from None
+    network: Generator | Discriminator | Classifier = bundle.rebuild(
+        lambda: network_config(REGISTRIES[role], described), tensors, where
+    )
     return network.eval()

@@ -75,6 +75,18 @@ def test_a_name_no_encoding_has_is_escaped(encoding: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr.decode()) == (3, wanted)
 
 
+def test_a_long_result_that_nobody_reads_changes_no_exit_code() -> None:
+    program = (
+        "import sys; from orthogan.cli.streams import own_streams; own_streams();"
+        "print('x' * 100_000, flush=True); sys.exit(7)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", program], stdout=writer, check=False)
+    os.close(writer)
+    assert done.returncode == 7
+
+
 def test_what_libraries_write_is_no_result(tmp_path: Path) -> None:
     program = (
         "import os; from orthogan.cli.streams import own_streams; own_streams();"

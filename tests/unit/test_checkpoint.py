@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import signal
+import random
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -138,7 +139,12 @@ def edit(**changes: object):
         Path.unlink,
         edit(state={"i": 999}),
         edit(format=99),
+        edit(images_seen="200"),
+        edit(images_seen=-200),
+        edit(sha256=None),
+        edit(state=[]),
         lambda path: path.write_text("[]"),
+        lambda path: path.write_bytes(b"[" * 200_000),
     ],
 )
 def test_a_damaged_state_falls_back(tmp_path: Path, damage) -> None:
@@ -197,33 +203,111 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(
     assert loaded_images(tmp_path) == 100
 
 
-WRITER = """
-import sys, torch
-from pathlib import Path
-from orthogan.training.checkpoint import save_checkpoint
-print("ready", flush=True)
-images = 0
-while True:
-    images += 1
-    weights = {"w": torch.full((4,), float(images))}
-    save_checkpoint(Path(sys.argv[1]), images, weights, {"i": images})
-"""
+KILLER = Path(__file__).with_name("killed_writers.py")
+NUM_KILLS = int(os.environ.get("KILLS", "10"))  # more: KILLS=1000 pytest tests/unit/...
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def kill_seed() -> int:
+    """Another one each time; `KILL_SEED` repeats one."""
+    return int(os.environ.get("KILL_SEED", str(random.SystemRandom().randrange(10**6))))
+
+
+def kills(folder: Path, *words: str) -> list[dict[str, Any]]:
+    """What was found after each kill."""
+    done = subprocess.run(
+        [sys.executable, str(KILLER), str(folder), *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
 def test_a_kill_at_any_moment_leaves_a_healthy_checkpoint(tmp_path: Path) -> None:
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "ready\n"
-    while not (tmp_path / "checkpoints" / "latest").exists():
-        time.sleep(0.01)
-    time.sleep(0.237)  # anywhere in the middle of a save
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    seed = kill_seed()
+    again = f"KILL_SEED={seed} KILLS={NUM_KILLS} repeats the moments"
+    found = kills(tmp_path, "moments", str(seed), str(NUM_KILLS))
+    assert len(found) == NUM_KILLS, again
+    for kill in found:
+        assert kill["healthy"], (kill, again)
+        assert (kill["note"], kill["left"]) == ("", []), (kill, again)
+        assert kill["images"] >= kill["before"], (kill, again)
+    assert found[-1]["images"] > 0, again
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
+    seed, num_kills = kill_seed(), math.ceil(0.4 * NUM_KILLS)  # these take longer
+    again = f"KILL_SEED={seed} KILLS={NUM_KILLS} repeats the moments"
+    data = Path(__file__).parents[1] / "fixtures" / "version-0.1" / "blobs.npz"
+    *found, end = kills(tmp_path, "runs", str(seed), str(num_kills), str(data))
+    assert len(found) == num_kills, again
+    assert [kill["note"] for kill in found] == [""] * num_kills, (found, again)
+    seen = [kill["images"] for kill in found]
+    assert seen == sorted(seen), (found, again)
+    assert end == {"status": 0, "same": [True] * 3}, (found, end, again)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_kill_before_any_flush_or_rename_costs_one_save_at_most(tmp_path: Path) -> None:
+    found = kills(tmp_path, "calls")
+    assert [kill["call"] for kill in found] == list(range(len(found)))
+    assert len(found) >= 3 * 6  # two files, two folders, the pointer: flushed; two renames
+    for kill in found:
+        assert kill["healthy"], kill
+        assert (kill["note"], kill["left"]) == ("", []), kill
+        # The save that was killed may have come so far that it counts.
+        assert kill["images"] in (kill["saved"], kill["saved"] + 1), kill
+
+
+def test_the_pointer_is_moved_after_its_folder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, pointed = Path.replace, []
+
+    def watched(self: Path, target: Path) -> Path:
+        if target.name == "latest":
+            pointed.append((target.parent / self.read_text()).is_dir())
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    for images in (100, 200, 200):
+        save(tmp_path, images)
+    assert pointed == [True, True, True]
+
+
+@pytest.mark.parametrize("pointer", ["\u00b2", "9" * 5000, "1" * 19, "000000100x", "-1"])
+def test_a_damaged_pointer_is_said(tmp_path: Path, pointer: str) -> None:
+    save(tmp_path, 100)
+    save(tmp_path, 200)
+    (tmp_path / "checkpoints" / "latest").write_text(pointer, encoding="utf-8")
     checkpoint = load_checkpoint(tmp_path)
     assert checkpoint is not None
-    assert checkpoint.note == ""
-    assert loaded_images(tmp_path) >= 1
+    assert checkpoint.images_seen == 200
+    assert "latest: names no checkpoint" in checkpoint.note
+
+
+def test_a_pointer_with_a_line_end_is_followed(tmp_path: Path) -> None:
+    save(tmp_path, 100)
+    save(tmp_path, 200)
+    (tmp_path / "checkpoints" / "latest").write_text("000000100\n")
+    assert loaded_images(tmp_path) == 100
+
+
+def test_foreign_folders_are_no_checkpoints(tmp_path: Path) -> None:
+    save(tmp_path, 100)
+    for name in ("\u00b2", "9" * 200, "notes"):
+        (tmp_path / "checkpoints" / name).mkdir()
+    assert loaded_images(tmp_path) == 100
+    save(tmp_path, 200)  # which also rotates
+    assert loaded_images(tmp_path) == 200
+
+
+def test_a_checkpoint_under_another_name_is_not_taken(tmp_path: Path) -> None:
+    save(tmp_path, 100)
+    save(tmp_path, 200).rename(tmp_path / "checkpoints" / "000000300")
+    (tmp_path / "checkpoints" / "latest").write_text("000000300")
+    checkpoint = load_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.images_seen == 100
+    assert "is of 200 images" in checkpoint.note

@@ -334,7 +334,7 @@ def test_damaged_classifiers_are_refused(classify_tiny, tmp_path: Path) -> None:
     assert classifiers.load_classifier(changed(lambda _: None)).network.config.classes == 4
     with pytest.raises(BundleError, match="weights do not fit the network"):
         classifiers.load_classifier(changed(lambda c: c["classifier"].update(width=16)))
-    with pytest.raises(UnknownNameError, match="Unknown classifier 'quantum'"):
+    with pytest.raises(BundleError, match="no network can be built: Unknown classifier 'quantum'"):
         classifiers.load_classifier(changed(lambda c: c["classifier"].update(kind="quantum")))
     with pytest.raises(BundleError, match="newer orthogan"):
         classifiers.load_classifier(changed(lambda c: c.update(format=99)))

@@ -15,7 +15,7 @@ from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.metrics import METRICS
 from orthogan.evaluation.scores import Score
 from orthogan.evaluation.verdict import verdict
-from orthogan.intervals import Interval, centred_interval, mean_interval, share_interval
+from orthogan.statistics import Interval, centred_interval, mean_interval, share_interval
 
 
 def cloud(n: int, width: int = 4, seed: int = 0) -> torch.Tensor:

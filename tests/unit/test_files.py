@@ -238,3 +238,59 @@ def test_another_users_process_counts_as_alive(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(files.os, "kill", refuse)
     assert files._is_alive(1)
+
+
+class Watched:
+    """The flushes and renames of a write, by the inode that each is about."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.events: list[tuple[str, int]] = []
+        fsync, replace = os.fsync, Path.replace
+
+        def flush(handle: int) -> None:
+            self.events.append(("flush", os.fstat(handle).st_ino))
+            fsync(handle)
+
+        def rename(path: Path, target: Path) -> Path:
+            self.events.append(("rename", path.stat().st_ino))
+            return replace(path, target)
+
+        monkeypatch.setattr(files.os, "fsync", flush)
+        monkeypatch.setattr(Path, "replace", rename)
+
+    def check(self, path: Path, within: Path) -> None:
+        """Everything that became `path` was flushed before; the folder it lies in, after."""
+        moved = self.events.index(("rename", path.stat().st_ino))
+        for part in [path, *path.rglob("*")]:
+            assert ("flush", part.stat().st_ino) in self.events[:moved], part
+        assert ("flush", within.stat().st_ino) in self.events[moved:]
+        assert self.events[-1] == ("flush", within.stat().st_ino)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot flush a folder")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_file_is_flushed_before_its_rename_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    if is_there:
+        write_atomic(tmp_path / "a", b"old")
+    watched = Watched(monkeypatch)
+    write_atomic(tmp_path / "a", b"new")
+    watched.check(tmp_path / "a", tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot flush a folder")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_is_flushed_before_its_rename_and_its_parent_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    def write() -> None:
+        with committed_folder(tmp_path / "folder") as new:
+            (new / "deep").mkdir()
+            (new / "deep" / "a").write_bytes(b"1")
+
+    if is_there:
+        write()
+    watched = Watched(monkeypatch)
+    write()
+    watched.check(tmp_path / "folder", tmp_path)

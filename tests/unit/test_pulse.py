@@ -62,14 +62,14 @@ def beating(fake: FakeTime, monkeypatch: pytest.MonkeyPatch) -> Pulse:
 def test_a_gap_without_work_is_a_stop(
     fake: FakeTime, beating: Pulse, stop_s: float, first: str
 ) -> None:
-    before = beating.stopped_s
+    before = beating.stopped_until(fake.now)
     fake.now += stop_s
     fake.worked += 0.4  # before the stop and after it
     if first == "pulse":
         beating.beat()
-    assert beating.stopped_s - before == pytest.approx(stop_s - PULSE_S)
+    assert beating.stopped_until(fake.now) - before == pytest.approx(stop_s - PULSE_S)
     beating.beat()
-    assert beating.stopped_s - before == pytest.approx(stop_s - PULSE_S)
+    assert beating.stopped_until(fake.now) - before == pytest.approx(stop_s - PULSE_S)
 
 
 @pytest.mark.parametrize(
@@ -84,31 +84,31 @@ def test_a_gap_without_work_is_a_stop(
 def test_a_late_beat_and_a_busy_one_are_training(
     fake: FakeTime, beating: Pulse, gap_s: float, worked: float
 ) -> None:
-    before = beating.stopped_s
+    before = beating.stopped_until(fake.now)
     for _ in range(3):
         fake.now += gap_s
         fake.worked += worked
-        assert beating.stopped_s == before
+        assert beating.stopped_until(fake.now) == before
         beating.beat()
-        assert beating.stopped_s == before
+        assert beating.stopped_until(fake.now) == before
 
 
 def test_waiting_is_training_as_long_as_the_pulse_beats(fake: FakeTime, beating: Pulse) -> None:
-    before = beating.stopped_s
+    before = beating.stopped_until(fake.now)
     for _ in range(100):  # a step of 50 s on a device, or a slow disk
         fake.now += PULSE_S
         beating.beat()
-    assert beating.stopped_s == before
+    assert beating.stopped_until(fake.now) == before
 
 
 def test_outside_of_training_nothing_is_looked_at(fake: FakeTime) -> None:
     pulse = Pulse()
     fake.now += 1000.0
-    assert pulse.stopped_s == 0.0
+    assert pulse.stopped_until(fake.now) == 0.0
     with pulse.beating():
-        assert pulse.stopped_s == 0.0
+        assert pulse.stopped_until(fake.now) == 0.0
     fake.now += 1000.0
-    assert pulse.stopped_s == 0.0
+    assert pulse.stopped_until(fake.now) == 0.0
 
 
 @pytest.mark.parametrize("kind", ["gan", "classifier", "language"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pydantic
 import pytest
 
 from orthogan import files
@@ -276,3 +277,74 @@ def test_describe_machine_names_what_changes_bits() -> None:
     assert facts["command"] == "train --seed 3"
     assert {"orthogan", "torch", "python", "threads", "device", "platform"} <= facts.keys()
     json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"status": 3}, "'status' is missing or damaged; choose another --run"),
+        ({"reason": None}, "'reason'"),
+        ({"images_seen": "5"}, "'images_seen'"),
+        ({"images_seen": True}, "'images_seen'"),
+        ({"images_seen": -1}, "'images_seen'"),
+        ({"images_seen": 1.5}, "'images_seen'"),
+        ({"updated": 7}, "'updated'"),
+        ({"config": []}, "'config'"),
+        ({"provenance": "me"}, "'provenance'"),
+        ({"seconds": float("nan")}, "'seconds'"),
+        ({"seconds": "1"}, "'seconds'"),
+        ({"seconds": -1.0}, "'seconds'"),
+        ({"scores": [1]}, "'scores'"),
+        ({"scores": {"fd": "low"}}, "'scores.fd'"),
+        ({"scores": {"fd": None}}, "'scores.fd'"),
+        ({"resumed_with": {}}, "'resumed_with'"),
+        ({"format": "y" * 5000}, r"format y{57}\.\.\., this version"),
+    ],
+)
+def test_a_record_of_other_types_is_refused_and_left_out_of_the_list(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    RunFolder.open(tmp_path / "healthy", CONFIG, MADE_BY).close()
+    file = tmp_path / "run" / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ResumeError, match=words) as caught:
+        RunFolder.open(tmp_path / "run", CONFIG, MADE_BY)
+    assert caught.value.exit_code == 6
+    assert len(str(caught.value)) < 500
+    said: list[str] = []
+    assert [run.path.name for run in list_runs(tmp_path, said.append)] == ["healthy"]
+    assert len(said) == 1
+    assert said[0].startswith(f"Left out: {file}: ")
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"a": 1, "a": 2}', b"\xff", b"", b"3"])
+def test_a_record_that_is_no_json_of_ours(tmp_path: Path, content: bytes) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
+    (tmp_path / "run" / "run.json").write_bytes(content)
+    with pytest.raises(ResumeError, match="choose another --run"):
+        RunFolder.open(tmp_path / "run", CONFIG, MADE_BY)
+    assert list_runs(tmp_path) == []
+
+
+def test_settings_as_long_as_a_book_stay_a_sentence(tmp_path: Path) -> None:
+    RunFolder.open(tmp_path / "run", CONFIG | {"x" * 9999: "y" * 9999}, MADE_BY).close()
+    with pytest.raises(ResumeError, match="was made with other settings") as caught:
+        RunFolder.open(tmp_path / "run", CONFIG, MADE_BY)
+    assert len(str(caught.value)) < 600
+
+
+class _Value(pydantic.BaseModel):
+    value: float
+
+
+def test_a_score_is_read_in_its_shape(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path / "run", CONFIG, MADE_BY) as run:
+        with pytest.raises(StorageError, match=r"score\.json: cannot be read"):
+            run.score(_Value)
+        files.write_json(run.path / "score.json", {"value": 1})
+        assert run.score(_Value) == {"value": 1}
+        for wrong in ([], {}, {"value": True}, {"value": "1"}):
+            files.write_json(run.path / "score.json", wrong)
+            with pytest.raises(StorageError, match="is missing or damaged; restore it"):
+                run.score(_Value)

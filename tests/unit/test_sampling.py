@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Barrier
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from orthogan.data import to_pixels
 from orthogan.errors import ConfigError
 from orthogan.networks import GENERATORS, Generator
 from orthogan.networks.sampling import sample_pixels
-from orthogan.passes import PASS_SIZE
+from orthogan.passes import PASS_SIZE, passes
 
 
 def generator(kind: str = "attention", classes: int = 0) -> Generator:
@@ -96,6 +97,38 @@ def test_what_goes_wrong_in_a_pass_is_told_and_the_threads_are_as_before() -> No
     with pytest.raises(KeyboardInterrupt):
         sample_pixels(network, range(2 * PASS_SIZE))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("kind", list(GENERATORS))
+@pytest.mark.parametrize("num_seeds", [1, 3, PASS_SIZE - 1, PASS_SIZE + 5])
+def test_a_short_last_pass_is_computed_like_a_full_one(kind: str, num_seeds: int) -> None:
+    network, drawn = generator(kind, classes=3), []
+
+    def note(_part: torch.nn.Module, given: tuple[Any, ...], images: torch.Tensor) -> None:
+        drawn.append((given[0].shape[0], images))
+
+    network.register_forward_hook(note)
+    sample_pixels(network, range(num_seeds), in_order=True)
+    floats = torch.cat([images for _, images in drawn])[:num_seeds]
+    assert {size for size, _ in drawn} == {PASS_SIZE}
+    drawn.clear()
+    sample_pixels(network, range(2 * PASS_SIZE), in_order=True)
+    # Not pixels: rounding to 256 steps hides what another order of summing changes.
+    assert torch.equal(floats, torch.cat([images for _, images in drawn])[:num_seeds])
+
+
+@pytest.mark.parametrize("classes", [None, [2, 0]])
+def test_every_pass_is_padded_by_its_last_row(classes: list[int] | None) -> None:
+    found = list(passes(range(PASS_SIZE + 2), 5, 3, classes))
+    assert [latents.shape for latents, _ in found] == [(PASS_SIZE, 5)] * 2
+    last, labels = found[-1]
+    assert (last[1:] == last[1]).all()
+    assert not (last[0] == last[1]).all()
+    if classes is None:
+        assert labels is None
+    else:
+        assert labels is not None
+        assert labels.tolist() == [2] + [0] * (PASS_SIZE - 1)
 
 
 def test_pixels_are_what_the_generator_makes() -> None:

@@ -230,6 +230,13 @@ def test_a_wrong_width_is_refused(tmp_path: Path, width: int, end: bytes) -> Non
         read_tables(write(tmp_path, content))
 
 
+def test_a_wrong_width_is_refused_under_a_limit(tmp_path: Path) -> None:
+    content = packed([f"w{n}" for n in range(40)], np.ones((40, 4)), b"")
+    path = write(tmp_path, content.replace(b"40 4\n", b"40 3\n"))
+    with pytest.raises(DataError, match=r"9 of the first 10 words hold control ch.* width 3"):
+        read_tables(path, limit=10)
+
+
 def test_control_characters_in_words_are_said(tmp_path: Path) -> None:
     words = [f"w{n}" for n in range(30)] + ["a\x07b"]
     vectors = np.random.default_rng(0).normal(size=(31, 10))

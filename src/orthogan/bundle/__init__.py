@@ -18,6 +18,7 @@ from orthogan.bundle.folder import (
     save_language,
 )
 from orthogan.bundle.names import resolve, shipped_names
+from orthogan.bundle.rebuild import rebuild
 
 __all__ = [
     "FORMAT",
@@ -27,6 +28,7 @@ __all__ = [
     "is_bundle",
     "load_bundle",
     "load_language",
+    "rebuild",
     "resolve",
     "role_of",
     "save_bundle",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
 from orthogan.bundle.card import CALLED, render_card
+from orthogan.bundle.rebuild import Described, Network_co, rebuild
 from orthogan.bundle.tensors import digest, pack, unpack
+from orthogan.config import check_shape
 from orthogan.errors import BundleError, StorageError
 from orthogan.files import committed_folder, read_json
 from orthogan.version import __version__
@@ -23,7 +26,49 @@ WEIGHTS_FILE = "generator.safetensors"
 CARD_FILE = "README.md"
 
 _MAGIC = "orthogan bundle"
-_FIELDS = {"sha256": str, "data": dict, "card": dict, "orthogan": str}
+
+
+class _Part(BaseModel):
+    """Something that may hold more than is read of it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Data(_Part):
+    source: str = ""
+    size: int = Field(28, ge=1)
+    colours: int = Field(1, ge=1)
+    class_names: list[str] = []
+    label_parts: int = Field(1, ge=1)
+    fingerprint: str = ""
+    test: str | None = None
+    tokeniser: str = ""
+
+
+class _Score(_Part):
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    floor: float | None = None
+    n: float | None = None
+
+
+class _Card(_Part):
+    title: str = ""
+    summary: str = ""
+    command: str = ""
+    scores: dict[str, _Score] = {}
+
+
+class _Config(_Part):
+    """What is read of `config.json`, besides the network."""
+
+    sha256: str
+    data: _Data
+    card: _Card
+    orthogan: str
+
+
 ImageRole = Literal["generator", "classifier"]
 GENERATOR, CLASSIFIER, LANGUAGE = "generator", "classifier", "language"
 VOCABULARY_FILE = "vocabulary.json"
@@ -52,18 +97,26 @@ class Bundle:
     sha256: str
     version: str
 
-    def fill(self, network: nn.Module) -> None:
-        """Gives a network, which `network_config` describes, the weights.
+    def network(self, describe: Callable[[dict[str, Any]], Described[Network_co]]) -> Network_co:
+        """The network itself.
+
+        Args:
+            describe: Makes a configuration of `network_config`.
 
         Raises:
-            BundleError: they do not fit.
+            BundleError: nothing can be built, or the weights do not fit it.
         """
-        try:
-            network.load_state_dict(self.tensors)
-        except RuntimeError:
-            raise BundleError(
-                f"{self.path}: the weights do not fit the network that config.json describes."
-            ) from None
+        return rebuild(lambda: describe(self.network_config), self.tensors, self.path)
+
+    def fact(self, name: str) -> Any:
+        """What `data` says under a name.
+
+        Raises:
+            BundleError: nothing.
+        """
+        if self.data.get(name) is None:
+            raise BundleError(f"{self.path / CONFIG_FILE}: 'data.{name}' is missing.")
+        return self.data[name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,11 +249,8 @@ def _contents(folder: Path, role: str) -> dict[str, Any]:
 
 def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:
     file = folder / VOCABULARY_FILE
-    try:
-        tree = read_json(file)
-        found = digest(file.read_bytes())
-    except StorageError as error:
-        raise BundleError(str(error)) from None
+    tree = read_json(file, error=BundleError)
+    found = digest(file.read_bytes())
     if found != sha256 or not isinstance(tree, dict):
         raise BundleError(f"{file}: damaged: its checksum differs; copy it again.")
     return tree
@@ -219,7 +269,7 @@ def role_of(folder: Path) -> str | None:
     """`generator`, `classifier` or `language`: what a bundle holds; None if it is none of ours."""
     if not is_bundle(folder):
         return None
-    config = read_json(folder / CONFIG_FILE)
+    config = read_json(folder / CONFIG_FILE, error=BundleError)
     return next((role for role in _WEIGHTS if role in config), None)
 
 
@@ -227,14 +277,11 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
     file = folder / CONFIG_FILE
     if not file.is_file():
         raise BundleError(f"{folder}: has no {CONFIG_FILE}, so it is no bundle or half of one.")
-    try:
-        config = read_json(file)
-    except StorageError as error:
-        raise BundleError(str(error)) from None
+    config = read_json(file, error=BundleError)
     if not isinstance(config, dict) or config.get("kind") != _MAGIC:
         raise BundleError(f"{file}: not the configuration of an orthogan bundle.")
     form = config.get("format")
-    if not isinstance(form, int):
+    if type(form) is not int or form < 1:  # not isinstance: True is an int
         raise BundleError(f"{file}: has no format number, so it is damaged.")
     if form > FORMAT:
         raise BundleError(
@@ -246,7 +293,7 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
         raise BundleError(
             f"{folder}: holds a {CALLED[other]}, not a {CALLED[role]}; {_USES[other]}."
         )
-    for name, kind in {**_FIELDS, role: dict}.items():
-        if not isinstance(config.get(name), kind):
-            raise BundleError(f"{file}: '{name}' is missing or damaged.")
+    if not isinstance(config.get(role), dict):
+        raise BundleError(f"{file}: '{role}' is missing or damaged; copy it again.")
+    check_shape(_Config, config, file, BundleError, "; copy it again.")
     return config

@@ -10,9 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from orthogan.errors import BundleError
+from orthogan.errors import BundleError, shortened
 
 MAX_HEADER_BYTES = 8 * 2**20  # about 80,000 tensors; the parser would allocate what a file claims
+MAX_FILE_BYTES = 4 * 2**30  # far above any network for images of 64 pixels, moments included
 
 
 def pack(tensors: Mapping[str, Tensor]) -> bytes:
@@ -29,9 +30,12 @@ def unpack(path: Path, sha256: str) -> dict[str, Tensor]:
     try:
         if not path.is_file():
             raise BundleError(f"{path}: missing, so the model is incomplete.")
-        data = path.read_bytes()
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MAX_FILE_BYTES else b""
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
+    if size > MAX_FILE_BYTES:
+        raise BundleError(f"{path}: {size:,} bytes, the limit is {MAX_FILE_BYTES:,}; not ours.")
     header = int.from_bytes(data[:8], "little")
     if header > MAX_HEADER_BYTES:
         raise BundleError(
@@ -41,7 +45,8 @@ def unpack(path: Path, sha256: str) -> dict[str, Tensor]:
     found = digest(data)
     if found != sha256:
         raise BundleError(
-            f"{path}: damaged: checksum {found[:12]}, expected {sha256[:12]}; copy it again."
+            f"{path}: damaged: checksum {found[:12]}, expected {shortened(sha256[:12])}; "
+            "copy it again."
         )
     try:
         return load(data)

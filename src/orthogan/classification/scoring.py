@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import BaseModel, Field, model_validator
 from torch import Tensor
 
 from orthogan.classification.labels import LabelScheme
 from orthogan.errors import ConfigError
-from orthogan.statistics import share_interval
+from orthogan.statistics import ScoreShape, share_interval
 
 NUM_PAIRS = 5  # confusions worth naming
 
@@ -82,6 +83,39 @@ class ClassifierScore:
             "confusion": self.matrices.tolist(),
             "worst": [vars(pair) for pair in self.worst()],
         }
+
+
+class _Scores(BaseModel):
+    accuracy: ScoreShape
+
+
+class _Confusion(BaseModel):
+    label: int = Field(ge=0)
+    true: str
+    taken_for: str
+    count: int
+
+
+class ClassifierScoreShape(BaseModel):
+    """What `ClassifierScore.to_dict` writes."""
+
+    scores: _Scores
+    label_accuracies: list[float] = Field(min_length=1)
+    class_names: list[str]
+    confusion: list[list[list[int]]]
+    worst: list[_Confusion]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ClassifierScoreShape:
+        labels, classes = len(self.label_accuracies), len(self.class_names)
+        is_square = all(
+            len(matrix) == classes and all(len(row) == classes for row in matrix)
+            for matrix in self.confusion
+        )
+        is_known = all(pair.label < labels for pair in self.worst)
+        if len(self.confusion) != labels or not is_square or not is_known:
+            raise ValueError
+        return self
 
 
 def score_answers(answers: Tensor, targets: Tensor, scheme: LabelScheme) -> ClassifierScore:

@@ -9,7 +9,7 @@ import typer
 
 from orthogan.class_names import class_order
 from orthogan.cli.options import AsJson
-from orthogan.cli.output import say, show_json, show_table
+from orthogan.cli.output import number, say, show_json, show_table
 
 DEFAULT = Path("runs")
 MOST_CLASSES = 12  # the last column of a table; --json has them all
@@ -23,7 +23,7 @@ def runs(
     """List the runs, the latest first, with their classes in the order that indices count."""
     from orthogan.training.run_folder import list_runs
 
-    found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder)
+    found = [] if folder == DEFAULT and not folder.exists() else list_runs(folder, say)
     rows = [
         {
             "run": str(run.path),
@@ -50,7 +50,7 @@ def runs(
 
 def _row(run: dict[str, Any]) -> list[str]:
     seconds = "-" if run["seconds"] is None else f"{run['seconds']:.0f}"
-    score = next((f"{name} {value:.4g}" for name, value in run["scores"].items()), "-")
+    score = next((f"{name} {number(value)}" for name, value in run["scores"].items()), "-")
     updated = run["updated"][:16].replace("T", " ")
     classes = class_order(run["classes"], MOST_CLASSES) or "-"
     images = f"{run['images_seen']:,}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -14,7 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from orthogan.errors import BundleError, ShapeError
+from orthogan.errors import BundleError, ShapeError, shortened
+from orthogan.files import parse_json
 from orthogan.registry import Registry
 from orthogan.shapes import Features, Images, Pixels
 
@@ -153,15 +153,17 @@ def to_grey(pixels: Pixels, side: int) -> Tensor:
 
 def _verified_weights(folder: Traversable) -> tuple[dict[str, Tensor], str]:
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        content = (folder / "card.json").read_bytes()
         stored = (folder / "weights.safetensors").read_bytes()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise BundleError(f"{folder}: the extractor cannot be read: {error}.") from None
+    card = parse_json(content, folder / "card.json", error=BundleError)
+    told = card.get("sha256") if isinstance(card, dict) else None
     digest = hashlib.sha256(stored).hexdigest()
-    if digest != card.get("sha256"):
+    if digest != told:
         raise BundleError(
             f"{folder}: weights.safetensors has sha256 {digest}, card.json says "
-            f"{card.get('sha256')}; install orthogan again."
+            f"{shortened(told)}; install orthogan again."
         )
     try:
         return safetensors.torch.load(stored), digest

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 from torch.nn import functional
 
 from orthogan.errors import ConfigError
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageTransformer
-from orthogan.statistics import POSITIVE, Interval, mean_interval
+from orthogan.statistics import POSITIVE, Interval, ScoreShape, mean_interval
 
 PASS_SIZE = 32  # pieces a pass
 PERPLEXITY = "perplexity"  # the score that is 2 to the bits
@@ -57,6 +58,12 @@ class LanguageScore:
 
     def _named(self, bits: float) -> float:
         return 2.0**bits if self.name == PERPLEXITY else bits
+
+
+class LanguageScoreShape(BaseModel):
+    """What `LanguageScore.to_dict` writes."""
+
+    scores: dict[str, ScoreShape]
 
 
 def score_text(

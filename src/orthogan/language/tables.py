@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from orthogan.attention.keys import Sources
-from orthogan.bundle import LanguageBundle
+from orthogan.bundle import LanguageBundle, rebuild
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.language.config import TextConfig
 from orthogan.language.lesson import load_lesson
@@ -17,8 +16,8 @@ from orthogan.language.transformer import ADDED, LanguageNetworkConfig, Language
 from orthogan.networks.blocks import Block
 from orthogan.tables.result import Head, Layer, Layers, Tables
 from orthogan.training.checkpoint import newest_checkpoint
-from orthogan.training.run_record import RUN_FILE, read_record
-from orthogan.training.stored import restore
+from orthogan.training.run_record import RUN_FILE, described_part, read_record
+from orthogan.training.stored import part_of
 
 INSIDE = {
     "rotary": "Rotary positions: queries and keys are turned, tokens are not displaced.",
@@ -33,8 +32,7 @@ def network_of(bundle: LanguageBundle) -> LanguageTransformer:
     Raises:
         BundleError: the weights do not fit the network that is described.
     """
-    network = _built(bundle.network_config, bundle.path)
-    bundle.fill(network)
+    network: LanguageTransformer = bundle.network(lambda tree: LanguageNetworkConfig(**tree))
     return network.eval().requires_grad_(False)
 
 
@@ -86,15 +84,16 @@ def tables_of_run(run: Path, *, limit: int | None = None) -> Tables:
     """
     record = read_record(run)
     checkpoint = newest_checkpoint(run)
-    described, text = record["config"]["network"], TextConfig(**record["config"]["data"])
-    lesson = load_lesson(text, described["context"])
-    if lesson.fingerprint != record["provenance"]["data_fingerprint"]:
-        raise DataError(f"{text.source}: not the text that {run} learns from; restore it.")
-    network = _built(described, run)
     try:
-        restore(checkpoint.tensors, {"network": network}, {})
-    except RuntimeError:
-        raise BundleError(f"{run}: the weights do not fit the network of {RUN_FILE}.") from None
+        described = LanguageNetworkConfig(**described_part(record, "network", run))
+        text = TextConfig(**described_part(record, "data", run))
+    except (ConfigError, LookupError) as error:
+        raise BundleError(f"{run / RUN_FILE}: no network can be built: {error}") from None
+    lesson = load_lesson(text, described.context)
+    if lesson.fingerprint != record["provenance"].get("data_fingerprint"):
+        raise DataError(f"{text.source}: not the text that {run} learns from; restore it.")
+    tensors = part_of("network", checkpoint.tensors)
+    network: LanguageTransformer = rebuild(lambda: described, tensors, run)
     return tables_of_network(network, lesson.tokeniser, source=str(run), limit=limit)
 
 
@@ -143,13 +142,6 @@ def tables_of_network(
         source,
         tuple(notes),
     )
-
-
-def _built(described: dict[str, Any], where: Path) -> LanguageTransformer:
-    try:
-        return LanguageNetworkConfig(**described).build()
-    except (ConfigError, LookupError) as error:
-        raise BundleError(f"{where}: no network can be built: {error}") from None
 
 
 @torch.no_grad()

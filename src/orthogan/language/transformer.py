@@ -22,7 +22,9 @@ from orthogan.attention import (
 )
 from orthogan.config import Config
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.language.tokeniser import MOST_ENTRIES
 from orthogan.networks.blocks import Block
+from orthogan.networks.limits import MOST_BLOCKS, MOST_CONTEXT, MOST_EXPANSION, MOST_WIDE
 
 Positions = Literal["none", "learned", "sinusoidal", "rotary", "untied"]
 
@@ -39,24 +41,32 @@ class LanguageNetworkConfig(Config):
     """Settings of the language Transformer."""
 
     kind: Literal["transformer"] = "transformer"
-    vocabulary: int = Field(256, ge=2, description="different tokens; the text decides")
-    context: int = Field(128, ge=2, description="tokens that are seen at once")
+    vocabulary: int = Field(
+        256, ge=2, le=MOST_ENTRIES, description="different tokens; the text decides"
+    )
+    context: int = Field(128, ge=2, le=MOST_CONTEXT, description="tokens that are seen at once")
     embedding: int | None = Field(
         None,
         ge=1,
+        le=MOST_WIDE,
         description="width of the token table, ahead of a dense layer; None: that of the vectors, "
         "without one",
     )
-    width: int = Field(128, ge=1, description="width of the vectors")
-    blocks: int = Field(2, ge=1, description="number of self-attention blocks")
-    heads: int = Field(4, ge=1, description="attention heads a block")
+    width: int = Field(128, ge=1, le=MOST_WIDE, description="width of the vectors")
+    blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of self-attention blocks")
+    heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
     keys: str = Field("learned", description="where keys come from")
     key_size: int | None = Field(
-        None, ge=1, description="key size over all heads; None: that of the values, the width"
+        None,
+        ge=1,
+        le=MOST_WIDE,
+        description="key size over all heads; None: that of the values, the width",
     )
     positions: Positions = Field("rotary", description="how a vector knows its place")
-    expansion: int = Field(4, ge=1, description="hidden width of the dense layers, in widths")
+    expansion: int = Field(
+        4, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
+    )
 
     @field_validator("keys")
     @classmethod

@@ -25,6 +25,7 @@ from orthogan.attention.layer import check_score
 from orthogan.attention.mimetic import check_mimetic
 from orthogan.config import Config
 from orthogan.errors import ConfigError
+from orthogan.networks.limits import MOST_WIDE
 
 Injection: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
 
@@ -50,7 +51,9 @@ class AttendingConfig(Config):
         description="where keys come from: learned, values, queries, identity, dual, or whitened "
         "by the tokens of the first images, at the start of training",
     )
-    key_size: int | None = Field(None, ge=1, description="key size over all heads; None: the width")
+    key_size: int | None = Field(
+        None, ge=1, le=MOST_WIDE, description="key size over all heads; None: the width"
+    )
     positions: str = Field("learned", description="position code")
     injection: Injection = Field(
         "add",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import LEAK, Block, dense_front, leaky_relu
+from orthogan.networks.limits import MOST_BLOCKS, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -27,12 +28,12 @@ class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
     """Settings of the attention generator."""
 
     kind: Literal["attention"] = "attention"
-    hidden: int = Field(128, ge=1, description="width of the dense layers")
-    width: int = Field(64, ge=1, description="width of the feature embeddings")
-    blocks: int = Field(1, ge=0, description="number of self-attention blocks")
-    heads: int = Field(2, ge=1, description="attention heads a block")
+    hidden: int = Field(128, ge=1, le=MOST_WIDE, description="width of the dense layers")
+    width: int = Field(64, ge=1, le=MOST_WIDE, description="width of the feature embeddings")
+    blocks: int = Field(1, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
+    heads: int = Field(2, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
-    channels: int = Field(64, ge=1, description="channels of the image head")
+    channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
         """The generator, freshly initialised."""
@@ -68,12 +69,16 @@ class AttentionDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     """Settings of the attention discriminator."""
 
     kind: Literal["attention"] = "attention"
-    channels: int = Field(32, ge=1, description="channels of the first convolution of the stem")
-    width: int = Field(96, ge=1, description="width of the patch embeddings")
-    blocks: int = Field(1, ge=0, description="number of self-attention blocks")
-    heads: int = Field(4, ge=1, description="attention heads a block")
+    channels: int = Field(
+        32, ge=1, le=MOST_WIDE, description="channels of the first convolution of the stem"
+    )
+    width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the patch embeddings")
+    blocks: int = Field(1, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
+    heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
+    hidden: int = Field(
+        128, ge=1, le=MOST_WIDE, description="width of the dense layer before the logit"
+    )
 
     def build(self) -> AttentionDiscriminator:
         """The discriminator, freshly initialised."""

@@ -13,6 +13,13 @@ from torch import Tensor, nn
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import Block
+from orthogan.networks.limits import (
+    MOST_BLOCKS,
+    MOST_CLASSES,
+    MOST_EXPANSION,
+    MOST_LABELS,
+    MOST_WIDE,
+)
 from orthogan.networks.network import NetworkConfig
 from orthogan.networks.stems import StemKind, build_stem, grid_side
 from orthogan.registry import Registry
@@ -22,8 +29,8 @@ from orthogan.shapes import Features, Images
 class ClassifierConfig(NetworkConfig):
     """Settings that every classifier has."""
 
-    classes: int = Field(10, ge=2, description="number of classes of each label")
-    labels: int = Field(1, ge=1, description="independent labels an image")
+    classes: int = Field(10, ge=2, le=MOST_CLASSES, description="number of classes of each label")
+    labels: int = Field(1, ge=1, le=MOST_LABELS, description="independent labels an image")
 
     @abstractmethod
     def build(self) -> Classifier:
@@ -100,13 +107,18 @@ class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
     kind: Literal["attention"] = "attention"
     stem: StemKind = Field("convolutional", description="how patches become tokens")
     patch: Literal[4, 8] = Field(4, description="pixels between neighbouring patches")
-    channels: int = Field(32, ge=2, description="channels of the first convolution of the stem")
-    width: int = Field(96, ge=1, description="width of the tokens")
-    blocks: int = Field(2, ge=0, description="number of self-attention blocks")
-    heads: int = Field(4, ge=1, description="attention heads a block")
+    channels: int = Field(
+        32, ge=2, le=MOST_WIDE, description="channels of the first convolution of the stem"
+    )
+    width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the tokens")
+    blocks: int = Field(2, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
+    heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
     expansion: int = Field(
-        2, ge=0, description="hidden width of the dense layers, in widths; 0: attention alone"
+        2,
+        ge=0,
+        le=MOST_EXPANSION,
+        description="hidden width of the dense layers, in widths; 0: attention alone",
     )
     read_out: Literal["class", "mean"] = Field(
         "class", description="read a class token, or the mean of all tokens"

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.networks.blocks import LEAK, dense_front
+from orthogan.networks.limits import MOST_BLOCKS, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -25,10 +26,10 @@ class ConvGeneratorConfig(GeneratorConfig):
     """Settings of the convolutional generator."""
 
     kind: Literal["conv"] = "conv"
-    hidden: int = Field(128, ge=1, description="width of the dense layers")
-    width: int = Field(64, ge=1, description="channels of the coarse grid")
-    blocks: int = Field(2, ge=0, description="number of residual blocks")
-    channels: int = Field(64, ge=1, description="channels of the image head")
+    hidden: int = Field(128, ge=1, le=MOST_WIDE, description="width of the dense layers")
+    width: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the coarse grid")
+    blocks: int = Field(2, ge=0, le=MOST_BLOCKS, description="number of residual blocks")
+    channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> ConvGenerator:
         """The generator, freshly initialised."""
@@ -74,8 +75,10 @@ class ConvDiscriminatorConfig(DiscriminatorConfig):
     """Settings of the convolutional discriminator."""
 
     kind: Literal["conv"] = "conv"
-    channels: int = Field(32, ge=1, description="channels of the first convolution")
-    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
+    channels: int = Field(32, ge=1, le=MOST_WIDE, description="channels of the first convolution")
+    hidden: int = Field(
+        128, ge=1, le=MOST_WIDE, description="width of the dense layer before the logit"
+    )
 
     def build(self) -> ConvDiscriminator:
         """The discriminator, freshly initialised."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from orthogan.config import Config
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.networks.limits import MOST_CLASSES, MOST_WIDE
 from orthogan.registry import Registry
 from orthogan.shapes import Images, Labels, Latents, Logits
 
@@ -21,7 +22,9 @@ class NetworkConfig(Config):
     kind: str
     size: int = Field(28, ge=16, le=64, multiple_of=4, description="side of the image, px")
     colours: int = Field(1, description="colour planes: 1 grey, 3 RGB")
-    classes: int = Field(0, ge=0, description="kinds of images it is told; 0: unconditional")
+    classes: int = Field(
+        0, ge=0, le=MOST_CLASSES, description="kinds of images it is told; 0: unconditional"
+    )
 
     @field_validator("colours")
     @classmethod
@@ -34,7 +37,7 @@ class NetworkConfig(Config):
 class GeneratorConfig(NetworkConfig):
     """Settings that every generator has."""
 
-    latent_size: int = Field(64, ge=1, description="length of the noise vector")
+    latent_size: int = Field(64, ge=1, le=MOST_WIDE, description="length of the noise vector")
 
     def of_kind(self, kind: str) -> GeneratorConfig:
         """The defaults of another kind of generator, for the same images."""

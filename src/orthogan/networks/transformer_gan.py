@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from orthogan.networks.attending import AttendingConfig
 from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, dense_front, leaky_relu
+from orthogan.networks.limits import MOST_BLOCKS, MOST_EXPANSION, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
@@ -27,13 +28,15 @@ class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
     """Settings of the transformer generator."""
 
     kind: Literal["transformer"] = "transformer"
-    style_size: int = Field(128, ge=1, description="width of the mapped noise")
-    width: int = Field(64, ge=1, description="width of the tokens")
-    blocks: int = Field(2, ge=1, description="number of transformer blocks")
-    heads: int = Field(2, ge=1, description="attention heads a block")
+    style_size: int = Field(128, ge=1, le=MOST_WIDE, description="width of the mapped noise")
+    width: int = Field(64, ge=1, le=MOST_WIDE, description="width of the tokens")
+    blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of transformer blocks")
+    heads: int = Field(2, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("cosine", description="attention score")
-    expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
-    channels: int = Field(64, ge=1, description="channels of the image head")
+    expansion: int = Field(
+        2, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
+    )
+    channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> TransformerGenerator:
         """The generator, freshly initialised."""
@@ -80,17 +83,23 @@ class TransformerDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     """Settings of the transformer discriminator."""
 
     kind: Literal["transformer"] = "transformer"
-    channels: int = Field(32, ge=1, description="channels of the first convolution of the stem")
-    width: int = Field(96, ge=1, description="width of the tokens")
-    blocks: int = Field(2, ge=1, description="number of transformer blocks")
-    heads: int = Field(4, ge=1, description="attention heads a block")
+    channels: int = Field(
+        32, ge=1, le=MOST_WIDE, description="channels of the first convolution of the stem"
+    )
+    width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the tokens")
+    blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of transformer blocks")
+    heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: str = Field("softmax", description="attention score")
-    expansion: int = Field(2, ge=1, description="hidden width of the dense layers, in widths")
+    expansion: int = Field(
+        2, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
+    )
     normalise: bool = Field(False, description="RMSNorm before each part of a block")
     read_out: Literal["all", "class"] = Field(
         "all", description="read the logit from all tokens, or from the class token alone"
     )
-    hidden: int = Field(128, ge=1, description="width of the dense layer before the logit")
+    hidden: int = Field(
+        128, ge=1, le=MOST_WIDE, description="width of the dense layer before the logit"
+    )
 
     def build(self) -> TransformerDiscriminator:
         """The discriminator, freshly initialised."""

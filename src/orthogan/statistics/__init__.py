@@ -8,6 +8,7 @@ from orthogan.statistics.intervals import (
     share_interval,
 )
 from orthogan.statistics.ranges import POSITIVE, REAL, SHARE, UNBIASED, Interval, Range
+from orthogan.statistics.stored import ScoreShape
 
 __all__ = [
     "POSITIVE",
@@ -16,6 +17,7 @@ __all__ = [
     "UNBIASED",
     "Interval",
     "Range",
+    "ScoreShape",
     "centred_interval",
     "correlation_interval",
     "jackknife_interval",

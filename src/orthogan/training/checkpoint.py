@@ -7,22 +7,37 @@ A checkpoint is a folder `checkpoints/<images>` that appears complete or not at 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from orthogan.bundle.tensors import digest, pack, unpack
-from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError
+from orthogan.config import check_shape
+from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError, shortened
 from orthogan.files import committed_folder, read_json, storage_errors, write_atomic
 
 FORMAT = 1
 
 _ASIDE = "aside-"
-_FIELDS = {"format", "images_seen", "sha256", "state_sha256", "state"}
+# Not isdigit: that also holds for superscripts, which are no numbers to `int`.
+_NAME = re.compile(r"[0-9]{1,18}")
+_MAX_POINTER_BYTES = 64
+
+
+class _Record(BaseModel):
+    """What stands in `state.json`."""
+
+    format: int
+    images_seen: int = Field(ge=0)
+    sha256: str
+    state_sha256: str
+    state: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +146,13 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
     Raises:
         ResumeError: there are checkpoints and every one is damaged.
     """
-    problem = ""
-    for folder in _candidates(run / "checkpoints"):
+    folders, problem = _candidates(run / "checkpoints")
+    for folder in folders:
         try:
             return _read(folder, problem)
         except (BundleError, StorageError) as error:
             problem = problem or str(error)
-    if problem:
+    if folders:
         raise ResumeError(
             f"{run}: no checkpoint can be read: {problem} Start again with another --run."
         )
@@ -158,10 +173,12 @@ def newest_checkpoint(run: Path) -> Checkpoint:
 
 def _read(folder: Path, problem: str) -> Checkpoint:
     record = read_json(folder / "state.json")
-    if not isinstance(record, dict) or not record.keys() >= _FIELDS:
-        raise BundleError(f"{folder}: state.json is not a checkpoint's.")
-    if record["format"] != FORMAT:
-        raise BundleError(f"{folder}: format {record['format']}, this version reads {FORMAT}.")
+    form = record.get("format", FORMAT) if isinstance(record, dict) else FORMAT
+    if form != FORMAT:
+        raise BundleError(f"{folder}: format {shortened(form)}, this version reads {FORMAT}.")
+    check_shape(_Record, record, folder / "state.json", BundleError, ".")
+    if record["images_seen"] != _images(folder):
+        raise BundleError(f"{folder}: is of {record['images_seen']} images, so it was moved.")
     if _digest_json(record["state"]) != record["state_sha256"]:
         raise BundleError(f"{folder}: state.json is damaged: its checksum differs.")
     tensors = unpack(folder / "tensors.safetensors", record["sha256"])
@@ -174,19 +191,24 @@ def _digest_json(state: object) -> str:
     return digest(json.dumps(state).encode())
 
 
-def _candidates(checkpoints: Path) -> list[Path]:
-    """Checkpoint folders, the one to try first coming first."""
+def _candidates(checkpoints: Path) -> tuple[list[Path], str]:
+    """Checkpoint folders, the one to try first coming first; and what is wrong with `latest`."""
     folders = sorted(_folders(checkpoints), key=_images, reverse=True)
+    file = checkpoints / "latest"
     try:
-        pointer = (checkpoints / "latest").read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return folders
-    if not pointer.isdigit():
-        return folders
+        with file.open("rb") as opened:
+            pointer = opened.read(_MAX_POINTER_BYTES).decode("ascii", errors="replace").strip()
+    except FileNotFoundError:  # killed before the first one was pointed to
+        return folders, ""
+    except OSError as error:
+        return folders, f"{file}: cannot be read: {error.strerror}."
+    if not _NAME.fullmatch(pointer):
+        return folders, f"{file}: names no checkpoint, so it is damaged."
     # A later folder than the pointer's was committed and then abandoned: the last resort.
     latest = checkpoints / pointer
     earlier = [folder for folder in folders if _images(folder) < _images(latest)]
-    return [latest, *earlier, *(folder for folder in folders if _images(folder) > _images(latest))]
+    later = [folder for folder in folders if _images(folder) > _images(latest)]
+    return [latest, *earlier, *later], ""
 
 
 def _rotate(current: Path, keep: int, spared: Collection[int]) -> None:
@@ -203,7 +225,8 @@ def _rotate(current: Path, keep: int, spared: Collection[int]) -> None:
 def _folders(checkpoints: Path) -> list[Path]:
     if not checkpoints.is_dir():
         return []
-    return [entry for entry in checkpoints.iterdir() if entry.name.isdigit() and entry.is_dir()]
+    entries = checkpoints.iterdir()
+    return [entry for entry in entries if _NAME.fullmatch(entry.name) and entry.is_dir()]
 
 
 def _images(folder: Path) -> int:

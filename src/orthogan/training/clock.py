@@ -31,9 +31,8 @@ class Clock:
     @property
     def _here_s(self) -> float:
         """Those of this sitting."""
-        # In this order a stop between the two readings makes it less for once, and ends no budget.
         now = time.perf_counter()
-        return now - self.started - self.pulse.stopped_s
+        return now - self.started - self.pulse.stopped_until(now)
 
     def progress(self, images_seen: int) -> float:
         """Share of the budget that is used up; 1 or more means done."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from orthogan.data import ImageSet
 from orthogan.data.clusters import image_clusters
-from orthogan.errors import ConfigError
+from orthogan.errors import ConfigError, ResumeError
 from orthogan.shapes import Labels
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.config import TrainingConfig
@@ -88,15 +88,24 @@ def clusters_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
     return image_clusters(images, config.generator.classes, config.seed)
 
 
-def kept_clusters(config: TrainingConfig, run: Path) -> Labels | None:
+def kept_clusters(config: TrainingConfig, run: Path, num_images: int) -> Labels | None:
     """The cluster of each image that the run's newest checkpoint holds; None without clusters.
 
     Raises:
-        ResumeError: there are checkpoints and every one is damaged.
+        ResumeError: there are checkpoints and every one is damaged, or its clusters are not those
+            of so many images.
     """
     checkpoint = load_checkpoint(run) if config.condition == "clusters" else None
     kept = None if checkpoint is None else checkpoint.tensors.get("clusters")
-    return None if kept is None else kept.long()
+    if kept is None:
+        return None
+    is_whole = kept.dtype == torch.int32 and kept.shape == (num_images,)
+    if not is_whole or not bool(((kept >= 0) & (kept < config.generator.classes)).all()):
+        raise ResumeError(
+            f"{run}: its checkpoint holds no clusters of these {num_images} images; "
+            "choose another --run."
+        )
+    return kept.long()
 
 
 def class_shares(

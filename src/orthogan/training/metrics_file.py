@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orthogan.files import storage_errors
+from orthogan.errors import DataError
+from orthogan.files import parse_json, storage_errors
+
+# A line of ours takes a few kilobytes; what is longer is read piece by piece and skipped.
+MAX_LINE_BYTES = 2**20
+SHOWN_LINES = 5  # a sentence stays readable
 
 
 def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
@@ -32,34 +37,74 @@ def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
             os.close(handle)
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
+def read_metrics(
+    path: Path, note: Callable[[str], object] = lambda _: None
+) -> list[dict[str, Any]]:
     """The records that led to where the run stands, in order of `images_seen`; [] without a file.
 
     Left out are those of an `attempt` that was given up, those that a resumed run has overtaken
     (a record of a lower image count stands below them; of several with one count and one `event`
-    the last counts), and half-written lines.
+    the last counts), and lines that are half-written or not ours: the file is open to appending
+    by anybody, and a foreign line costs the run nothing.
+
+    Args:
+        path: The file.
+        note: Is told in one sentence which lines were skipped, if any were.
+
+    Raises:
+        StorageError: the file cannot be read.
     """
-    lines = _lines(path)
+    lines, skipped = _lines(path)
+    if skipped:
+        note(_skipped_sentence(path, skipped))
     attempt = lines[-1][1] if lines else 0
     records: dict[tuple[int, str], dict[str, Any]] = {}
     for seen, its_attempt, record in lines:
         if its_attempt == attempt:
             while records and next(reversed(records))[0] > seen:
                 records.popitem()
-            records[seen, str(record.get("event", ""))] = record
+            records[seen, record.get("event", "")] = record
     return [records[key] for key in sorted(records)]
 
 
-def _lines(path: Path) -> list[tuple[int, int, dict[str, Any]]]:
-    """Image count, attempt and record of each whole line, in the order written."""
+def _lines(path: Path) -> tuple[list[tuple[int, int, dict[str, Any]]], list[int]]:
+    """Image count, attempt and record of each line of ours as written; the numbers of others."""
     lines: list[tuple[int, int, dict[str, Any]]] = []
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    skipped: list[int] = []
+    for number, line in enumerate(_pieces(path), start=1):
         try:
-            record = json.loads(line)
-            lines.append((int(record["images_seen"]), int(record.get("attempt", 0)), record))
-        except (ValueError, KeyError, TypeError, OverflowError):
-            continue
-    return lines
+            record = parse_json(line, path, error=DataError)
+        except DataError:
+            record = None
+        if _is_ours(record):
+            lines.append((record["images_seen"], record.get("attempt", 0), record))
+        elif line.strip():
+            skipped.append(number)
+    return lines, skipped
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    if not path.exists():
+        return
+    with storage_errors(path, "read"), path.open("rb") as file:
+        while piece := file.readline(MAX_LINE_BYTES):
+            yield piece
+
+
+def _is_ours(record: object) -> bool:
+    if not isinstance(record, dict):
+        return False
+    counts = (record.get("images_seen"), record.get("attempt", 0))
+    # Not isinstance: True is an int.
+    whole = all(type(count) is int and count >= 0 for count in counts)
+    return whole and isinstance(record.get("event", ""), str)
+
+
+def _skipped_sentence(path: Path, skipped: list[int]) -> str:
+    more = len(skipped) - SHOWN_LINES
+    shown = ", ".join(map(str, skipped[:SHOWN_LINES])) + (f" and {more} more" if more > 0 else "")
+    lines = "line" if len(skipped) == 1 else "lines"
+    return f"{path}: {lines} {shown} skipped: half-written, or no record of a run."
 
 
 def _finite(value: Any) -> Any:

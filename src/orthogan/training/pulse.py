@@ -25,31 +25,33 @@ class Pulse:
 
     Args:
         worked: Processor seconds of the thread that trains; those of the caller by default.
+
+    Attributes:
+        stopped_s: The seconds that have been found so far.
     """
 
     def __init__(self, worked: Callable[[], float] | None = None) -> None:
         self._worked = worked or processor_time()
+        self.stopped_s = 0.0
         self._lock = threading.Lock()
         self._is_beating = False
-        self._stopped_s = 0.0
-        self._last = (0.0, 0.0)
+        self._beat_s, self._worked_s = 0.0, 0.0
 
-    @property
-    def stopped_s(self) -> float:
-        """Seconds without running, up to now."""
+    def stopped_until(self, now: float) -> float:
+        """Seconds without running, up to a reading of `time.perf_counter`."""
         # Who wakes first accounts for a stop, or a budget would end before the pulse beats.
-        if self._is_beating and time.perf_counter() - self._last[0] > LEAST_STOP_S:
+        if self._is_beating and now - self._beat_s > LEAST_STOP_S:
             self.beat()
-        return self._stopped_s
+        return self.stopped_s
 
     def beat(self) -> None:
         """Take the time since the last beat into account."""
         with self._lock:
             now, worked = time.perf_counter(), self._worked()
-            gap, busy = now - self._last[0], worked - self._last[1]
-            self._last = now, worked
+            gap, busy = now - self._beat_s, worked - self._worked_s
+            self._beat_s, self._worked_s = now, worked
             if gap > LEAST_STOP_S and busy < BUSY_SHARE * gap:
-                self._stopped_s += gap - PULSE_S
+                self.stopped_s += gap - PULSE_S
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -60,7 +62,7 @@ class Pulse:
             while not ended.wait(PULSE_S):
                 self.beat()
 
-        self._last = time.perf_counter(), self._worked()
+        self._beat_s, self._worked_s = time.perf_counter(), self._worked()
         thread = threading.Thread(target=beat_on, name="orthogan-pulse", daemon=True)
         self._is_beating = True
         thread.start()

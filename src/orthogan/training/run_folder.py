@@ -12,7 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from orthogan.files import clean_leftovers, storage_errors, write_json
+from pydantic import BaseModel
+
+from orthogan.config import check_shape
+from orthogan.errors import StorageError, shortened
+from orthogan.files import clean_leftovers, read_json, storage_errors, write_json
 from orthogan.training.lock import FolderLock
 from orthogan.training.metrics_file import append_metrics, read_metrics
 from orthogan.training.run_list import RunSummary, list_runs
@@ -28,6 +32,8 @@ from orthogan.training.run_record import (
     refuse_other_data,
     refuse_other_settings,
 )
+
+SCORE_FILE = "score.json"
 
 __all__ = ["RunFolder", "RunSummary", "describe_machine", "list_runs", "read_metrics"]
 
@@ -127,6 +133,20 @@ class RunFolder:
         """Where the trained model goes."""
         return self.path / "bundle"
 
+    def score(self, shape: type[BaseModel]) -> dict[str, Any]:
+        """What the final score of a finished run wrote into `score.json`.
+
+        Args:
+            shape: What stands in it.
+
+        Raises:
+            StorageError: it is missing or damaged.
+        """
+        file = self.path / SCORE_FILE
+        score: dict[str, Any] = read_json(file)
+        check_shape(shape, score, file, StorageError, "; restore it, or train again elsewhere.")
+        return score
+
     def sample_path(self, images_seen: int) -> Path:
         """Where the sample grid at an image count goes; its folder exists."""
         folder = self.path / "samples"
@@ -185,7 +205,7 @@ class RunFolder:
         refuse_other_data(self.path, first, provenance)
         self._record["config"] = config
         self.changes = tuple(
-            f"{name} was {first.get(name)}, now {value}"
+            f"{name} was {shortened(first.get(name))}, now {shortened(value)}"
             for name, value in provenance.items()
             if name != "command" and first.get(name) != value
         )

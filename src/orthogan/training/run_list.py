@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,14 @@ class RunSummary:
     facts: dict[str, Any] = field(repr=False)
 
 
-def list_runs(root: Path) -> list[RunSummary]:
+def list_runs(root: Path, note: Callable[[str], object] = lambda _: None) -> list[RunSummary]:
     """The runs in the folders below `root`, the latest first; damaged ones are left out.
 
     A run whose process was killed counts as interrupted.
+
+    Args:
+        root: Where to look.
+        note: Is told of each damaged one.
 
     Raises:
         StorageError: `root` is not a folder.
@@ -41,8 +46,8 @@ def list_runs(root: Path) -> list[RunSummary]:
     for path in sorted(root.glob(f"*/{RUN_FILE}")):
         try:
             runs.append(_summarise(path.parent, read_record(path.parent)))
-        except ResumeError:
-            continue
+        except ResumeError as error:
+            note(f"Left out: {error}")
     return sorted(runs, key=lambda run: run.updated, reverse=True)
 
 

@@ -8,17 +8,36 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from orthogan.config import flatten
-from orthogan.errors import ResumeError, StorageError
-from orthogan.files import is_leftover, read_json, storage_errors
+from pydantic import BaseModel, ConfigDict, Field
+
+from orthogan.config import check_shape, flatten
+from orthogan.errors import ResumeError, shortened
+from orthogan.files import NOT_OURS, is_leftover, read_json, storage_errors
 from orthogan.terminal import pasteable
 from orthogan.version import __version__
 
 FORMAT = 1
 RUN_FILE = "run.json"
 FIELDS = {"format", "status", "reason", "images_seen", "updated", "config", "provenance"}
+ELSEWHERE = "; choose another --run"
 DATA_SOURCE = "data.source"  # the setting that may change with the data left as they are
 MAX_DIFFERENCES = 5  # a sentence stays readable
+
+
+class _Record(BaseModel):
+    """What is read of `run.json`, of any version; more may stand in it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: str
+    reason: str
+    images_seen: int = Field(ge=0)
+    updated: str
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
+    scores: dict[str, float] = {}
+    resumed_with: list[Any] = []
 
 
 def describe_machine(
@@ -76,7 +95,8 @@ def refuse_other_settings(
     before, after = dict(flatten(old)), dict(flatten(new))
     names = [name for name in {**before, **after} if name not in may_change]
     differences = [
-        f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        f"{shortened(name)} {shortened(before.get(name, 'absent'))} -> "
+        f"{shortened(after.get(name, 'absent'))}"
         for name in names
         if before.get(name, "absent") != after.get(name, "absent")
     ]
@@ -99,7 +119,7 @@ def refuse_other_data(path: Path, old: dict[str, Any], new: dict[str, Any]) -> N
     before, after = old.get("data_fingerprint"), new.get("data_fingerprint")
     if before != after:
         raise ResumeError(
-            f"{path} was trained on other data (fingerprint {before}, now {after}). "
+            f"{path} was trained on other data (fingerprint {shortened(before)}, now {after}). "
             "Restore that data to resume it, or choose another --run."
         )
 
@@ -124,18 +144,28 @@ def read_record(path: Path) -> dict[str, Any]:
         ResumeError: it is missing, damaged, not ours, or of another format.
     """
     file = path / RUN_FILE
-    try:
-        record = read_json(file)
-    except StorageError as error:
-        raise ResumeError(f"{error} Choose another --run.") from None
+    record = read_json(file, error=ResumeError, advice=f"{NOT_OURS}{ELSEWHERE}")
     if not isinstance(record, dict) or not record.keys() >= FIELDS:
         raise ResumeError(f"{file}: is not the record of a run; choose another --run.")
     if record["format"] != FORMAT:
         raise ResumeError(
-            f"{file}: format {record['format']}, this version of orthogan reads {FORMAT}; "
-            "use the version that made the run, or choose another --run."
+            f"{file}: format {shortened(record['format'])}, this version of orthogan reads "
+            f"{FORMAT}; use the version that made the run, or choose another --run."
         )
+    check_shape(_Record, record, file, ResumeError, f"{ELSEWHERE}.")
     return record
+
+
+def described_part(record: dict[str, Any], part: str, path: Path) -> dict[str, Any]:
+    """A part of the settings in the record of the run folder `path`, such as `data`.
+
+    Raises:
+        ResumeError: it is missing or damaged.
+    """
+    found = record["config"].get(part)
+    if not isinstance(found, dict):
+        raise ResumeError(f"{path / RUN_FILE}: 'config.{part}' is missing or damaged{ELSEWHERE}.")
+    return found
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import shlex
 from typing import Any
 
@@ -263,8 +264,8 @@ class Session(Sitting[Trainer]):
         name = "" if self.score is None else self.score.name
         course = [
             (line[name], line["images_seen"])
-            for line in read_metrics(self.run.metrics_path)
-            if line["event"] == "score" and name in line
+            for line in read_metrics(self.run.metrics_path, self.display.note)
+            if line.get("event") == "score" and _is_number(line.get(name))
         ]
         if not course or min(course)[0] * PAST_ITS_BEST > self.scores[name]:
             return ""
@@ -290,6 +291,13 @@ class Session(Sitting[Trainer]):
         if score is not None and score.name in self.scores:
             facts.append(f"fd {self.scores[score.name]:.3g} (real images: {score.floor:.2g})")
         return "  ".join(facts)
+
+
+def _is_number(value: object) -> bool:
+    # What was not finite stands as null, and anybody may have added a line.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def _class_scores(reading: Reading, real: Reading) -> dict[str, float]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from orthogan.errors import DivergedError
-from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
+from orthogan.config import check_shape
+from orthogan.errors import DivergedError, ResumeError
+from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from orthogan.training.clock import Clock
 from orthogan.training.config import BudgetConfig
 from orthogan.training.progress import ProgressDisplay, duration
@@ -63,6 +65,13 @@ class Trained(Protocol):
 
 
 TrainerT = TypeVar("TrainerT", bound=Trained)
+
+
+class _State(BaseModel):
+    """What a sitting adds to the state of its trainer."""
+
+    elapsed_s: float = Field(ge=0, allow_inf_nan=False)
+    scores: dict[str, float]
 
 
 class Sitting(ABC, Generic[TrainerT]):
@@ -190,17 +199,42 @@ class Sitting(ABC, Generic[TrainerT]):
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.run.path)
         if checkpoint is None:
+            if self.run.images_seen:
+                self.display.note(
+                    f"No checkpoint of the {self.run.images_seen:,} {self.unit} so far is left: "
+                    "starting again."
+                )
             self.run.update_status("running", **self._facts())
             self.checkpoint()
             return
-        self.trainer.restore(checkpoint.tensors, checkpoint.state)
-        self.clock.before_s = checkpoint.state["elapsed_s"]
-        self.scores = checkpoint.state["scores"]
+        self._restore(checkpoint)
         if checkpoint.note:
             self.display.note(checkpoint.note)
         self.display.note(f"Resuming from {checkpoint.images_seen:,} {self.unit}.")
         self._log({"event": "resume"})
         self.run.update_status("running", **self._facts())
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Puts the trainer, the clock and the scores where the checkpoint was.
+
+        Raises:
+            ResumeError: its state or tensors are not those of this trainer.
+        """
+        state, where = checkpoint.state, f"{self.run.path}: checkpoint {checkpoint.images_seen}"
+        advice = "; remove that checkpoint, or choose another --run."
+        check_shape(_State, state, where, ResumeError, advice)
+        for name, fresh in self.trainer.state().items():
+            if name in state and not _is_alike(fresh, state[name]):
+                raise ResumeError(f"{where}: '{name}' is damaged{advice}")
+        try:
+            self.trainer.restore(checkpoint.tensors, state)
+        except ResumeError as error:
+            raise ResumeError(f"{where}: {str(error).removesuffix('.')}{advice}") from None
+        except (KeyError, TypeError) as error:  # a name that is missing, or one too many
+            raise ResumeError(f"{where}: its state lacks or exceeds {error}{advice}") from None
+        if self.trainer.images_seen != checkpoint.images_seen:
+            raise ResumeError(f"{where}: its state is of {self.trainer.images_seen}{advice}")
+        self.clock.before_s, self.scores = state["elapsed_s"], state["scores"]
 
     def _stopped(self) -> tuple[str, str]:
         self.checkpoint()
@@ -243,11 +277,11 @@ class Sitting(ABC, Generic[TrainerT]):
         return {
             "title": self.run.path.name,
             "summary": summary,
-            "command": provenance["command"],
+            "command": provenance.get("command", ""),
             "seed": self.trainer.config.seed,
             f"{self.unit} seen": self.trainer.images_seen,
             "seconds": round(self.clock.elapsed_s, 1),
-            "threads": provenance["threads"],
+            "threads": provenance.get("threads"),
             "scores": scores,
         }
 
@@ -257,3 +291,11 @@ class Sitting(ABC, Generic[TrainerT]):
         left_s, speed = self.clock.pace(seen)
         pace = f"{duration(left_s)} left  {seen:,} {self.unit}  {speed:,.0f}/s"
         self.display.advance(min(self.clock.progress(seen), 1.0), pace, self._bar_words(measured))
+
+
+def _is_alike(fresh: object, kept: object) -> bool:
+    """Whether a value of a checkpoint has the type of a fresh trainer's; None says nothing."""
+    if isinstance(fresh, dict) and isinstance(kept, dict):
+        return all(_is_alike(fresh[name], kept[name]) for name in fresh.keys() & kept.keys())
+    is_whole = type(fresh) is float and type(kept) is int  # both are numbers to JSON
+    return fresh is None or kept is None or is_whole or type(fresh) is type(kept)

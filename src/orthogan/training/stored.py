@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from orthogan.errors import ResumeError, shortened
+
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # of Adam and those built on it
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def stored(
@@ -23,18 +29,49 @@ def restore(
     networks: Mapping[str, nn.Module],
     optimisers: Mapping[str, Optimizer],
 ) -> None:
-    """Puts back what `stored` took; other tensors are left alone."""
+    """Puts back what `stored` took; other tensors are left alone.
+
+    Raises:
+        ResumeError: the tensors are not those of these networks and optimisers.
+    """
     for part, network in networks.items():
-        network.load_state_dict(_below(part, tensors))
+        _refuse_others(part, network.state_dict(), part_of(part, tensors))
+        network.load_state_dict(part_of(part, tensors))
     for part, optimiser in optimisers.items():
         weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below(part, tensors).items():
-            number, moment = name.split("/")
-            index = int(number)
+        for name, tensor in part_of(part, tensors).items():
+            number, _, moment = name.partition("/")
+            index = int(number) if _INDEX.fullmatch(number) else len(weights)
+            if index >= len(weights) or not _is_moment(moment, tensor, weights[index]):
+                raise ResumeError(f"The checkpoint's {part}/{shortened(name)} is no moment here.")
             moments.setdefault(index, {})[moment] = _laid_out_as(weights[index], tensor)
+        for index, found in moments.items():
+            if not found.keys() >= _kept_moments(optimiser, weights[index]):
+                raise ResumeError(f"The checkpoint lacks moments of {part}/{index}.")
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _refuse_others(part: str, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in wanted or name not in found:
+            where = "the checkpoint" if name in wanted else "this network"
+            raise ResumeError(f"There is no {part}/{shortened(name)} in {where}.")
+        forms = [f"{tensor.dtype} {tuple(tensor.shape)}" for tensor in (wanted[name], found[name])]
+        if forms[0] != forms[1]:
+            raise ResumeError(f"{part}/{name} is {forms[0]} here, {forms[1]} in the checkpoint.")
+
+
+def _is_moment(name: str, tensor: Tensor, weight: Tensor) -> bool:
+    shape = torch.Size() if name == "step" else weight.shape
+    return name in _MOMENTS and tensor.shape == shape and tensor.is_floating_point()
+
+
+def _kept_moments(optimiser: Optimizer, weight: Tensor) -> set[str]:
+    """What a weight that has moments at all has: Muon's matrices have no squares."""
+    by_muon = any(weight is matrix for matrix in getattr(optimiser, "matrices", ()))
+    return {"step", "exp_avg"} if by_muon else _MOMENTS
 
 
 def _named(
@@ -49,7 +86,8 @@ def _named(
                 yield f"{part}/{index}/{name}", tensor
 
 
-def _below(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def part_of(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one network or optimiser, by their names in it."""
     prefix = f"{part}/"
     return {
         name.removeprefix(prefix): tensor

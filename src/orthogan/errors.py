@@ -25,12 +25,12 @@ from orthogan.terminal import printable
 
 # A longer list is left out when there is a near match: a sentence stays readable.
 MAX_NAMES = 20
+# Characters of a value that a file holds or somebody typed: for the same reason.
+MAX_SHOWN = 60
 # Characters of a message. A file may hold names of any length; what is wrong stands at the start
 # of a sentence and what to do at its end, so the middle is left out.
 MAX_MESSAGE = 600
 KEPT_END = 150
-# Characters of a value that a file holds or somebody typed: for the same reason.
-MAX_SHOWN = 60
 
 
 class OrthoganError(Exception):

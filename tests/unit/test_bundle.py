@@ -115,6 +115,16 @@ def test_unusable_bundles(tmp_path: Path, damage, words: str) -> None:
     assert caught.value.exit_code == 3
 
 
+def test_every_digit_of_the_checksum_counts(tmp_path: Path) -> None:
+    folder = make(tmp_path / "model")
+    sha256 = load_bundle(folder).sha256
+    for place in (0, 31, 63):
+        other = "0" if sha256[place] != "0" else "1"
+        change(folder, sha256=sha256[:place] + other + sha256[place + 1 :])
+        with pytest.raises(BundleError, match="damaged: checksum"):
+            load_bundle(folder)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -233,6 +233,12 @@ def test_a_state_of_another_shape_is_refused(
             "is no moment here",
         ),
         (lambda tensors: tensors.update({"generator_optimizer/x": torch.ones(())}), "no moment"),
+        (
+            lambda tensors: tensors.update(
+                {n: torch.ones(3, 5) for n in list(tensors) if n.endswith("exp_avg_sq")}
+            ),
+            "exp_avg_sq is no moment here",
+        ),
         (lambda tensors: [tensors.pop(n) for n in list(tensors) if n.endswith("_sq")], "lacks mom"),
     ],
 )

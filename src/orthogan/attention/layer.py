@@ -134,10 +134,12 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         self._check("tokens", tokens)
         self._check("context", context)
-        if len(context) != len(tokens):
+        # Not `len`, which would fix the batch size of an exported program.
+        batch, other = tokens.shape[0], context.shape[0]
+        if context is not tokens and other != batch:
             raise ShapeError(
-                f"Tokens and context need the same batch size, got {len(tokens)} and "
-                f"{len(context)}; one context for all is context.expand({len(tokens)}, -1, -1)."
+                f"Tokens and context need the same batch size, got {batch} and {other}; "
+                f"one context for all is context.expand({batch}, -1, -1)."
             )
         # Keys before queries: gradients are summed in this order, and recorded runs rest on it.
         sizes = [self.num_projected, self.value_size]

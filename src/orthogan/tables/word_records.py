@@ -16,6 +16,7 @@ import numpy as np
 from orthogan.errors import DataError
 
 MAX_WORD_BYTES = 4096  # far above the longest word; no space within it means that this is no word
+MANY_NUMBERS = 12  # random bytes are that many plausible numbers once in 100,000 times
 MAX_SPACES = 32  # in one word: each is tried
 CHUNK_BYTES = 2**20
 LINE_FEED = 10
@@ -89,15 +90,21 @@ class WordRecords:
         self._holds(MAX_WORD_BYTES)
         stop = CONTROL.search(self._buffer, self._start, self._start + MAX_WORD_BYTES)
         text = self._buffer[self._start : stop.start() if stop else self._start + MAX_WORD_BYTES]
-        lengths = [match.start() for match in re.finditer(b" ", text)][:MAX_SPACES]
-        evidence = {length: self._evidence(length, number) for length in lengths} or {
-            first: self._evidence(first, number)
-        }
+        ends = [match.start() for match in re.finditer(b" ", text)][:MAX_SPACES]
+        lengths = [first, *(end for end in ends if end > first and _is_phrase(text[:end]))]
+        evidence = {length: self._evidence(length, number) for length in lengths}
         best = max(evidence.values())
-        likeliest = [length for length in evidence if evidence[length] == best]
+        likeliest = [length for length in lengths if evidence[length] == best]
         if first in likeliest and best == CERTAIN - 1:
             return first
-        if best < CERTAIN - 1 or len(likeliest) > 1:
+        # Absurd numbers before a sound next word: some tables hold them, and no spaces. That many
+        # of them are sane once shifted is no accident, but a few may be.
+        is_open = (
+            self._vector_bytes < 4 * MANY_NUMBERS
+            and evidence[first] == CERTAIN - 1
+            and not self._has_plausible(first)
+        )
+        if best < CERTAIN - 1 or len(likeliest) > 1 or is_open:
             shown = text[: likeliest[-1]].decode("utf-8", "replace")
             raise DataError(
                 f"{self._where}: word {number:,}: '{ascii(shown)[1:-1]}': it cannot be told where "
@@ -118,6 +125,10 @@ class WordRecords:
                 is_word = word.isalnum() or _is_text(word)
                 return is_word and _is_plausible(self._buffer[end - self._vector_bytes : end])
         return self._evidence(length, number) == CERTAIN
+
+    def _has_plausible(self, length: int) -> bool:
+        begin = self._start + length + 1
+        return _is_plausible(self._buffer[begin : begin + self._vector_bytes])
 
     def _evidence(self, length: int, number: int) -> int:
         """How many of three things speak for a word of that length."""
@@ -188,6 +199,11 @@ class WordRecords:
             f"{self._where}: truncated: the header promises {self._num_words:,} words, the file "
             f"ends within word {number:,}."
         )
+
+
+def _is_phrase(word: bytes) -> bool:
+    """Whether a word with spaces is text between single ones."""
+    return all(word.split(b" ")) and _is_text(word)
 
 
 def _is_text(word: bytes) -> bool:

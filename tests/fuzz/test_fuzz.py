@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from fuzz.judging import Finding, case
 from fuzz.registry import TARGETS, Calls, Target
 from fuzz.run import ROOT, target_of
 from fuzz.structured import plain
-from orthogan.errors import DataError
+from orthogan.errors import DataError, OrthoganError
 
 HERE = Path(__file__).parent
 REGRESSIONS = sorted((HERE / "regressions").glob("*.bin"))
@@ -48,6 +49,29 @@ def test_a_slice_finds_nothing(tmp_path: Path) -> None:
     summary = json.loads(done.stdout)["targets"]
     assert len(summary) >= LEAST_TARGETS
     assert all(row["executions"] > 0 and not row["failures"] for row in summary.values())
+
+
+# Pictures of forms that are not read.
+REFUSED = {"picture": 3}
+
+
+@pytest.mark.parametrize("name", [name for name in TARGETS if not name.startswith("resume-")])
+def test_valid_inputs_are_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, refused = TARGETS[name], 0
+    for number, content in enumerate(target.seeds):
+        place = tmp_path / str(number)
+        place.mkdir()
+        monkeypatch.chdir(place)
+        refused += not any(map(_gives_a_value, target.read(content, place)))
+    assert refused == REFUSED.get(name, 0)
+
+
+def _gives_a_value(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except OrthoganError:
+        return False
+    return True
 
 
 def test_what_once_failed_is_mended() -> None:

@@ -22,6 +22,7 @@ from fuzz.structured import (
     xz_form,
 )
 from orthogan import classifiers, data, language_models, models, surveys, trained
+from orthogan.class_names import class_indices
 from orthogan.cli import amounts
 from orthogan.cli.geometry import _rule
 from orthogan.comparison import cells, record, variants
@@ -367,6 +368,8 @@ def command_words(content: bytes, folder: Path) -> Calls:
         yield partial(amounts.parse_numbers, line)
         yield partial(_rule, line)
         yield partial(_varied, line)
+        yield partial(class_indices, line, ("cats", "10", "a, b"), 3)
+        yield partial(class_indices, line, (), 3)
 
 
 def _words(content: bytes) -> list[str]:
@@ -387,8 +390,11 @@ def comparison(content: bytes, folder: Path) -> Calls:
 
 @target("plan", run_seeds.plans, folder_form(), carried=True)
 def plan(content: bytes, folder: Path) -> Calls:
-    (folder / "out").mkdir()
-    lay_out(content, folder / "out")
+    out = folder / "out"
+    out.mkdir()
+    lay_out(content, out)
+    for path in filter(Path.is_file, list(out.iterdir())):
+        path.write_bytes(path.read_bytes().replace(run_seeds.HERE, bytes(folder)))
     yield partial(run_seeds.planned, folder)
 
 

@@ -117,7 +117,7 @@ def _refusal(error: OrthoganError) -> Finding | None:
     )
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or "can't allocate memory" in str(cause):
+        if _wanted_memory(cause):
             return Finding(
                 "memory", _place(cause), f"asked for too much, then said: {message[:500]}"
             )
@@ -129,6 +129,13 @@ def _refusal(error: OrthoganError) -> Finding | None:
     if not message.strip():
         return Finding("message without a word", _place(error), repr(error))
     return None
+
+
+def _wanted_memory(error: BaseException) -> bool:
+    """Whether an allocation failed; Python's parser says the same of brackets in brackets."""
+    frames = traceback.extract_tb(error.__traceback__)
+    parsing = bool(frames) and Path(frames[-1].filename).name == "ast.py"
+    return (isinstance(error, MemoryError) and not parsing) or "can't allocate memory" in str(error)
 
 
 def _place(error: BaseException) -> str:

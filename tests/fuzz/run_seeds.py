@@ -17,6 +17,7 @@ from orthogan import rng
 from orthogan.classification import ClassificationConfig
 from orthogan.classification.api import classify
 from orthogan.experiments.compare import compare
+from orthogan.experiments.plan import identity
 from orthogan.gan.api import train
 from orthogan.gan.recipes import RECIPES
 from orthogan.language import LanguageConfig
@@ -36,6 +37,7 @@ TINY_GAN = (
 )
 TINY_NETWORK = ("network.width=8", "network.heads=2", "network.blocks=1", "batch_size=2")
 TINY_CLASSIFIER = (*TINY_NETWORK, "network.channels=4")
+HERE = b"@HERE@"  # in a plan: the folder that it lies in
 LABELS = np.arange(32) % 2
 TINY_LANGUAGE = (*TINY_NETWORK, "network.context=8")
 
@@ -174,6 +176,7 @@ def command_words() -> list[bytes]:
         b"5m\n90s\n1h30m\n2d\n0.5h",
         b"500k\n2M\n10000\n1.5k\n1_000",
         b"0-63\n3,7,10-12\n5",
+        b'cats,0-2\n"a, b",10\n-1',
         b"kept>=0.995\nflips<=3\ntolerance > 1e-3",
         b"generator.score=softmax,cosine\nbetas=[0,1],[2,3]",
     ]
@@ -210,10 +213,16 @@ def onnx_files() -> list[bytes]:
     return files
 
 
+_EVALUATION = {
+    "made_from": {"metrics": ["fd"], "num_images": 10_000, "weights": "", "orthogan": "0"},
+    "evaluation": {"scores": {"fd": {"value": 1.5, "low": 1.0, "high": 2.0, "floor": 0.1, "n": 9}}},
+}
+
+
 def comparison_folders() -> list[bytes]:
-    """Finished comparisons of two language runs and of two classifiers, with what was written."""
+    """Finished comparisons of two runs of each kind, with what was written."""
     packed = []
-    for kind in ("language", "classify"):
+    for kind in configs():
         own = {
             name: content
             for name, content in _files_of_run(kind).items()
@@ -225,10 +234,12 @@ def comparison_folders() -> list[bytes]:
             record["config"]["seed"] = seed
             files |= {f"a-seed{seed}/{name}": content for name, content in own.items()}
             files[f"a-seed{seed}/run.json"] = json.dumps(record).encode()
+            if kind == "gan":  # which is scored by the comparison
+                files[f"evaluations/a-seed{seed}.json"] = json.dumps(_EVALUATION).encode()
         plan = {
             "format": 1, "orthogan": "0", "task": kind, "created": "2026", "precision": "float32",
-            "variants": [{"label": "a", "settings": {}}], "seeds": [[0, 1]], "notes": [],
-            "runs": ["a-seed0", "a-seed1"],
+            "variants": [{"label": "a", "settings": identity(configs()[kind])}],
+            "seeds": [[0, 1]], "notes": [], "runs": ["a-seed0", "a-seed1"],
         }  # fmt: skip
         result = {"orthogan": "0", "task": kind, "status": "done", "variants": [], "runs": []}
         files["plan.json"] = json.dumps(plan).encode()
@@ -286,4 +297,5 @@ def plans() -> list[bytes]:
     """The folder of a planned comparison."""
     with tempfile.TemporaryDirectory() as name:
         planned(Path(name))
-        return [pack(_read_back(Path(name) / "out"))]
+        files = _read_back(Path(name) / "out")
+        return [pack({each: text.replace(name.encode(), HERE) for each, text in files.items()})]

@@ -24,6 +24,7 @@ from fuzz.structured import (
 from orthogan import data
 from orthogan.analysis import survey as surveys
 from orthogan.analysis import trained
+from orthogan.class_names import class_indices
 from orthogan.classification import model as classifier_model
 from orthogan.cli import amounts
 from orthogan.cli.geometry import _rule
@@ -372,6 +373,8 @@ def command_words(content: bytes, folder: Path) -> Calls:
         yield partial(amounts.parse_numbers, line)
         yield partial(_rule, line)
         yield partial(_varied, line)
+        yield partial(class_indices, line, ("cats", "10", "a, b"), 3)
+        yield partial(class_indices, line, (), 3)
 
 
 def _words(content: bytes) -> list[str]:
@@ -392,8 +395,11 @@ def comparison(content: bytes, folder: Path) -> Calls:
 
 @target("plan", run_seeds.plans, folder_form(), carried=True)
 def plan(content: bytes, folder: Path) -> Calls:
-    (folder / "out").mkdir()
-    lay_out(content, folder / "out")
+    out = folder / "out"
+    out.mkdir()
+    lay_out(content, out)
+    for path in filter(Path.is_file, list(out.iterdir())):
+        path.write_bytes(path.read_bytes().replace(run_seeds.HERE, bytes(folder)))
     yield partial(run_seeds.planned, folder)
 
 

@@ -188,3 +188,12 @@ def test_damaged_archives(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz")
     with pytest.raises(DataError, match="it holds: nothing"):
         read_tables(tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize("value", ["1e4000", "-1e4000", "inf"])
+def test_numbers_beyond_float64_are_refused_without_a_warning(tmp_path: Path, value: str) -> None:
+    if np.finfo(np.longdouble).max < np.longdouble("1e300") ** 2:
+        pytest.skip("this machine's long double is float64")
+    np.save(tmp_path / "x.npy", np.full((3, 2), np.longdouble(value)))
+    with pytest.raises(DataError, match="finite"):
+        read_tables(tmp_path / "x.npy")

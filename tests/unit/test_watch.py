@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from orthogan.gan.step import DiscriminatorStep
 from torch import Tensor
 
+from orthogan.gan.step import DiscriminatorStep
 from orthogan.gan.watch import (
     FLAT_PATIENCE,
     PATIENCE,

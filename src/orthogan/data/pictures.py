@@ -35,6 +35,8 @@ DECODE_ERRORS = (
     SyntaxError,
     EOFError,
     LookupError,
+    AssertionError,
+    AttributeError,
     TypeError,
     OverflowError,
     RuntimeError,

@@ -35,7 +35,8 @@ def to_table(array: NDArray[Any], name: str, limit: int | None) -> Tensor:
     if array.dtype.kind != "f":
         raise DataError(f"{name}: a table holds floating point numbers, got {array.dtype}.")
     kept = np.float64 if array.dtype.itemsize >= 8 else np.float32
-    table = torch.from_numpy(np.array(array[:limit], kept, order="C"))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        table = torch.from_numpy(np.array(array[:limit], kept, order="C"))
     check_table(table, name)
     return table
 

@@ -132,7 +132,12 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
     try:
         # The bytes and not the path: it takes no path that is not valid Unicode.
         content = path.read_bytes()
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(
+            content,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=False,  # it would print what it tries to stdout
+        )
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001 - its errors share no base but this
@@ -173,12 +178,20 @@ def _described(path: Path, session: Any) -> dict[str, Any]:
         raise BundleError(f"{path}: its description is incomplete; export the model again.")
     given = {LATENTS: facts["latent_size"]} | ({LABELS: None} if facts["classes"] else {})
     # Arrays are made as long as the description says: only if the graph says the same.
-    if {each.name: (each.shape[1:] or [None])[0] for each in session.get_inputs()} != given:
+    if _inputs(session) != given:
         raise BundleError(f"{path}: its description is of another graph; export the model again.")
     sha256 = said.get(CHECKSUM)  # files of version 0.1 have none
     if sha256 is not None and not _is_sealed(path.read_bytes(), str(sha256)):
         raise BundleError(f"{path}: damaged: its checksum differs; copy or export it again.")
     return facts | {"class_names": tuple(names)}
+
+
+def _inputs(session: Any) -> dict[str, Any]:
+    """The inputs of a graph by their names, each with the length of its second axis."""
+    try:
+        return {each.name: (each.shape[1:] or [None])[0] for each in session.get_inputs()}
+    except UnicodeDecodeError:  # a name that is no UTF-8, so none of ours
+        return {}
 
 
 def _reason(error: Exception) -> str:

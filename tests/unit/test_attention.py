@@ -6,7 +6,13 @@ import pytest
 import torch
 
 import orthogan
-from orthogan.attention import Attention, attend, attention_weights, score_names
+from orthogan.attention import (
+    Attention,
+    attend,
+    attention_weights,
+    causal_mask,
+    score_names,
+)
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.rng import normal, stream
 
@@ -126,6 +132,17 @@ def test_cosine_ignores_the_length_of_queries_and_keys() -> None:
     torch.testing.assert_close(attention_weights(query, 0.01 * key, "cosine"), weights)
     soft = attention_weights(query, key, "softmax")
     assert not torch.allclose(attention_weights(100 * query, key, "softmax"), soft)
+
+
+def test_a_causal_mask_shows_each_token_itself_and_the_past() -> None:
+    rows = [[True, False, False], [True, True, False], [True, True, True]]
+    assert causal_mask(3).tolist() == rows
+
+
+def test_l2_is_the_softmax_of_squared_distances() -> None:
+    query, key = draw(2, 2, 5, 4), draw(2, 2, 6, 4, counter=1)
+    expected = (-torch.cdist(query, key).square() / 2).softmax(-1)
+    torch.testing.assert_close(attention_weights(query, key, "l2"), expected)
 
 
 def test_cosine_logits_span_the_stated_range() -> None:

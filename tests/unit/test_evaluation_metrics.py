@@ -159,7 +159,19 @@ def test_classes_rarer_than_one_in_a_thousand_are_not_missed(wanted: float, star
 
 
 def test_memorisation_tells_near_from_far_by_the_fiftieth_neighbour() -> None:
-    rows, left = cloud(60, 1).sort(0).values, torch.zeros(1, 1)
-    wanted = rows.abs().sort(0).values[[0, memorise.NUM_NEIGHBOURS - 1], 0]
-    found = memorise._relative_distances(left, rows)
+    rows = cloud(60, 1)
+    wanted = rows.abs().sort(0).values[[0, 49], 0]
+    found = memorise._relative_distances(torch.zeros(1, 1), rows)
     assert float(found) == pytest.approx(float(wanted[0] / wanted[1]))
+
+
+def test_one_more_of_fifty_equal_pictures_shows_no_memory() -> None:
+    rows = torch.cat([torch.zeros(50, 2), cloud(20, 2)])
+    found = memorise._relative_distances(torch.zeros(1, 2), rows)
+    assert found.tolist() == [1]
+    assert memorise._relative_distances(torch.zeros(1, 2), rows[1:]).tolist() == [0]
+
+
+def test_half_a_count_is_added_to_each_class_of_the_data() -> None:
+    found = modes.data_shares(torch.tensor([0, 3, 5]))
+    assert found.tolist() == pytest.approx([0.5 / 9.5, 3.5 / 9.5, 5.5 / 9.5])

@@ -17,6 +17,7 @@ from orthogan.errors import DataError
 
 MAX_WORD_BYTES = 4096  # far above the longest word; no space within it means that this is no word
 MANY_NUMBERS = 12  # random bytes are that many plausible numbers once in 100,000 times
+FEW_BYTES = 4  # a space and three letters: random bytes are more of a text once in 10,000 times
 MAX_SPACES = 32  # in one word: each is tried
 CHUNK_BYTES = 2**20
 LINE_FEED = 10
@@ -98,9 +99,10 @@ class WordRecords:
         if first in likeliest and best == CERTAIN - 1:
             return first
         # Absurd numbers before a sound next word: some tables hold them, and no spaces. That many
-        # of them are sane once shifted is no accident, but a few may be.
+        # of them are sane once shifted, or read as text, is no accident, but a few may be.
         is_open = (
             self._vector_bytes < 4 * MANY_NUMBERS
+            and likeliest[0] - first <= FEW_BYTES
             and evidence[first] == CERTAIN - 1
             and not self._has_plausible(first)
         )

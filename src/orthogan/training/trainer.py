@@ -18,6 +18,7 @@ from orthogan.adversarial.gradients import EAGER, compiled_gradients
 from orthogan.adversarial.objectives import at_least_float32
 from orthogan.adversarial.penalties import PENALTIES
 from orthogan.data import ImageSet, to_floats
+from orthogan.errors import ResumeError
 from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.shapes import Images, Labels
 from orthogan.training import schedule
@@ -259,7 +260,16 @@ class Trainer:
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`.
+
+        Raises:
+            ResumeError: more attempts than a run with these settings makes.
+        """
+        if state["attempt"] > self.config.escape_attempts:
+            raise ResumeError(
+                f"its attempt {state['attempt']} is above "
+                f"escape_attempts = {self.config.escape_attempts}."
+            )
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
         self.alarm = CollapseAlarm(**state.get("alarm", {}))

@@ -26,7 +26,6 @@ from typing import Any, NoReturn
 from fuzz.judging import BLOCKED_S, KILL_S, Finding, case, judge
 from fuzz.registry import Target
 
-LEG_S = 2.0  # a stretch ends at the next execution after this
 SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 AT = struct.Struct("<q")
 _WARM: set[str] = set()
@@ -65,8 +64,16 @@ class Outcome:
     findings: list[tuple[int, Finding]] = field(default_factory=list)
 
 
-def start(target: Target, seed: int, first: int, stop: int, given: bytes | None = None) -> Leg:
-    """A process that runs executions `first` to `stop`, or as many as `LEG_S` allows.
+def start(
+    target: Target,
+    seed: int,
+    first: int,
+    stop: int,
+    given: bytes | None = None,
+    *,
+    turn_s: float = float("inf"),
+) -> Leg:
+    """A process that runs executions `first` to `stop`, or as many as fit into a time.
 
     Args:
         target: What is run.
@@ -74,6 +81,7 @@ def start(target: Target, seed: int, first: int, stop: int, given: bytes | None 
         first: Index of the first execution.
         stop: Index after the last.
         given: The input, instead of the one of the index.
+        turn_s: The time by the clock; the execution that exceeds it is finished.
     """
     folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=SCRATCH))
     at = mmap.mmap(-1, AT.size)
@@ -83,7 +91,8 @@ def start(target: Target, seed: int, first: int, stop: int, given: bytes | None 
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _isolated(lambda: _work(target, seed, range(first, stop), given, folder, at), folder)
+        indices = range(first, stop)
+        _isolated(lambda: _work(target, seed, indices, given, folder, at, turn_s), folder)
     return Leg(target, pid, folder, at)
 
 
@@ -149,7 +158,13 @@ def _isolated(work: Callable[[], None], folder: Path) -> NoReturn:
 
 
 def _work(
-    target: Target, seed: int, indices: range, given: bytes | None, folder: Path, at: mmap.mmap
+    target: Target,
+    seed: int,
+    indices: range,
+    given: bytes | None,
+    folder: Path,
+    at: mmap.mmap,
+    turn_s: float,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers it
     for number in (signal.SIGPROF, signal.SIGALRM):
@@ -183,7 +198,7 @@ def _work(
                     found.flush()
                 if index % 64 == 0:  # so that a crash loses little of the account
                     _account(folder, outcome)
-                if time.monotonic() - begin > LEG_S:
+                if time.monotonic() - begin > turn_s:
                     break
         _account(folder, outcome)
 

@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from fuzz.registry import TARGETS, Target  # noqa: E402
 assert targets  # importing it enrols them
 KEPT = Path(tempfile.gettempdir()) / "orthogan-fuzz"
 MAX_LEG = 20_000  # executions of one process
+TURN_S = 2.0  # of a target, then the next one
+TURNS = 3  # that each target has at least, so that a short time is shared too
 MAX_SAVED = 3  # inputs kept of one fault
 SHOWN_LINES = 12  # of the details of a fault
 
@@ -79,23 +81,29 @@ class Fuzzer:
         self.seed, self.jobs, self.kept = seed, jobs, kept
         self.tallies = {name: Tally(TARGETS[name], per_target) for name in names}
         self._running: dict[int, tuple[legs.Leg, float]] = {}
-        self._begin, self._deadline, self._said = time.monotonic(), float("inf"), 0.0
+        self._begin, self._deadline, self._turn_s = time.monotonic(), float("inf"), TURN_S
+        self._said = self._line = 0.0
 
     def run(self, seconds: float | None) -> None:
-        """Goes on until every target had its executions, or the time is over."""
+        """Goes on until every target had its executions, or the time is over.
+
+        Each target has at least one turn, whatever the time.
+        """
         if seconds is not None:
             self._deadline = self._begin + seconds
-        waiting = list(self.tallies.values())
+            turns = TURNS * len(self.tallies) / self.jobs
+            self._turn_s = min(self._turn_s, seconds / turns)
+        waiting = deque(self.tallies.values())
         try:
-            while (waiting and time.monotonic() < self._deadline) or self._running:
-                while (
-                    waiting and len(self._running) < self.jobs and time.monotonic() < self._deadline
-                ):
-                    self._start(waiting.pop(0))
+            while waiting or self._running:
+                while waiting and len(self._running) < self.jobs:
+                    self._start(waiting.popleft())
                 tally = self._collect()
                 if tally.following < tally.stop:
                     waiting.append(tally)
                 self._progress()
+                if time.monotonic() > self._deadline:
+                    waiting = deque(each for each in waiting if not each.executions)
         finally:
             for leg, _ in self._running.values():
                 legs.stop(leg)
@@ -103,7 +111,7 @@ class Fuzzer:
 
     def _start(self, tally: Tally) -> None:
         stop = min(tally.stop, tally.following + MAX_LEG)
-        leg = legs.start(tally.target, self.seed, tally.following, stop)
+        leg = legs.start(tally.target, self.seed, tally.following, stop, turn_s=self._turn_s)
         self._running[leg.pid] = leg, time.monotonic()
 
     def _collect(self) -> Tally:
@@ -144,7 +152,7 @@ class Fuzzer:
         left = elapsed * (1 - share) / share if share > 0 else 0
         line = f"{done:,} executions, {found} faults, {share:.0%}, about {max(left, 0):.0f} s left"
         end = "\r" if sys.stderr.isatty() else "\n"
-        if end == "\r" or now - getattr(self, "_line", 0.0) > 30:
+        if end == "\r" or now - self._line > 30:
             self._line = now
             print(line.ljust(78), file=sys.stderr, end=end, flush=True)
 

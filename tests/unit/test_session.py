@@ -24,6 +24,7 @@ from orthogan.evaluation import LiveScore
 from orthogan.gan import api, conditions, session
 from orthogan.gan.trainer import Trainer
 from orthogan.models.bundle import load_bundle
+from orthogan.models.bundle.tensors import digest
 from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.lock import FolderLock
@@ -211,6 +212,38 @@ def test_a_damaged_checkpoint_costs_only_the_way_since_the_one_before(
     train_tiny(tmp_path / "run", show_progress=True)
     assert "Resuming from 176 images instead." in capsys.readouterr().err
     assert final_bits(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("watch", "steps"), None),
+        (("watch", "looks"), -1),
+        (("alarm", "looks", "mode_collapse"), None),
+        (("health", "images"), 0.5),
+        (("attempt",), None),
+        (("attempt",), 2**53),
+        (("attempt",), True),
+    ],
+)
+def test_a_state_that_no_trainer_has_is_refused(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[str, ...], value: Any
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(patch, 2, die)
+        with pytest.raises(Killed):
+            train_tiny(tmp_path / "run", EACH_STEP)
+    for file in (tmp_path / "run" / "checkpoints").glob("*/state.json"):
+        stored = json.loads(file.read_text())
+        *parents, leaf = place
+        part = stored["state"]
+        for name in parents:
+            part = part[name]
+        part[leaf] = value
+        stored["state_sha256"] = digest(json.dumps(stored["state"]).encode())
+        file.write_text(json.dumps(stored))
+    with pytest.raises(ResumeError, match=f"{place[0]}.*(damaged|above).*; remove that checkpoint"):
+        train_tiny(tmp_path / "run")
 
 
 def test_scores_and_checkpoints_do_not_change_the_weights(

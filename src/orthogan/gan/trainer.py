@@ -12,6 +12,7 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.data import ImageSet, to_floats
+from orthogan.errors import ResumeError
 from orthogan.gan import schedule
 from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
@@ -258,7 +259,16 @@ class Trainer:
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
+        """Continue from a checkpoint: the counterpart of `tensors` and `state`.
+
+        Raises:
+            ResumeError: more attempts than a run with these settings makes.
+        """
+        if state["attempt"] > self.config.escape_attempts:
+            raise ResumeError(
+                f"its attempt {state['attempt']} is above "
+                f"escape_attempts = {self.config.escape_attempts}."
+            )
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
         self.alarm = CollapseAlarm(**state.get("alarm", {}))

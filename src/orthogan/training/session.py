@@ -294,8 +294,13 @@ class Session(ABC, Generic[TrainerT]):
 
 
 def _is_alike(fresh: object, kept: object) -> bool:
-    """Whether a value of a checkpoint has the type of a fresh trainer's; None says nothing."""
+    """Whether a value of a checkpoint has the type of a fresh trainer's; whole numbers are counts.
+
+    A trainer has no state that is None.
+    """
     if isinstance(fresh, dict) and isinstance(kept, dict):
         return all(_is_alike(fresh[name], kept[name]) for name in fresh.keys() & kept.keys())
+    if type(kept) is int and kept < 0:
+        return False
     is_whole = type(fresh) is float and type(kept) is int  # both are numbers to JSON
-    return fresh is None or kept is None or is_whole or type(fresh) is type(kept)
+    return is_whole or type(fresh) is type(kept)

@@ -29,7 +29,7 @@ def table() -> str:
     made = run["provenance"]
     caption = (
         f"Frechet distance to MNIST after so many seconds of training on {made['threads']} cores "
-        f"(`{run['metric']}`, {run['fakes']:,} images; as many real images score "
+        f"(`{run['metric']}`, {run['fakes']:,} images; the same number of real images scores "
         f"{run['floor']:.3f}; one run, seed {run['seed']}):"
     )
     times = minute["times below the dcgan at 60 s"]
@@ -42,7 +42,7 @@ def table() -> str:
     lines = [
         caption,
         "",
-        f"| | conditioned on | {head} | seconds to the DCGAN's last | images/s |",
+        f"| | conditioned on | {head} | seconds to the DCGAN's distance at 300 s | images/s |",
         "|---|" + "---|" * (len(MARKS_S) + 3),
         *(_row(name, result, run["summary"]) for name, result in _best_first(run["models"])),
         "",
@@ -58,7 +58,7 @@ def _row(name: str, result: dict[str, Any], summary: dict[str, Any]) -> str:
     reached = summary.get(name, {}).get("seconds to the dcgan's final fd")
     cells += ["-" if reached is None else f"{reached:.0f}", f"{result['images_per_second']:,.0f}"]
     kind = result.get("told", "none")
-    told = {"none": "nothing"}.get(kind, kind)
+    told = {"none": "unconditional"}.get(kind, kind)
     model = name.split(",", maxsplit=1)[0]
     return f"| {PEERS.get(model, f'`{model}`')} | {told} | {' | '.join(cells)} |"
 

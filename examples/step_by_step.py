@@ -1,6 +1,7 @@
 """The whole method in plain PyTorch: an attention GAN that learns MNIST, step by step.
 
     python examples/step_by_step.py             # two minutes; writes step_by_step.png
+    python examples/step_by_step.py 600         # ten
 
 Everything that matters is on this page: both networks, the losses, the gradient penalties, the
 optimizer and the two steps. `orthogan train` computes the same numbers and adds speed, any images,
@@ -9,6 +10,7 @@ scores, checkpoints and care. The tests hold this page and the package to each o
 
 import copy
 import math
+import sys
 import time
 
 import torch
@@ -203,7 +205,7 @@ def train(seconds=120):
 
 
 if __name__ == "__main__":
-    generator = train()
+    generator = train(float(sys.argv[1]) if len(sys.argv) > 1 else 120)
     labels = torch.arange(CLASSES).repeat_interleave(CLASSES)
     digits = generator(torch.randn(len(labels), LATENT), labels)
     grid(to_pixels(digits), columns=CLASSES).save("step_by_step.png")

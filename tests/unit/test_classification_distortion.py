@@ -112,6 +112,15 @@ def _after_mirrors(count: int) -> np.random.Generator:
     return draws
 
 
+def test_a_bend_moves_by_a_share_of_the_side() -> None:
+    """Its standard deviation at a point of the grid, here the middle of a ramp of columns."""
+    side, bend = 17, 0.02
+    ramp = torch.arange(float(side)).expand(4000, 1, side, side)
+    moved = distort(ramp, only(bend=bend), source())[:, 0, side // 2, side // 2] - side // 2
+    assert float(moved.std()) == pytest.approx(bend * side, rel=0.05)
+    assert abs(float(moved.mean())) < 0.02
+
+
 def test_all_colours_move_alike() -> None:
     grey = blobs()
     moved = distort(grey.repeat(1, 3, 1, 1), DistortionConfig(), source())

@@ -82,6 +82,7 @@ def test_a_run_past_its_best_says_so(
     picture = tmp_path / "run" / "samples" / "000000032.png"
     sentence = f"before: 1 after 32 images ({picture}), 2 now; a shorter budget may end better."
     assert run.reason.endswith(sentence) is told
+    assert ("lower before" in run.reason) is told
     assert picture.exists()
     assert record(run.path)["reason"] == run.reason
 

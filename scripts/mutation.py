@@ -24,7 +24,7 @@ import tomllib
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -262,12 +262,25 @@ def _run_pytest(copy: Path, test: str, told: Path) -> None:
     try:
         import pytest
 
-        code = int(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", test]))
+        words = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", test]
+        code = int(pytest.main(words, plugins=[_NoShrinking()]))
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001 - no trouble of ours may pass for a test that fails
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+class _NoShrinking:
+    """A failing example is enough; the smallest one takes long to find."""
+
+    def pytest_configure(self) -> None:
+        """Where Hypothesis is installed, it stops at the first."""
+        with suppress(ImportError):
+            from hypothesis import Phase, settings
+
+            settings.register_profile("mutate", phases=[Phase.explicit, Phase.generate])
+            settings.load_profile("mutate")
 
 
 def _parser() -> argparse.ArgumentParser:

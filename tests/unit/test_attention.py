@@ -43,6 +43,13 @@ def test_cross_attention_reads_the_context(score: str) -> None:
     torch.testing.assert_close(layer(tokens, context.flip(1)), layer(tokens, context))
 
 
+def test_a_causal_mask_lets_each_token_read_itself_and_what_is_before() -> None:
+    assert causal_mask(3).tolist() == [[True, False, False], [True, True, False], [True] * 3]
+    tokens = draw(1, 3, 8)
+    weights = Attention(8, heads=2).weights(tokens, mask=causal_mask(3))
+    assert weights[0, :, 0].tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
 def test_identical_context_tokens_are_read_evenly() -> None:
     layer = Attention(8, heads=2)
     weights = layer.weights(draw(1, 3, 8), draw(1, 1, 8, counter=1).expand(1, 4, 8))

@@ -16,6 +16,7 @@ import torch
 
 from orthogan import files
 from orthogan.errors import ConfigError, ResumeError, StorageError
+from orthogan.training import checkpoint
 from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -69,6 +70,22 @@ def test_round_trip_keeps_every_bit_dtype_and_shape(tmp_path: Path) -> None:
         assert got.dtype == tensor.dtype
         assert got.shape == tensor.shape
         assert as_bytes(got) == as_bytes(tensor)
+
+
+def test_latest_names_a_folder_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever a kill comes, `latest` has never named a checkpoint that is not whole."""
+    write = checkpoint.write_atomic
+
+    def written(path: Path, data: bytes) -> None:
+        assert (path.parent / data.decode() / "state.json").exists()
+        write(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", written)
+    save(tmp_path, 16)
+    save(tmp_path, 32)
+    assert (tmp_path / "checkpoints" / "latest").read_text() == "000000032"
 
 
 def test_rotation_keeps_the_last_ones(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 
 from orthogan import rng
 from orthogan.data import Order, batch_indices
+from orthogan.data.order import Triples
 from orthogan.errors import ConfigError
 
 
@@ -39,6 +40,14 @@ def test_a_permutation_is_computed_once_per_epoch(monkeypatch: pytest.MonkeyPatc
 def test_impossible_batches_are_refused(images_seen: int, batch_size: int) -> None:
     with pytest.raises(ConfigError, match="images_seen >= 0 and batch_size >= 1"):
         Order(10, seed=0).batch(images_seen, batch_size)
+
+
+def test_triples_depend_on_the_seed_and_on_their_place_alone() -> None:
+    whole = Triples(10, seed=1).batch(0, 25)
+    assert whole.shape == (25, 3)
+    assert torch.equal(Triples(10, seed=1).batch(7, 9), whole[7:16])  # across two blocks
+    assert not torch.equal(whole[:10], whole[10:20])
+    assert not torch.equal(Triples(10, seed=2).batch(0, 25), whole)
 
 
 def test_an_order_needs_images_and_a_seed() -> None:

@@ -225,6 +225,14 @@ def test_the_gravest_problem_is_named_first():
     assert "class 1 (1.0%" in verdict(scores, (0.99, 0.01), (0.5, 0.5))
 
 
+def test_a_class_is_short_below_six_tenths_of_its_share():
+    scores = {name: score(0.9, 0.9) for name in ("precision", "coverage")}
+    scores["memorised"] = score(0.01, 0.01)
+    short = verdict(scores, (0.941, 0.059), (0.9, 0.1))
+    assert short == "Short of classes: class 1 (5.9% instead of 10.0%)."
+    assert verdict(scores, (0.939, 0.061), (0.9, 0.1)).startswith("Usable")
+
+
 def test_an_evaluation_shows_every_field():
     found = Evaluation({"fd": score(1.0, 0.1)}, "Usable.", "net@123456")
     assert found.to_dict()["scores"]["fd"]["floor"] == 0.1

@@ -43,6 +43,13 @@ def test_half_the_modes_evenly_cost_the_logarithm_of_two():
     assert modes.divergence(counts, UNIFORM) == pytest.approx(math.log(2))
 
 
+def test_the_correction_counts_the_classes_that_were_seen():
+    counts = torch.tensor([50, 50, 0, 0])
+    expected = math.log(2) - 1 / 200  # two classes seen, of four
+    found = modes.corrected_divergence(counts, modes.uniform_shares(4))
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_classes_the_data_lacks_cost_a_finite_amount():
     target = modes.data_shares(torch.tensor([100, 0]))
     assert target.sum() == pytest.approx(1)

@@ -3,8 +3,10 @@ import torch
 
 from orthogan import data
 from orthogan.errors import ConfigError, DataError, ShapeError
+from orthogan.evaluation import METRICS
+from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.extractor import DigitsExtractor
-from orthogan.evaluation.manifold import overlap
+from orthogan.evaluation.manifold import Overlap, overlap
 from orthogan.evaluation.neighbours import distance_blocks, nearest_distances, squared_radii
 
 
@@ -105,3 +107,21 @@ def test_features_that_are_not_finite_are_refused(bad, side):
 def test_too_few_images_on_either_side_are_refused(counts):
     with pytest.raises(ConfigError, match=f"need more than 5 images, got {min(counts)}"):
         overlap(cloud(counts[0]), cloud(counts[1], seed=1))
+
+
+def test_each_metric_reads_its_own_part():
+    """Each member differs in its share, and in how many images it is a share of."""
+    parts = Overlap(
+        precise=torch.tensor([True, True, True, False]),
+        recalled=torch.tensor([True, False, False, False, False]),
+        density=torch.tensor([0.2, 0.4, 1.8, 0.8]),
+        covered=torch.tensor([True, True, False, False, False]),
+    )
+    sample = Sample(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), cloud(4), torch.zeros(4).long())
+    pair = Comparison(sample, sample, sample, sample, 2, 0)
+    vars(pair)["overlap"] = parts  # where the real one would be kept
+    found = {name: METRICS[name].compute(pair) for name in ("precision", "recall", "coverage")}
+    values = {name: (each.value, each.n) for name, each in found.items()}
+    assert values == {"precision": (0.75, 4), "recall": (0.2, 5), "coverage": (0.4, 5)}
+    density = METRICS["density"].compute(pair)
+    assert (density.value, density.n) == (pytest.approx(0.8), 4)

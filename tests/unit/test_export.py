@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,6 +199,24 @@ def test_other_images_are_never_written(
     with pytest.raises(BundleError, match="its ONNX form makes other images"):
         export.export_onnx(model, tmp_path / "other.onnx")
     assert not (tmp_path / "other.onnx").exists()
+
+
+def test_a_file_that_is_deaf_to_classes_makes_other_images(model: Path, file: Path) -> None:
+    """Every latent draws its class there, whatever is asked for."""
+
+    class Deaf:
+        def __init__(self, session: Any) -> None:
+            self.session = session
+
+        def run(self, names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            own = np.full_like(given[exported.LABELS], exported.OWN_CLASS)
+            return self.session.run(names, {**given, exported.LABELS: own})
+
+    drawn = orthogan.load_exported(file)
+    generator = load(model).generator
+    assert export.largest_difference(generator, drawn) <= export.TOLERANCE
+    deaf = replace(drawn, session=Deaf(drawn.session))
+    assert export.largest_difference(generator, deaf) > export.TOLERANCE
 
 
 def test_what_is_not_finite_counts_as_another_image(model: Path, file: Path) -> None:

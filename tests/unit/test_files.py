@@ -163,6 +163,25 @@ def test_committed_folder_replaces_a_full_folder(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["target"]
 
 
+def test_a_rename_is_flushed_with_the_folder_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could bring the old name back after a success was told."""
+    flushed: list[tuple[Path, bool]] = []
+    target = tmp_path / "target"
+    monkeypatch.setattr(
+        files, "sync_folder", lambda folder: flushed.append((folder, target.exists()))
+    )
+    write_atomic(target, b"new")
+    assert flushed == [(tmp_path, True)]
+    target.unlink()
+    for _ in ("a new folder", "one in its place"):
+        flushed.clear()
+        with committed_folder(target) as new:
+            (new / "file").write_bytes(b"x")
+        assert flushed[-1] == (tmp_path, True)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError(), BundleError("x")])
 def test_a_failed_block_changes_nothing(tmp_path: Path, error: BaseException) -> None:
     with committed_folder(tmp_path / "target") as new:

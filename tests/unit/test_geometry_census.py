@@ -146,6 +146,8 @@ def test_sampled_flips_are_those_of_the_whole_table():
         assert flip.becomes == same.becomes
         assert flip.margin == pytest.approx(same.margin, rel=1e-12)
     assert sampled.flips > 0
+    many = census(tokens, codes, sample=3000, keep=1000)  # of 120 pairs, so that none is missed
+    assert {(flip.token, flip.position) for flip in many.worst_flips} == set(whole)
 
 
 def test_progress_is_called_to_the_end(monkeypatch):

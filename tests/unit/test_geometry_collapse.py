@@ -39,6 +39,12 @@ def test_independent_states_have_the_null_shares():
     assert found.null_shares == (8 / 107, 11 / 107, 88 / 107)
 
 
+def test_each_reading_stands_beside_the_null_of_its_own_share():
+    mode, rank = two_collapses(cloud(12, 4, 3)).readings()
+    assert (mode.null, rank.null) == (3 / 47, 11 / 47)
+    assert (mode.threshold, rank.threshold) == (25 / 47, 29 / 47)
+
+
 def test_one_image_or_one_token_cannot_tell():
     one_image, one_token = two_collapses(cloud(1, 5, 3)), two_collapses(cloud(5, 1, 3))
     assert one_image.position == 1

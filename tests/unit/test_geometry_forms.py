@@ -292,6 +292,8 @@ def test_only_a_fall_with_concentration_is_malignant():
     assert verdict(1.9, 0.8) == "healthy"
     assert verdict(1.9, 0.8, threshold=0.96) == "collapsed"
     assert "selection, not collapse" in str(entropy_reading(early, EntropyState(0.5, 0.0, 9, 0.2)))
+    at_threshold = EntropyState(0.5 * early.entropy, 0.0, 9, early.largest_share)
+    assert entropy_reading(early, at_threshold).verdict == "healthy"
     dead = EntropyState(0.0, 0.0, 9, 0.3)
     assert entropy_reading(dead, dead).verdict == "healthy"
     with pytest.raises(ShapeError, match="same number of tokens, got 9 and 8"):

@@ -44,6 +44,19 @@ def test_exact_penalty_of_a_quadratic_judge() -> None:
     torch.testing.assert_close(penalty, expected, rtol=1e-12, atol=0)
 
 
+def test_the_penalty_is_the_same_inside_a_function_transform() -> None:
+    """Where a gradient is taken by a transform, as compiled steps do, another code finds it."""
+
+    def total(scale: Tensor) -> tuple[Tensor, Tensor]:
+        _, penalty = squared_gradient_norm(lambda x: scale * quadratic(x), images(), source())
+        return penalty.sum(), penalty
+
+    slope, penalty = torch.func.grad(total, has_aux=True)(torch.tensor(3.0, dtype=torch.float64))
+    expected = 9 * (WEIGHT * images()).square().sum(dim=(1, 2, 3))
+    torch.testing.assert_close(penalty, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(slope, 2 / 3 * expected.sum(), rtol=1e-12, atol=0)
+
+
 def test_finite_difference_is_unbiased_on_a_linear_judge() -> None:
     _, penalty = PENALTIES["finite-difference"](linear, images(20_000), source())
     truth = WEIGHT.square().sum().item()

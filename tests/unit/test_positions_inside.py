@@ -64,6 +64,16 @@ def test_half_of_the_planes_turn_with_the_row_half_with_the_column() -> None:
     torch.testing.assert_close(angles, expected)
 
 
+def test_planes_of_a_torus_turn_by_its_harmonics() -> None:
+    """Once and twice around in the first plane of each axis and the second; none stands still."""
+    angles = Rotary(torch.tensor([[0, 0], [1, 0], [0, 1]]), 8, periods=(6, 4)).angles(
+        torch.tensor([[1, 0], [0, 1]])
+    )
+    turns = angles / (2 * torch.pi)
+    expected = torch.tensor([[1 / 6, 2 / 6, 0, 0], [0, 0, 1 / 4, 2 / 4]])
+    torch.testing.assert_close(turns, expected.double())
+
+
 def test_base_and_periods_have_effect() -> None:
     query = draw(1, 1, 6, 8)
     plain = Rotary(LINE, 8)(query, query)[0]

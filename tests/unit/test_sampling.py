@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Barrier
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -188,3 +189,16 @@ def test_classes_of_an_unconditional_generator_are_refused() -> None:
     for classes in ([0], []):
         with pytest.raises(ConfigError, match="trained without classes"):
             sample_pixels(generator(), [0], classes)
+
+
+@pytest.mark.parametrize("num_images", [1, PASS_SIZE, PASS_SIZE + 6])
+def test_every_pass_has_one_size_and_classes_go_on_through_all(num_images: int) -> None:
+    """Kernels sum in an order that depends on the shape; the last pass is no exception."""
+    given = list(passes(range(num_images), 8, 3, [2, 0, 1]))
+    assert {(latents.shape, labels.shape) for latents, labels in given} == {
+        ((PASS_SIZE, 8), (PASS_SIZE,))
+    }
+    latents = np.concatenate([each for each, _ in given])[:num_images]
+    labels = np.concatenate([each for _, each in given])[:num_images]
+    assert labels.tolist() == [(2, 0, 1)[index % 3] for index in range(num_images)]
+    assert np.array_equal(latents, rng.latents(range(num_images), 8).numpy())

@@ -37,6 +37,19 @@ def test_labels_reach_both_players(make_trainer, tiny_images: ImageSet, kind: st
     assert torch.equal(again, labels)
 
 
+@pytest.mark.parametrize("condition", ["classes", "clusters"])
+def test_both_players_know_how_frequent_each_kind_is(
+    make_trainer, tiny_images: ImageSet, condition: str
+) -> None:
+    labels = torch.tensor([0] * 110 + [1] * 50 + [2] * 30 + [3] * 10)
+    trainer = make_trainer(f"condition={condition}", data=replace(tiny_images, labels=labels))
+    kinds = labels if condition == "classes" else trainer.clusters
+    shares = kinds.bincount() / 200
+    assert len(shares.unique()) > 1
+    for player in (trainer.generator, trainer.discriminator, trainer.average):
+        torch.testing.assert_close(player.class_shares, shares)
+
+
 @pytest.mark.parametrize("model", list(RECIPES))
 def test_labels_matter_only_to_those_who_are_told(
     make_trainer, tiny_images: ImageSet, model: str

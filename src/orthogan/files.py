@@ -78,6 +78,7 @@ def read_json(
     error: type[OrthoganError] = StorageError,
     advice: str = NOT_OURS,
     max_bytes: int | None = None,
+    only_text: bool = False,
 ) -> Any:
     """The value in a JSON file, read as `parse_json` reads it.
 
@@ -86,6 +87,7 @@ def read_json(
         error: What is raised.
         advice: What ends the sentence, with its punctuation in front.
         max_bytes: A larger file is refused unread; None: `MAX_JSON_BYTES`.
+        only_text: Refuse the bytes of file names that are no text.
 
     Raises:
         OrthoganError: of the kind `error`: the file is missing, unreadable, too large, or not JSON.
@@ -102,7 +104,7 @@ def read_json(
             f"{path}: larger than allowed: it has {size:,} bytes, the limit of a JSON file is "
             f"{limit:,}{advice}."
         )
-    return parse_json(content, path, error=error, advice=advice)
+    return parse_json(content, path, error=error, advice=advice, only_text=only_text)
 
 
 def parse_json(
@@ -111,6 +113,7 @@ def parse_json(
     *,
     error: type[OrthoganError] = StorageError,
     advice: str = NOT_OURS,
+    only_text: bool = False,
 ) -> Any:
     """The value of JSON that anybody may have written: no input raises anything but `error`.
 
@@ -122,6 +125,8 @@ def parse_json(
         where: What to call the source.
         error: What is raised.
         advice: What ends the sentence, with its punctuation in front.
+        only_text: Refuse the bytes of file names that are no text, which Python escapes as the
+            halves of surrogate pairs U+DC80 to U+DCFF (PEP 383); files of ours may name such files.
 
     Raises:
         OrthoganError: of the kind `error`: not JSON, not Unicode text, a name that stands twice in
@@ -131,7 +136,7 @@ def parse_json(
     {'a': [1, 2]}
     """
     try:
-        return _parsed(content)
+        return _parsed(content, only_text)
     except RecursionError:
         why = TOO_DEEP
     except UnicodeEncodeError:
@@ -145,11 +150,12 @@ def parse_json(
     raise error(f"{where}: is not valid JSON ({why}){advice}.")
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(content: bytes, only_text: bool) -> Any:
     text = content.decode(json.detect_encoding(content))
     value = json.loads(text, object_pairs_hook=_object, parse_int=_whole)
     if _HALF_PAIR.search(text):
-        json.dumps(value, ensure_ascii=False).encode()
+        allowed = "strict" if only_text else "surrogateescape"
+        json.dumps(value, ensure_ascii=False).encode("utf-8", allowed)
     if _is_deep(value):
         raise RecursionError
     return value

@@ -18,7 +18,9 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: unreadable, too large, or not JSON.
     """
-    return files.read_json(path, error=DataError, advice=ADVICE, max_bytes=MAX_BYTES)
+    return files.read_json(
+        path, error=DataError, advice=ADVICE, max_bytes=MAX_BYTES, only_text=True
+    )
 
 
 def read_object(path: Path) -> dict[str, Any]:

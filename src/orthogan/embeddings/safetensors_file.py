@@ -75,7 +75,7 @@ def read_header(path: Path) -> dict[str, Entry]:
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     why = ""
     try:
-        header = parse_json(raw, "header", error=DataError, advice="")
+        header = parse_json(raw, "header", error=DataError, advice="", only_text=True)
     except DataError as wrong:
         header, why = None, f": it {str(wrong).removeprefix('header: ').removesuffix('.')}"
     if not isinstance(header, dict):

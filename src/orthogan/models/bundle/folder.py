@@ -249,7 +249,7 @@ def _contents(folder: Path, role: str) -> dict[str, Any]:
 
 def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:
     file = folder / VOCABULARY_FILE
-    tree = read_json(file, error=BundleError)
+    tree = read_json(file, error=BundleError, only_text=True)
     found = digest(file.read_bytes())
     if found != sha256 or not isinstance(tree, dict):
         raise BundleError(f"{file}: damaged: its checksum differs; copy it again.")

@@ -267,8 +267,7 @@ def _run_pytest(copy: Path, test: str, told: Path) -> None:
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001 - no trouble of ours may pass for a test that fails
         traceback.print_exc()
-    finally:
-        os._exit(code)
+    raise SystemExit(code)
 
 
 class _NoShrinking:

@@ -17,7 +17,7 @@ from forking import FULL, Answer, Forks
 from PIL import Image
 
 ODD = "my [red]letters\x1b[31m\u202e\u0928\udcff"
-TEXT = ODD.removesuffix("\udcff")  # a prompt has to be text
+PROMPT = ODD.removesuffix("\udcff")  # which has to be text
 CLASSES = ("[red]cats", "a, \x07b", "caf\u00e9 \u0928", "e\u202emus\udcff")
 TEXT = "To be\x1b[2J or not\u202e to be, caf\u00e9: \u0928\u0947 [red]. " * 60
 WORDS = ("[red]", "caf\u00e9", "\u202eback", "\u0928\u0947", "\x1b[31m", *"abcdefgh")
@@ -74,8 +74,8 @@ COMMANDS = {
     "export": ("export", GAN, "--out", f"{ODD}.onnx"),
     "predict": ("classify", "--classifier", CLASSIFIER, "--predict", "pets"),
     "score": ("classify", "--classifier", CLASSIFIER, "--test", "pets", "--look", f"{ODD}.png"),
-    "generate": ("generate", LANGUAGE, "--prompt", f"be{TEXT}", "--length", "60"),
-    "generate out": ("generate", LANGUAGE, "--prompt", f"be{TEXT}", "--out", f"{ODD}.txt"),
+    "generate": ("generate", LANGUAGE, "--prompt", f"be{PROMPT}", "--length", "60"),
+    "generate out": ("generate", LANGUAGE, "--prompt", f"be{PROMPT}", "--out", f"{ODD}.txt"),
     "geometry": ("geometry", "vectors.txt", "--num-positions", "4", "--out", f"{ODD}.html"),
     "geometry run": ("geometry", LANGUAGE),
     "compare": ("compare", "--data", "pets", "--seeds", "1", "--plan", "--out", f"{ODD}-compare",
@@ -179,7 +179,7 @@ def test_names_are_shown_with_their_brackets(forks: Forks) -> None:
 def test_what_is_written_is_utf_8(forks: Forks) -> None:
     forks.run(*COMMANDS["generate out"], encoding="ascii")
     text = (forks.folder / f"{ODD}.txt").read_text(encoding="utf-8")
-    assert text.startswith("bemy [red]letters\x1b[31m\u202e\u0928\\udcff")
+    assert text.startswith(f"be{PROMPT}")
     card = (forks.folder / GAN / "bundle" / "README.md").read_text(encoding="utf-8")
     assert not steers(card)
     assert "caf\u00e9 \u0928" in card

@@ -153,6 +153,7 @@ def test_a_run_shows_itself_as_plain_values(small: orthogan.Run) -> None:
     assert tree["status"] == "done"
     assert set(tree) == {
         "path",
+        "task",
         "status",
         "reason",
         "next_command",

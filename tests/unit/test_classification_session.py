@@ -218,7 +218,7 @@ def test_other_settings_and_other_data_are_refused(
 
 def test_a_folder_of_a_generator_is_refused(classify_tiny, train_tiny, tmp_path: Path) -> None:
     train_tiny(tmp_path / "run", images=16)
-    with pytest.raises(ResumeError, match="was made with other settings"):
+    with pytest.raises(ResumeError, match="holds a run of the task 'gan', not 'classify'"):
         classify_tiny(tmp_path / "run")
 
 

@@ -13,15 +13,16 @@ import pytest
 import torch
 from PIL import Image
 
-import orthogan
 from orthogan import data
 from orthogan.classification import api as classifiers
 from orthogan.classification import model as classifier_model
 from orthogan.classification.model import ImageClassifier
 from orthogan.classification.passes import PASS_SIZE
+from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data.named import read_named
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.evaluation import EXTRACTORS, Extractor, evaluate_images
+from orthogan.models import generator
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_generators_and_classifiers_are_not_mixed_up(
     classify_tiny(tmp_path / "classifier", images=16)
     train_tiny(tmp_path / "generator", images=16)
     with pytest.raises(BundleError, match="holds a classifier, not a generator; use it with"):
-        orthogan.load(tmp_path / "classifier")
+        generator.load(tmp_path / "classifier")
     with pytest.raises(BundleError, match="holds a generator, not a classifier; use it with"):
         classifier_model.load_classifier(tmp_path / "generator")
 
@@ -355,7 +356,7 @@ def test_a_run_that_is_not_done_has_no_classifier(
     def broken(*_args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classifiers.ClassifierTrainer, "step", broken)
+    monkeypatch.setattr(ClassifierTrainer, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         classify_tiny(tmp_path / "run")
     with pytest.raises(BundleError, match="has no trained model yet"):

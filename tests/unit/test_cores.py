@@ -15,8 +15,7 @@ import pytest
 import torch
 from disturbances import at_step, record
 
-from orthogan.gan import request
-from orthogan.training import cores
+from orthogan.training import cores, launch
 from orthogan.training.cores import quota, usable_cores
 from orthogan.training.launch import set_threads, thread_count
 
@@ -79,7 +78,7 @@ def test_affinity_and_quota_bound_the_cores(
 
 @pytest.fixture
 def one_core(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
-    monkeypatch.setattr(request, "usable_cores", lambda: 1)
+    monkeypatch.setattr(launch, "usable_cores", lambda: 1)
 
 
 def test_a_fresh_run_takes_no_more_threads_than_cores(
@@ -87,7 +86,7 @@ def test_a_fresh_run_takes_no_more_threads_than_cores(
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     for count in (1, 3, 8, 64):
-        monkeypatch.setattr(request, "usable_cores", lambda count=count: count)
+        monkeypatch.setattr(launch, "usable_cores", lambda count=count: count)
         assert thread_count(None, tmp_path) == min(count, 8)
         assert thread_count(5, tmp_path) == 5
 

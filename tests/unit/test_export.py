@@ -219,6 +219,19 @@ def test_a_file_that_is_deaf_to_classes_makes_other_images(model: Path, file: Pa
     assert export.largest_difference(generator, deaf) > export.TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("value", "byte"), [(-1.2, 0), (99.6 / 127.5 - 1, 100), (99.4 / 127.5 - 1, 99), (1.2, 255)]
+)
+def test_pixels_are_rounded_to_the_nearest_byte(value: float, byte: int) -> None:
+    class Grey:
+        def run(self, _names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+            return [np.full((len(given[exported.LATENTS]), 1, 1, 1), value, dtype=np.float32)]
+
+    facts = {"size": 1, "colours": 1, "classes": 0, "latent_size": 4}
+    drawn = exported.ExportedGenerator(path=Path("grey.onnx"), session=Grey(), **facts)
+    assert drawn.sample([0]).item() == byte
+
+
 def test_what_is_not_finite_counts_as_another_image(model: Path, file: Path) -> None:
     generator = load(model).generator
     with torch.no_grad():

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-import orthogan
 from orthogan import rng
 from orthogan.analysis.survey import survey
 from orthogan.attention import attention_weights, causal_mask, key_names
@@ -26,6 +25,7 @@ from orthogan.language.model import LanguageModel
 from orthogan.language.tables import tables_of_network
 from orthogan.language.tokeniser import Tokeniser
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
+from orthogan.models import generator
 from orthogan.models.bundle import load_language, save_language
 
 
@@ -261,7 +261,7 @@ def test_a_survey_of_a_language_model() -> None:
 def test_networks_of_other_kinds_are_refused(learn_tiny, classify_tiny, tmp_path: Path) -> None:
     learn_tiny(tmp_path / "language", tokens=32)
     classify_tiny(tmp_path / "classifier", images=16)
-    for load in (orthogan.load, classifier_model.load_classifier):
+    for load in (generator.load, classifier_model.load_classifier):
         with pytest.raises(BundleError, match=r"a language model, not a .*; use it with"):
             load(tmp_path / "language")
     with pytest.raises(BundleError, match="holds a classifier, not a language model; use it with"):

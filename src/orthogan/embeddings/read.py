@@ -30,7 +30,7 @@ from orthogan.embeddings.word_text import (
     read_glove,
     read_word2vec_text,
 )
-from orthogan.errors import DataError, OrthoganError, did_you_mean
+from orthogan.errors import DataError, OrthoganError, did_you_mean, shortened
 from orthogan.untrusted import MAGIC, open_zip
 
 PEEK_BYTES = 16_384  # of a file, to tell what it is
@@ -101,7 +101,7 @@ def _read(source: str | Path, wanted: Wanted) -> Tables:
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
     if not str(source) or not _exists(path):
         raise DataError(
-            f"'{source}' is neither an existing file or folder nor a known source."
+            f"'{shortened(source)}' is neither an existing file or folder nor a known source."
             f"{did_you_mean(str(source), [*NAMED, PREFIX + 'NAME', *_neighbours(path)])}"
         )
     if path.is_dir():

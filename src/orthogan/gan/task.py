@@ -40,9 +40,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         return data.fingerprint()
 
     def notes(self, config: TrainingConfig, data: ImageSet) -> Iterator[str]:
-        """What was resized or left out, and what the networks are conditioned on."""
+        """What was resized or left out."""
         yield from data.notes
-        yield said(config)
 
     def start(
         self,
@@ -53,6 +52,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
+        display.note(said(config))
         score = _live_score(data)
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")

@@ -1,8 +1,9 @@
 """Planted faults: each is put into a copy of the tree, and the tests named for it must fail.
 
-A test that no fault can make fail tells nothing. `mutants.toml` lists single faults, as a slip of
-the pen would make them, each with the text that stands in the source, the text in its place and
-the tests that are to find it. A fault that cannot be found says why in `equivalent`.
+A test that no fault can make fail tells nothing. The files in `mutants` list single faults, a file
+a package, as a slip of the pen would make them: each with the text that stands in the source, the
+text in its place and the tests that are to find it. A fault that cannot be found says why in
+`equivalent`.
 
 The tree is copied, so that yours stays as it is; the exit code is 1 if a fault survives without a
 reason, 2 if the list or the tests are themselves wrong.
@@ -30,7 +31,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST = Path("scripts") / "mutants.toml"
+LISTS = Path("scripts") / "mutants"
 NOT_COPIED = shutil.ignore_patterns(
     *(".git", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".venv", "venv", "dist"),
     *("runs", "comparisons"),
@@ -111,12 +112,14 @@ def read_list(root: Path) -> list[Mutant]:
     Raises:
         ListError: a text is not found exactly once, or tests are missing.
     """
-    tree = tomllib.loads((root / LIST).read_text(encoding="utf-8"))
-    known = tree["tests"]
-    mutants = [
-        Mutant(**{**entry, "tests": tuple(entry.get("tests", known.get(entry["file"], ())))})
-        for entry in tree["mutant"]
-    ]
+    mutants = []
+    for path in sorted((root / LISTS).glob("*.toml")):
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        known = tree.get("tests", {})
+        mutants += [
+            Mutant(**{**entry, "tests": tuple(entry.get("tests", known.get(entry["file"], ())))})
+            for entry in tree["mutant"]
+        ]
     names = [mutant.name for mutant in mutants]
     for mutant in mutants:
         text = (root / mutant.file).read_text(encoding="utf-8")
@@ -124,16 +127,25 @@ def read_list(root: Path) -> list[Mutant]:
         if count != 1:
             raise ListError(
                 f"'{mutant.name}': its text is found {count} times in {mutant.file}, not once; "
-                f"bring {LIST} up to date."
+                f"bring {LISTS} up to date."
             )
         if mutant.old == mutant.new or names.count(mutant.name) > 1:
             raise ListError(f"'{mutant.name}' changes nothing, or stands there twice.")
         if not mutant.tests:
             raise ListError(f"'{mutant.name}' names no tests, and neither does [tests].")
         for test in mutant.tests:
-            if not (root / test.partition("::")[0]).exists():
+            if not _exists(root, test):
                 raise ListError(f"'{mutant.name}' names {test}, which does not exist.")
     return mutants
+
+
+def _exists(root: Path, test: str) -> bool:
+    """Whether there is such a file of tests and, after `::`, such a function in it."""
+    file, _, function = test.partition("::")
+    path = root / file
+    return path.exists() and (
+        not function or f"def {function}(" in path.read_text(encoding="utf-8")
+    )
 
 
 def chosen(mutants: list[Mutant], pattern: str | None) -> list[Mutant]:

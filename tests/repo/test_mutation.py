@@ -25,6 +25,13 @@ old = "left + right"
 new = "left - right"
 
 [[mutant]]
+name = "the sum kills the process"
+file = "src/sums.py"
+old = "left + right"
+new = "__import__('os').abort()"
+tests = ["tests/test_sums.py::test_sums"]
+
+[[mutant]]
 name = "the larger is the smaller"
 file = "src/sums.py"
 old = "max("
@@ -65,10 +72,10 @@ def tree(tmp_path: Path) -> Path:
     for name, text in {
         "src/sums.py": SUMS,
         "tests/test_sums.py": TESTS,
-        "scripts/mutants.toml": MUTANTS,
+        "scripts/mutants/sums.toml": MUTANTS,
         "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["src"]\n',
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     for name in ("mutate", "mutation.py"):
         shutil.copy(SCRIPTS / name, tmp_path / "scripts" / name)
@@ -85,7 +92,7 @@ def test_every_fault_has_its_place_and_its_tests() -> None:
     code, out, err = mutate(ROOT, "--list", "--json")
     assert code == 0, err
     listed: list[dict[str, Any]] = json.loads(out)
-    assert len(listed) >= 45
+    assert len(listed) >= 240
     for each in listed:
         assert each["file"].startswith("src/orthogan/")
         if each["file"].endswith(".py"):
@@ -104,14 +111,14 @@ def test_survivors_are_told(tree: Path) -> None:
         "            equal numbers may be taken in either order",
         out.splitlines()[-1],
     ]
-    assert out.splitlines()[-1].startswith("3 faults: 1 killed, 1 survived, 1 equivalent; ")
+    assert out.splitlines()[-1].startswith("4 faults: 2 killed, 1 survived, 1 equivalent; ")
     assert before == {path: path.read_bytes() for path in (tree / "src").glob("*.py")}
 
 
 def test_what_is_left_without_survivors(tree: Path) -> None:
-    code, out, err = mutate(tree, "--only", "difference|equal", "--json", "--jobs", "2")
+    code, out, err = mutate(tree, "--only", "difference|kills|equal", "--json", "--jobs", "2")
     assert code == 0, err
-    assert [each["result"] for each in json.loads(out)] == ["killed", "equivalent"]
+    assert [each["result"] for each in json.loads(out)] == ["killed", "killed", "equivalent"]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +126,10 @@ def test_what_is_left_without_survivors(tree: Path) -> None:
     [
         ("src/sums.py", "left + right", "right + left", "is found 0 times in src/sums.py"),
         ("src/sums.py", "return max(", "max(1, 2)\n    return max(", "is found 2 times in src"),
-        ("scripts/mutants.toml", '"left - right"', '"left + right"', "changes nothing"),
-        ("scripts/mutants.toml", "test_sums.py", "test_sum.py", "which does not exist"),
-        ("scripts/mutants.toml", '"src/sums.py" = ', '"src/sum.py" = ', "names no tests"),
+        ("scripts/mutants/sums.toml", '"left - right"', '"left + right"', "changes nothing"),
+        ("scripts/mutants/sums.toml", "test_sums.py", "test_sum.py", "which does not exist"),
+        ("scripts/mutants/sums.toml", "::test_sums", "::test_sum", "which does not exist"),
+        ("scripts/mutants/sums.toml", '"src/sums.py" = ', '"src/sum.py" = ', "names no tests"),
         ("tests/test_sums.py", "== 3", "== 4", "Tests fail without any fault"),
     ],
 )

@@ -160,10 +160,10 @@ def test_the_card_shows_the_order_and_how_to_ask(tmp_path: Path) -> None:
 
 
 def test_a_card_of_any_names_is_a_file_of_one_line_each(tmp_path: Path) -> None:
-    odd = ["a\nb", "\udcff", "\x1b[31m", "c\u202e", *AS_TEXT[4:]]
+    odd = ["a\nb", "\u200b", "\x1b[31m", "c\u202e", *AS_TEXT[4:]]
     folder = make(tmp_path / "model", class_names=odd)
     text = (folder / "README.md").read_text(encoding="utf-8")
-    assert '- class order: 0 "a\\nb", 1 \\udcff, 2 \\x1b[31m, 3 c\\u202e, 4 2' in text
+    assert '- class order: 0 "a\\nb", 1 \\u200b, 2 \\x1b[31m, 3 c\\u202e, 4 2' in text
     assert load(folder).class_names == tuple(odd)
 
 

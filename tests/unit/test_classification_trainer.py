@@ -123,6 +123,15 @@ def test_a_batch_depends_on_the_seed_and_the_count_alone(make) -> None:
     assert len({tensor.numpy().tobytes() for tensor in shown}) == 15
 
 
+def test_every_batch_is_distorted_its_own_way(make) -> None:
+    trainer = make()
+    trainer.images = trainer.images[:1].expand_as(trainer.images)  # of one picture
+    shown = []
+    for trainer.images_seen in (0, 16, 320):
+        shown += list(trainer._batch()[0])
+    assert len({image.numpy().tobytes() for image in shown}) == 48
+
+
 def test_images_and_labels_go_together(make) -> None:
     trainer = make("distortion.strength=0")
     images, targets = trainer._batch()

@@ -99,7 +99,7 @@ def test_the_frechet_interval_is_as_wide_as_repeated_measurements_spread() -> No
 def test_intervals_are_the_textbook_ones() -> None:
     values = torch.tensor([1.0, 2.0, 3.0, 6.0])
     low, high = mean_interval(values)
-    half = 3.182446 * float(values.double().std()) / 2  # Student's t, three degrees of freedom
+    half = stats.t.ppf(0.975, 3) * float(values.double().std()) / 2
     assert (low, high) == pytest.approx((3 - half, 3 + half))
     assert share_interval(0.1, 50) == pytest.approx((0.0434755, 0.2136022), abs=1e-5)
     draws = list(np.linspace(10, 20, 1001))

@@ -144,6 +144,15 @@ def test_weight_decay_pulls_the_matrices_of_adamw_alone(make) -> None:
     }  # fmt: skip
 
 
+def test_every_token_is_predicted_from_those_before_it(make) -> None:
+    trainer = advance(make("precision=float32"), 5)
+    pieces = trainer.batch()
+    with torch.no_grad():
+        shares = trainer.network(pieces[:, :-1]).softmax(2)
+    wanted = -shares.gather(2, pieces[:, 1:, None]).log2().mean()
+    assert trainer.step(0.5).numbers()["bits"] == pytest.approx(float(wanted), rel=1e-5)
+
+
 def test_the_loss_falls_on_a_small_text(make) -> None:
     trainer = make("network.width=16", "optimiser.learning_rate=0.02")
     first = trainer.step(0.1).numbers()["bits"]

@@ -187,6 +187,26 @@ def test_no_gradient_reaches_the_generator_in_the_discriminator_step(penalty: st
     assert all(parameter.grad is None for parameter in generator.parameters())
 
 
+def test_the_discriminator_step_knows_fakes_without_the_generator_behind_them() -> None:
+    given: list[Batch] = []
+
+    class Watching(Backend):
+        def at_discriminator(
+            self,
+            discriminator: nn.Module,
+            weights: list[Tensor],
+            batch: Batch,
+            objective: Objective,
+        ) -> DiscriminatorStep:
+            given.append(batch)
+            return super().at_discriminator(discriminator, weights, batch, objective)
+
+    generator, judge = pair()
+    batch = Batch(pictures("real"), generator(latents()))
+    discriminator_step(judge, SGD(judge.parameters(), 0.1), batch, objective(), Watching())
+    assert [batch.fake.requires_grad for batch in given] == [False]
+
+
 @pytest.mark.parametrize("loss", list(losses))
 def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     generator, judge = pair()

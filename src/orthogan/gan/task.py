@@ -39,7 +39,11 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         """Changes with any pixel or label."""
         return data.fingerprint()
 
-    def notes(self, config: TrainingConfig, data: ImageSet) -> Iterator[str]:
+    def notes(
+        self,
+        config: TrainingConfig,  # noqa: ARG002 - what they do is said when training starts
+        data: ImageSet,
+    ) -> Iterator[str]:
         """What was resized or left out."""
         yield from data.notes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import stdev  # exact, where squares of small numbers vanish
 
 from orthogan.errors import ConfigError
 from orthogan.statistics.ranges import REAL, Range
@@ -71,7 +72,7 @@ def mean_over_seeds(values: Sequence[float], within: Range = REAL) -> Mean:
     n, mean = len(checked), math.fsum(checked) / len(checked)
     if n == 1:
         return Mean(mean, None, None, 1)
-    half = student_quantile(CONFIDENCE, n - 1) * _deviation(checked) / math.sqrt(n)
+    half = student_quantile(CONFIDENCE, n - 1) * stdev(checked) / math.sqrt(n)
     return Mean(mean, *within.around(mean, half), n)
 
 
@@ -100,7 +101,7 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
         raise ConfigError(f"A paired test needs at least 2 differences, got {n}.")
     mean = mean_over_seeds(checked)
     if max(checked) - min(checked) > ROUNDING * max(map(abs, checked)):
-        t: float | None = student_tail(abs(mean.value) / _deviation(checked) * math.sqrt(n), n - 1)
+        t: float | None = student_tail(abs(mean.value) / stdev(checked) * math.sqrt(n), n - 1)
     else:
         t = 1.0 if mean.value == 0 else None
     flips = SignFlips(tuple(checked))
@@ -169,15 +170,6 @@ def t_interval(mean: Mean, level: float) -> tuple[float, float]:
 
 def _ranked(p_values: Mapping[str, float]) -> list[str]:
     return sorted(p_values, key=lambda each: p_values[each])
-
-
-def _deviation(values: list[float]) -> float:
-    """The standard deviation of a sample; exactly 0 for equal values."""
-    if min(values) == max(values):
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    squares = math.fsum((value - mean) ** 2 for value in values)
-    return math.sqrt(squares / (len(values) - 1))
 
 
 def _finite(name: str, values: Sequence[float]) -> list[float]:

@@ -67,10 +67,13 @@ class Range:
             return Interval(self.lowest + below / factor, self.lowest + below * factor)
         width = self.highest - self.lowest
         factor = math.exp(min(half * width / (below * above), MAX_EXPONENT))
-        return Interval(
-            self.lowest + width * below / (below + above * factor),
-            self.highest - width * above / (above + below * factor),
-        )
+        low = self.lowest + width * below / (below + above * factor)
+        # The end that is near keeps its digits: a difference from the other would cancel them.
+        if below < above:
+            high = self.lowest + width * below * factor / (above + below * factor)
+        else:
+            high = self.highest - width * above / (above + below * factor)
+        return Interval(min(low, mean), max(high, mean))
 
     @property
     def differences(self) -> Range:

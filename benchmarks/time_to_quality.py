@@ -201,7 +201,9 @@ def run_curve(
             }
         )
         show(f"{trained_s:6.0f} s {steps * model.batch_size:9,} images  fd {reading.distance:.3f}")
-    evaluation = evaluate_images(fakes, data.load("mnist"), held_out=data.load("mnist", "test"))
+    evaluation = evaluate_images(
+        fakes, data.load("mnist"), held_out=data.load("mnist", split="test")
+    )
     with FlopCount() as count:
         model.step(1.0)
     flops = count.total

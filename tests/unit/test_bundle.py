@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -254,3 +256,13 @@ def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
     found = load_language(folder)
     assert (found.vocabulary, found.network_config) == (words, {"width": 8})
     assert "An orthogan language model" in (folder / "README.md").read_text()
+
+
+def test_drawing_needs_no_compiler() -> None:
+    """PyTorch would import it for a random fill on the device `meta`: a second of a cold start."""
+    code = (
+        "import sys, orthogan; orthogan.load('mnist-demo').sample(range(2)); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

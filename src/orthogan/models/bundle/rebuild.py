@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from orthogan.errors import BundleError, ConfigError, shortened
+
+# Of a tensor, and of `torch.nn.init`, which takes one first.
+_FILLS = frozenset(("normal_", "uniform_", "trunc_normal_", "kaiming_uniform_", "xavier_uniform_"))
+
+_SCALES = frozenset(("mul", "__mul__", "__rmul__"))  # by a number: the form stays
 
 Network_co = TypeVar("Network_co", bound=nn.Module, covariant=True)
 
@@ -19,6 +25,30 @@ class Described(Protocol[Network_co]):
 
     def build(self) -> Network_co:
         """The network, freshly initialised."""
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, nothing is drawn: random tensors are empty.
+
+    On the device `meta` there is nothing to fill, and PyTorch would import its compiler for it,
+    which takes as long as drawing the first images.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in _FILLS:
+            return args[0] if args else given["tensor"]
+        if func in (torch.randn, torch.rand):
+            return torch.empty(*args, **given)
+        if getattr(func, "__name__", "") in _SCALES and not isinstance(args[1], Tensor):
+            return args[0]
+        return func(*args, **given)
 
 
 def rebuild(
@@ -40,7 +70,7 @@ def rebuild(
     """
     try:
         config = describe()
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             plan = config.build()
     except (ConfigError, LookupError) as error:
         raise BundleError(f"{where}: no network can be built: {error}") from None

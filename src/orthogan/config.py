@@ -26,7 +26,7 @@ from orthogan.errors import (
 )
 
 # A file of settings has a few hundred values, five levels deep; a bomb has millions.
-MAX_FILE_BYTES = 256 * 2**10
+MAX_FILE_BYTES = 64 * 2**10
 MAX_DEPTH, MAX_VALUES = 20, 10_000
 _TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 

@@ -302,7 +302,7 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(
         ("run.toml", "seed = 1\nseed = 2", "Cannot overwrite a value"),
         ("run.yaml", "seed: " + "9" * 5000, "digits"),
         ("run.yaml", "seed: 2020-13-45", "month"),
-        ("run.json", " " * 300_000 + "{}", "more than 262144 bytes"),
+        ("run.json", " " * 300_000 + "{}", "more than 65536 bytes"),
         ("run.json", "[" + "1," * 20_000 + "1]", "more than 10000 values"),
         ("run.json", '"' + "x" * 1000, ""),
     ],

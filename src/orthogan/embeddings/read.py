@@ -50,6 +50,9 @@ PICKLES = (
 Reader: TypeAlias = Callable[[BufferedIOBase, Wanted, str], Tables]
 
 
+LONGEST_SHOWN = 300  # characters of a source in a sentence; the end of a path tells most
+
+
 def read_tables(
     source: str | Path | nn.Module,
     *,
@@ -100,8 +103,9 @@ def _read(source: str | Path, wanted: Wanted) -> Tables:
             return read_hub(source.removeprefix(PREFIX), wanted)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
     if not str(source) or not _exists(path):
+        name = source if len(source) <= LONGEST_SHOWN else shortened(source)
         raise DataError(
-            f"'{shortened(source)}' is neither an existing file or folder nor a known source."
+            f"'{name}' is neither an existing file or folder nor a known source."
             f"{did_you_mean(str(source), [*NAMED, PREFIX + 'NAME', *_neighbours(path)])}"
         )
     if path.is_dir():

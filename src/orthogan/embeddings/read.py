@@ -103,7 +103,8 @@ def _read(source: str | Path, wanted: Wanted) -> Tables:
             return read_hub(source.removeprefix(PREFIX), wanted)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
     if not str(source) or not _exists(path):
-        name = source if len(source) <= LONGEST_SHOWN else shortened(source)
+        name = str(source)
+        name = name if len(name) <= LONGEST_SHOWN else shortened(name)
         raise DataError(
             f"'{name}' is neither an existing file or folder nor a known source."
             f"{did_you_mean(str(source), [*NAMED, PREFIX + 'NAME', *_neighbours(path)])}"

@@ -107,7 +107,7 @@ def _read(source: str | Path, wanted: Wanted) -> Tables:
         name = name if len(name) <= LONGEST_SHOWN else shortened(name)
         raise DataError(
             f"'{name}' is neither an existing file or folder nor a known source."
-            f"{did_you_mean(str(source), [*NAMED, PREFIX + 'NAME', *_neighbours(path)])}"
+            f"{did_you_mean(name, [*NAMED, PREFIX + 'NAME', *_neighbours(path)])}"
         )
     if path.is_dir():
         is_pipeline = vectors_folder(path) is not None

@@ -42,11 +42,12 @@ class _Unfilled(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
-        if getattr(func, "__name__", "") in _FILLS:
+        name = getattr(func, "__name__", "")
+        if name in _FILLS:
             return args[0] if args else given["tensor"]
         if func in (torch.randn, torch.rand):
             return torch.empty(*args, **given)
-        if getattr(func, "__name__", "") in _SCALES and not isinstance(args[1], Tensor):
+        if name in _SCALES and len(args) == 2 and not isinstance(args[1], Tensor):
             return args[0]
         return func(*args, **given)
 

@@ -93,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code."""
     asked = _parser().parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"  # one process a copy of the tree, and tensors are tiny
+    os.environ.pop("PYTEST_ADDOPTS", None)  # such as a least coverage, which no single test has
     _PROCESSES.set_forkserver_preload(list(LIBRARIES))
     try:
         mutants = chosen(read_list(ROOT), asked.only)

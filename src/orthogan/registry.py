@@ -1,16 +1,77 @@
-"""Names for interchangeable parts; registering a part enrols it in the contract tests."""
+"""Parts that can be exchanged by name; registering one enrols it in commands, help and tests.
+
+A registry knows its home: the module, or the package of modules, that its parts stand in. The home
+is imported when the registry is first asked, so a new file in it is found without being listed
+anywhere, and nothing is imported before it is needed. After the home, the files named in
+`ORTHOGAN_PLUGINS` run: they register parts that are not of this package.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import os
+import pkgutil
+import sys
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from orthogan.errors import UnknownNameError
+from orthogan.errors import ConfigError, UnknownNameError
 
 T = TypeVar("T")
+Given = TypeVar("Given")
+Traits = ParamSpec("Traits")
+
+PLUGINS = "ORTHOGAN_PLUGINS"  # files, divided as the paths in PATH
 
 
-class Registry(Generic[T]):
+class Names(Generic[T]):
+    """What every registry does: it looks parts up.
+
+    Args:
+        kind: What the parts are called in messages.
+        homes: The modules that register parts; of a package, all modules in it.
+    """
+
+    def __init__(self, kind: str, *homes: str) -> None:
+        self.kind = kind
+        self._homes = homes
+        self._parts: dict[str, T] = {}
+        self._is_complete = False
+
+    def __getitem__(self, name: str) -> T:
+        self._complete()
+        if name not in self._parts:
+            raise UnknownNameError(self.kind, name, self._parts)
+        return self._parts[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._complete()
+        return name in self._parts
+
+    def __iter__(self) -> Iterator[str]:
+        self._complete()
+        return iter(sorted(self._parts))
+
+    def _add(self, name: str, part: T) -> None:
+        if name in self._parts:
+            raise ConfigError(f"The {self.kind} '{name}' is registered twice.")
+        self._parts[name] = part
+
+    def _complete(self) -> None:
+        if self._is_complete:
+            return
+        self._is_complete = True  # before the imports: they may ask this registry
+        for home in self._homes:
+            package = importlib.import_module(home)
+            for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
+                importlib.import_module(f"{home}.{module.name}")
+        run_plugins()
+
+
+class Registry(Names[T]):
     """Named parts of one kind.
 
     >>> fruit: Registry[int] = Registry("fruit")
@@ -19,32 +80,72 @@ class Registry(Generic[T]):
     3
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._parts: dict[str, T] = {}
-
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that files a part under `name`.
 
         Raises:
-            ValueError: the name is taken.
+            ConfigError: the name is taken.
         """
 
         def enrol(part: T) -> T:
-            if name in self._parts:
-                raise ValueError(f"The {self.kind} '{name}' is registered twice.")
-            self._parts[name] = part
+            self._add(name, part)
             return part
 
         return enrol
 
-    def __getitem__(self, name: str) -> T:
-        if name not in self._parts:
-            raise UnknownNameError(self.kind, name, self._parts)
-        return self._parts[name]
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._parts
+class TraitRegistry(Names[T], Generic[Given, Traits, T]):
+    """Named parts with their traits: what is decorated becomes the first field of an entry.
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._parts))
+    Args:
+        kind: What the parts are called in messages.
+        entry: Makes the entry of a part and its traits.
+        homes: The modules that register parts; of a package, all modules in it.
+
+    >>> from collections import namedtuple
+    >>> fruit = TraitRegistry("fruit", namedtuple("Fruit", ["taste", "is_ripe"]))
+    >>> _ = fruit.register("fig", is_ripe=True)("sweet")
+    >>> fruit["fig"].is_ripe
+    True
+    """
+
+    def __init__(
+        self, kind: str, entry: Callable[Concatenate[Given, Traits], T], *homes: str
+    ) -> None:
+        super().__init__(kind, *homes)
+        self._entry = entry
+
+    def register(
+        self, name: str, *args: Traits.args, **traits: Traits.kwargs
+    ) -> Callable[[Given], Given]:
+        """A decorator that files a part with these traits under `name`.
+
+        Raises:
+            ConfigError: the name is taken.
+        """
+
+        def enrol(part: Given) -> Given:
+            self._add(name, self._entry(part, *args, **traits))
+            return part
+
+        return enrol
+
+
+@cache  # each file registers its parts once
+def run_plugins() -> None:
+    """Runs the files named in `ORTHOGAN_PLUGINS`.
+
+    Raises:
+        ConfigError: one is missing, or fails.
+    """
+    for number, named in enumerate(filter(None, os.environ.get(PLUGINS, "").split(os.pathsep))):
+        path = Path(named)
+        spec = importlib.util.spec_from_file_location(f"orthogan_plugin_{number}_{path.stem}", path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise ConfigError(f"{PLUGINS} names '{named}', which is no Python file.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where pydantic looks for the types of a class
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise ConfigError(f"{named}: {type(error).__name__}: {error}") from error

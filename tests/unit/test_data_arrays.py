@@ -10,7 +10,8 @@ import pytest
 import torch
 from numpy.lib import format as npy_format
 
-from orthogan.data import arrays, load
+from orthogan.data import load
+from orthogan.data.formats import arrays
 from orthogan.errors import DataError
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)

@@ -145,7 +145,7 @@ def test_long_and_undecodable_names_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_oversized_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orthogan.data.folder.MAX_FILE_BYTES", 2000)
+    monkeypatch.setattr("orthogan.data.formats.folder.MAX_FILE_BYTES", 2000)
     fill(tmp_path)
     (tmp_path / "large.png").write_bytes(bytes(2001))
     assert load(tmp_path).notes == ("Skipped 1 of 21 files: large.png (larger than 2,000 bytes).",)

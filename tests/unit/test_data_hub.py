@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from orthogan.data import hub, load
+from orthogan.data import load
 from orthogan.data.catalogue import SingleSplitError
+from orthogan.data.sets import hub
 from orthogan.errors import DataError, MissingExtraError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)

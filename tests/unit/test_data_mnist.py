@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from orthogan.data import ImageSet, load, mnist, to_floats
-from orthogan.data.mnist import DIGITS, FILES, checked_content, load_mnist, stack
+from orthogan.data import ImageSet, load, to_floats
+from orthogan.data.sets import mnist
+from orthogan.data.sets.mnist import DIGITS, FILES, checked_content, load_mnist, stack
 from orthogan.errors import DataError
 
 
@@ -167,7 +168,7 @@ def test_a_folder_of_the_same_name_is_pointed_out(
 
 
 def test_load_mnist_is_what_the_name_loads(digits: ImageSet) -> None:
-    from orthogan.data import SOURCES
+    from orthogan.data import DATA_SETS
 
-    assert SOURCES["mnist"] is load_mnist
-    assert list(SOURCES) == ["mnist", "stacked-mnist"]
+    assert DATA_SETS["mnist"].read is load_mnist
+    assert list(DATA_SETS) == ["mnist", "stacked-mnist"]

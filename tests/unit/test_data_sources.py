@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orthogan.data import arrays, load, sources
+from orthogan.data import load
+from orthogan.data.catalogue import FORMATS
+from orthogan.data.formats import arrays
 from orthogan.errors import ConfigError, DataError
 
 
@@ -69,4 +71,4 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_reader_is_filed() -> None:
-    assert list(sources.READERS) == ["folder", "idx", "npy", "npz", "zip"]
+    assert list(FORMATS) == ["folder", "idx", "npy", "npz", "zip"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from orthogan.data.catalogue import Wanted
+from orthogan.data.catalogue import LoadOptions
 from orthogan.data.squares import assemble, crop_resize, is_grey, square_size
 from orthogan.errors import ConfigError
 
@@ -34,14 +34,14 @@ def test_the_common_size(shapes: set[tuple[int, int]], size: int | None, expecte
 @pytest.mark.parametrize("size", [12, 15, 30, 65, 68, 0, -4])
 def test_impossible_sizes(size: int) -> None:
     with pytest.raises(ConfigError, match=f"multiple of 4 from 16 to 64, got {size}"):
-        Wanted(size=size)
+        LoadOptions(size=size)
 
 
 def test_impossible_colours_and_splits() -> None:
     with pytest.raises(ConfigError, match="'auto', 'grey' or 'rgb', got 'gray'"):
-        Wanted(colour="gray")
+        LoadOptions(colour="gray")
     with pytest.raises(ConfigError, match="'train' or 'test', got 'valid'"):
-        Wanted(split="valid")
+        LoadOptions(split="valid")
 
 
 def test_the_crop_is_centred() -> None:
@@ -52,22 +52,22 @@ def test_the_crop_is_centred() -> None:
 
 
 def test_resizing_keeps_the_mean() -> None:
-    images, _ = assemble(NOISE[:, :30], Wanted(size=16))
+    images, _ = assemble(NOISE[:, :30], LoadOptions(size=16))
     assert images.shape == (6, 3, 16, 16)
     assert float(images.float().mean()) == pytest.approx(float(NOISE[:, :30].mean()), abs=2)
 
 
 def test_the_right_size_is_left_alone() -> None:
-    images, notes = assemble(NOISE[:, :28, :28], Wanted())
+    images, notes = assemble(NOISE[:, :28, :28], LoadOptions())
     assert torch.equal(images, torch.from_numpy(NOISE[:, :28, :28]).permute(0, 3, 1, 2))
     assert notes == []
 
 
 def test_every_change_is_noted() -> None:
-    _, notes = assemble(NOISE, Wanted(size=16))
+    _, notes = assemble(NOISE, LoadOptions(size=16))
     assert notes == ["Images were resized from 40 x 30 to 16 x 16 after a centred square crop."]
     mixed = [NOISE[0, :30], NOISE[1, :20, :20]]
-    assert assemble(mixed, Wanted())[1] == [
+    assert assemble(mixed, LoadOptions())[1] == [
         "Images were resized from 2 different shapes to 32 x 32."
     ]
 
@@ -78,11 +78,11 @@ def test_grey_only_if_every_image_is() -> None:
     assert is_grey(flat)
     assert is_grey(same)
     assert not is_grey(NOISE[0])
-    assert assemble([flat, same], Wanted())[0].shape == (2, 1, 28, 28)
-    images, notes = assemble([flat, NOISE[0, :28, :28]], Wanted())
+    assert assemble([flat, same], LoadOptions())[0].shape == (2, 1, 28, 28)
+    images, notes = assemble([flat, NOISE[0, :28, :28]], LoadOptions())
     assert images.shape == (2, 3, 28, 28)
     assert torch.equal(images[0, 2], torch.from_numpy(flat))
     assert notes == []
-    grey, notes = assemble([flat, NOISE[0, :28, :28]], Wanted(colour="grey"))
+    grey, notes = assemble([flat, NOISE[0, :28, :28]], LoadOptions(colour="grey"))
     assert grey.shape == (2, 1, 28, 28)
     assert notes == ["RGB images were turned to grey (Rec. 601 luminance)."]

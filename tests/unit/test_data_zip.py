@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from orthogan.data import archive, load
+from orthogan.data import load
+from orthogan.data.formats import zip_archive as archive
 from orthogan.errors import DataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from orthogan import data
-from orthogan.data.mnist import stack
+from orthogan.data.sets.mnist import stack
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images, metric
 from orthogan.evaluation import description as descriptions

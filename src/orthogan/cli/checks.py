@@ -165,10 +165,10 @@ def _load_shipped(name: str) -> object:
 
 
 def _load_mnist() -> object:
-    from orthogan.data.catalogue import Wanted
-    from orthogan.data.mnist import load_mnist
+    from orthogan.data.catalogue import LoadOptions
+    from orthogan.data.sets.mnist import load_mnist
 
-    return [load_mnist(Wanted(split=split)) for split in ("train", "test")]
+    return [load_mnist(LoadOptions(split=split)) for split in ("train", "test")]
 
 
 def _load_extractor() -> object:

@@ -1,17 +1,17 @@
 """Images: where they come from, in which order training sees them, bytes and floats."""
 
-from orthogan.data.catalogue import SOURCES
+from orthogan.data.catalogue import DATA_SETS
 from orthogan.data.image_set import ImageSet, to_floats, to_pixels
 from orthogan.data.order import Order, batch_indices
-from orthogan.data.sources import load, settled
+from orthogan.data.sources import load, resolved
 
 __all__ = [
-    "SOURCES",
+    "DATA_SETS",
     "ImageSet",
     "Order",
     "batch_indices",
     "load",
-    "settled",
+    "resolved",
     "to_floats",
     "to_pixels",
 ]

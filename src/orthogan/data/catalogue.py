@@ -1,4 +1,4 @@
-"""Where data comes from: the named data sets, and the readers of files by suffix."""
+"""Where data comes from: data sets by name, files by their suffix, and hubs by their prefix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from orthogan.data.image_set import ImageSet
 from orthogan.errors import ConfigError, DataError
-from orthogan.registry import Registry
+from orthogan.registry import Registry, TraitRegistry
 
 Colour: TypeAlias = Literal["auto", "grey", "rgb"]
 
@@ -32,8 +32,8 @@ class SingleSplitError(DataError):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the caller asked of a source: square size (None: decide), colours, split."""
+class LoadOptions:
+    """What is requested of a source: square size (None: its own), colours, split."""
 
     size: int | None = None
     colour: str = "auto"
@@ -54,7 +54,7 @@ class Wanted:
             raise ConfigError(f"split is 'train' or 'test', got '{self.split}'.")
 
     def only_split(self, name: str) -> None:
-        """Nothing, if the caller wants the only split a source called `name` has.
+        """Refuse the test split of a source called `name`, which has none.
 
         Raises:
             SingleSplitError: the test split was asked for.
@@ -66,8 +66,39 @@ class Wanted:
             )
 
 
-Source: TypeAlias = Callable[[Wanted], ImageSet]
-Reader: TypeAlias = Callable[[Path, Wanted], ImageSet]
+@dataclass(frozen=True)
+class DataSet:
+    """Images that have a name of their own.
 
-SOURCES: Registry[Source] = Registry("data set")
-READERS: Registry[Reader] = Registry("data format")
+    Attributes:
+        read: From the load options to the images.
+        has_test_split: It has held-out images; where it has none, asking for them is refused.
+    """
+
+    read: Callable[[LoadOptions], ImageSet]
+    has_test_split: bool = True
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one kind become images.
+
+    Attributes:
+        read: From a path and the load options to the images.
+        suffixes: Ends of the names of its files, in lower case; the longest that fits decides,
+            and "" fits every file.
+        is_folder: It reads folders, not files.
+        has_test_split: A file may hold held-out images; where none can, asking for them is
+            refused before the file is opened.
+    """
+
+    read: Callable[[Path, LoadOptions], ImageSet]
+    suffixes: tuple[str, ...] = ()
+    is_folder: bool = False
+    has_test_split: bool = False
+
+
+DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets")
+FORMATS = TraitRegistry("data format", Format, "orthogan.data.formats")
+# By prefix: `hf:NAME` is the set NAME of the hub `hf`.
+HUBS: Registry[Callable[[str, LoadOptions], ImageSet]] = Registry("hub", "orthogan.data.sets")

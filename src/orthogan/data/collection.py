@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from orthogan.data import pictures
-from orthogan.data.catalogue import DEFAULT_SIZE, Wanted
+from orthogan.data.catalogue import DEFAULT_SIZE, LoadOptions
 from orthogan.data.entries import Entry, Listing, shown
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import named_classes
@@ -54,7 +54,7 @@ class Gathered:
 
 def gather(
     entries: Iterable[Entry],
-    wanted: Wanted,
+    options: LoadOptions,
     skipped: Iterable[tuple[str, str]] = (),
     others: Iterable[Entry] = (),
 ) -> Gathered:
@@ -62,7 +62,7 @@ def gather(
 
     Args:
         entries: What to decode.
-        wanted: The size asked for: larger pictures are shrunk at once, to save memory.
+        options: The size asked for: larger pictures are shrunk at once, to save memory.
         skipped: Names and reasons of what was left out before.
         others: The rest of the set, such as its held-out part: what suits all is done to each.
     """
@@ -74,20 +74,20 @@ def gather(
             continue
         if decoded.traits is not None:
             open_ones.append((len(found.names), entry, decoded.traits))
-        found.pictures.append(_shrunk(decoded.picture, wanted.size))
+        found.pictures.append(_shrunk(decoded.picture, options.size))
         found.names.append(entry.name)
         found.labels.append(entry.label)
         found.shapes.add(decoded.shape)
         found.remarks.update(decoded.remarks)
     if open_ones:
-        _render(found, open_ones, wanted, others)
+        _render(found, open_ones, options, others)
     return found
 
 
 def _render(
     found: Gathered,
     open_ones: Sequence[tuple[int, Entry, Traits]],
-    wanted: Wanted,
+    options: LoadOptions,
     others: Iterable[Entry],
 ) -> None:
     """Reads what leaves ground or white open again, in the way that suits the whole set."""
@@ -108,7 +108,7 @@ def _render(
         decoded = _decoded(entry, rendering, [])
         if decoded is None:
             raise DataError(f"{entry.name}: changed while it was read; leave the data alone.")
-        found.pictures[place] = _shrunk(decoded.picture, wanted.size)
+        found.pictures[place] = _shrunk(decoded.picture, options.size)
 
 
 def _decoded(
@@ -121,7 +121,7 @@ def _decoded(
         return None
 
 
-def image_set(found: Gathered, where: str, wanted: Wanted) -> ImageSet:
+def image_set(found: Gathered, where: str, options: LoadOptions) -> ImageSet:
     """The gathered pictures as equal squares, labelled if every one of them has a label.
 
     Raises:
@@ -129,17 +129,17 @@ def image_set(found: Gathered, where: str, wanted: Wanted) -> ImageSet:
     """
     if not found.pictures:
         raise DataError(f"{where}: holds no usable images. {' '.join(found.notes())}".rstrip())
-    images, notes = assemble(found.pictures, wanted, found.shapes)
+    images, notes = assemble(found.pictures, options, found.shapes)
     notes += found.notes()
     labels = [label for label in found.labels if label is not None]
     name = Path(where).resolve().name or where
     if len(labels) < len(found.labels):
-        return ImageSet(images, name=name, notes=tuple(notes), split=wanted.split)
+        return ImageSet(images, name=name, notes=tuple(notes), split=options.split)
     index, class_names = named_classes(labels)
-    return ImageSet(images, index, class_names, name, tuple(notes), wanted.split)
+    return ImageSet(images, index, class_names, name, tuple(notes), options.split)
 
 
-def from_tree(listing: Listing, where: str, wanted: Wanted) -> ImageSet:
+def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
     """The pictures of a tree of folders: split by `train/` and `test/`, class = sub-folder.
 
     A `dataset.json` says the classes where there is one.
@@ -149,14 +149,14 @@ def from_tree(listing: Listing, where: str, wanted: Wanted) -> ImageSet:
     """
     if not listing.pictures and not listing.skipped:
         raise DataError(f"{where}: holds no images ({', '.join(pictures.SUFFIXES)}).")
-    part = part_of(listing.pictures, where, wanted)
-    found = gather(part.entries, wanted, listing.skipped, part.others)
+    part = part_of(listing.pictures, where, options)
+    found = gather(part.entries, options, listing.skipped, part.others)
     stated = listed_classes(listing.label_files, found.names, where)
     found.layout.extend([*part.notes, *stated.notes])
     classes = stated.classes if stated.applies else part.folder_classes(found.names)
     if classes is not None:
         found.labels = list(classes)
-    return image_set(found, where, wanted)
+    return image_set(found, where, options)
 
 
 def _shrunk(picture: Picture, size: int | None) -> Picture:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from orthogan.data.catalogue import SPLIT_NAMES, Wanted
+from orthogan.data.catalogue import SPLIT_NAMES, LoadOptions
 from orthogan.data.entries import Entry, shown
 
 Tails = list[tuple[str, ...]]
@@ -43,22 +43,22 @@ class Part:
         return [tail[0] for tail in tails] if _all_in_folders(tails) else None
 
 
-def part_of(entries: Sequence[Entry], where: str, wanted: Wanted) -> Part:
-    """The wanted part of a tree that has a folder such as `train` beside one such as `val`.
+def part_of(entries: Sequence[Entry], where: str, options: LoadOptions) -> Part:
+    """The requested part of a tree that has a folder such as `train` beside one such as `val`.
 
     Raises:
         SingleSplitError: the held-out part is asked of a tree without such folders.
     """
     entries = sorted(entries, key=lambda entry: entry.name)
     if all("/" not in entry.name for entry in entries):
-        wanted.only_split(where)
+        options.only_split(where)
         return Part(entries, [])
     whole = _parts([entry.name for entry in entries])
     tails = _below_shared(whole)
     tops = {tail[0] for tail in tails if len(tail) > 1}
     train, held = _named_like(tops, "train"), _named_like(tops, "test")
     if not train or not held:
-        wanted.only_split(where)
+        options.only_split(where)
         return Part(entries, [])
 
     def within(folders: Collection[str]) -> list[Entry]:
@@ -73,7 +73,7 @@ def part_of(entries: Sequence[Entry], where: str, wanted: Wanted) -> Part:
         f"{f'; not used: {_listed(rest)}' if rest else ''}."
     )
     depth = len(whole[0]) - len(tails[0]) + 1
-    parts = (to_train, to_hold) if wanted.split == "train" else (to_hold, to_train)
+    parts = (to_train, to_hold) if options.split == "train" else (to_hold, to_train)
     return Part(*parts, depth, (note,))
 
 

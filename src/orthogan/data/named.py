@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orthogan.data.catalogue import Wanted
+from orthogan.data.catalogue import LoadOptions
 from orthogan.data.collection import gather
 from orthogan.data.entries import Entry, Listing, is_picture_name
-from orthogan.data.folder import list_pictures
+from orthogan.data.formats.folder import list_pictures
 from orthogan.data.squares import assemble
 from orthogan.errors import DataError
 from orthogan.shapes import Pixels
@@ -44,12 +44,12 @@ def read_named(path: Path, size: int, colours: int) -> NamedPictures:
     Raises:
         DataError: there is no such path, or it holds no picture that can be read.
     """
-    wanted = Wanted(size, "rgb" if colours == 3 else "grey")
+    options = LoadOptions(size, "rgb" if colours == 3 else "grey")
     listing = _listing(path)
-    found = gather(sorted(listing.pictures, key=lambda entry: entry.name), wanted, listing.skipped)
+    found = gather(sorted(listing.pictures, key=lambda entry: entry.name), options, listing.skipped)
     if not found.pictures:
         raise DataError(f"{path}: holds no usable images. {' '.join(found.notes())}".rstrip())
-    pixels, notes = assemble(found.pictures, wanted, found.shapes)
+    pixels, notes = assemble(found.pictures, options, found.shapes)
     return NamedPictures(
         names=tuple(found.names),
         pixels=pixels,

@@ -6,10 +6,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-# Importing a module files its sources and readers.
-from orthogan.data import archive, arrays, folder, idx, mnist  # noqa: F401
-from orthogan.data.catalogue import MIN_IMAGES, READERS, SOURCES, Colour, Wanted
-from orthogan.data.hub import PREFIX, load_hub
+from orthogan.data.catalogue import (
+    DATA_SETS,
+    FORMATS,
+    HUBS,
+    MIN_IMAGES,
+    Colour,
+    Format,
+    LoadOptions,
+)
+from orthogan.data.formats.folder import is_run
 from orthogan.data.image_set import ImageSet
 from orthogan.data.oddities import oddities
 from orthogan.data.pictures import SUFFIXES
@@ -41,9 +47,9 @@ def load(
     >>> load("mnist", split="test").images.shape
     torch.Size([10000, 1, 28, 28])
     """
-    wanted = Wanted(size, colour, split)
+    options = LoadOptions(size, colour, split)
     try:
-        images = _read(source, wanted)
+        images = _read(source, options)
     except OrthoganError:
         raise
     except OSError as error:
@@ -59,59 +65,72 @@ def load(
     return images
 
 
-def settled(source: str) -> str:
+def resolved(source: str) -> str:
     """The source under a name that holds in every folder: the path of existing data is absolute.
 
     Names of data sets stay as they are, and so does what cannot be found.
 
-    >>> settled("mnist"), settled("hf:fashion_mnist"), settled("no/such/file.npz")
+    >>> resolved("mnist"), resolved("hf:fashion_mnist"), resolved("no/such/file.npz")
     ('mnist', 'hf:fashion_mnist', 'no/such/file.npz')
     """
     path = _path(source)
-    if source in SOURCES or source.startswith(PREFIX) or not source or not _exists(path):
+    if source in DATA_SETS or _hub_of(source) or not source or not _exists(path):
         return source
     return str(path.absolute())
 
 
-def _read(source: str | Path, wanted: Wanted) -> ImageSet:
+def _read(source: str | Path, options: LoadOptions) -> ImageSet:
     if isinstance(source, str):
-        if source in SOURCES:
-            return _read_named(source, wanted)
-        if source.startswith(PREFIX):
-            return load_hub(source.removeprefix(PREFIX), wanted)
+        if source in DATA_SETS:
+            return _read_named(source, options)
+        if hub := _hub_of(source):
+            return HUBS[hub](source.removeprefix(f"{hub}:"), options)
     path = _path(source)
     if not str(source) or not _exists(path):
+        known = [*DATA_SETS, *(f"{hub}:NAME" for hub in HUBS)]
         raise DataError(
             f"'{source}' is neither an existing file or folder nor a known data set."
-            f"{did_you_mean(str(source), [*SOURCES, PREFIX + 'NAME'])}"
+            f"{did_you_mean(str(source), known)}"
         )
-    images = READERS[_format_of(path)](path, wanted)
+    format_ = _format_of(path)
+    if not format_.has_test_split:
+        options.only_split(str(path))
+    images = format_.read(path, options)
     return replace(images, notes=(*images.notes, *oddities(images.images)))
 
 
-def _read_named(name: str, wanted: Wanted) -> ImageSet:
-    images = SOURCES[name](wanted)
+def _read_named(name: str, options: LoadOptions) -> ImageSet:
+    if not DATA_SETS[name].has_test_split:
+        options.only_split(name)
+    images = DATA_SETS[name].read(options)
     if not _exists(Path(name)):
         return images
     note = f"'{name}' is the data set of that name; for the path, write './{name}'."
     return replace(images, notes=(*images.notes, note))
 
 
-def _format_of(path: Path) -> str:
+def _hub_of(source: str) -> str | None:
+    prefix, colon, _ = source.partition(":")
+    return prefix if colon and prefix in HUBS else None
+
+
+def _format_of(path: Path) -> Format:
+    known = [FORMATS[name] for name in FORMATS]
     if path.is_dir():
-        if folder.is_run(path):
+        if is_run(path):
             raise DataError(
                 f"{path}: is a folder of a training run, which holds grids of samples, not images; "
                 "name the images that it learned from, or leave out --data; for images of its "
                 "generator, draw some into another folder: orthogan sample RUN --out FOLDER."
             )
-        return "folder"
+        return next(each for each in known if each.is_folder)
     if not path.is_file():
         raise DataError(f"{path}: is neither a regular file nor a folder.")
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
+    name = path.name.lower()
+    if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
-    return suffix[1:] if suffix in (".npz", ".npy", ".zip") else "idx"
+    fits = {end: each for each in known for end in each.suffixes if name.endswith(end)}
+    return fits[max(fits, key=len)]
 
 
 def _path(source: str | Path) -> Path:

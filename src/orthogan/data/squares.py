@@ -15,7 +15,7 @@ from orthogan.data.catalogue import (
     LARGEST_SIZE,
     SIZE_STEP,
     SMALLEST_SIZE,
-    Wanted,
+    LoadOptions,
 )
 from orthogan.shapes import Pixels
 
@@ -67,21 +67,21 @@ def is_grey(picture: Picture) -> bool:
 
 def assemble(
     pictures: Sequence[Picture] | Picture,
-    wanted: Wanted,
+    options: LoadOptions,
     shapes: set[tuple[int, int]] | None = None,
 ) -> tuple[Pixels, list[str]]:
     """One tensor of equal squares, and notes on what had to change.
 
     Args:
         pictures: The pictures, as a list or as one array with the pictures on its first axis.
-        wanted: Size and colours asked for.
+        options: Size and colours asked for.
         shapes: Their (height, width) in the source, where they have been shrunk since.
     """
     if shapes is None:
         shapes = {(p.shape[0], p.shape[1]) for p in pictures}
-    size = square_size(shapes, wanted.size)
+    size = square_size(shapes, options.size)
     all_grey = all(is_grey(p) for p in pictures)
-    colours = {"grey": 1, "rgb": 3, "auto": 1 if all_grey else 3}[wanted.colour]
+    colours = {"grey": 1, "rgb": 3, "auto": 1 if all_grey else 3}[options.colour]
     notes = _resize_notes(shapes, size)
     if colours == 1 and not all_grey:
         notes.append("RGB images were turned to grey (Rec. 601 luminance).")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orthogan.data import SOURCES, ImageSet
+from orthogan.data import DATA_SETS, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
 from orthogan.devices import pick_device
@@ -142,7 +142,7 @@ def evaluate(
     held_out, note = _held_out(str(real), form)
     fake = draw(seed, count)
     found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
-    of_data = () if real in SOURCES else train_set.notes
+    of_data = () if real in DATA_SETS else train_set.notes
     chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()
     said = (*chosen, *facts.get("image_notes", ()), *of_data, *note, *found.notes)
     return replace(found, data=str(real), notes=tuple(dict.fromkeys(said)))
@@ -160,7 +160,7 @@ def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple
             f"least {LEAST_HELD_OUT}; they are left out."
         )
         return None, (note,)
-    if source in SOURCES:
+    if source in DATA_SETS:
         return found, ()
     return found, (f"Floors are of the {len(found):,} held-out images of {source}.",)
 

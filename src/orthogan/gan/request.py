@@ -38,7 +38,7 @@ def requested(
     facts = {"source": source, "size": size}
     asked = laid_over(RECIPES[model](), config, seed, budget, facts, settings)
     # A run is looked at from other folders than the one it was started in.
-    return asked.evolve(data=asked.data.to_dict() | {"source": data.settled(asked.data.source)})
+    return asked.evolve(data=asked.data.to_dict() | {"source": data.resolved(asked.data.source)})
 
 
 def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> TrainingConfig:

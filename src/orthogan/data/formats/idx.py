@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from orthogan.data.arrays import channels_last
-from orthogan.data.catalogue import MAX_BYTES, READERS, Wanted
+from orthogan.data.catalogue import FORMATS, MAX_BYTES, LoadOptions
+from orthogan.data.formats.arrays import channels_last
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
 from orthogan.data.squares import assemble
@@ -70,12 +70,11 @@ def open_compressed(path: Path) -> BufferedIOBase:
     return lzma.open(path, "rb") if suffix == ".xz" else path.open("rb")
 
 
-@READERS.register("idx")
-def load_idx(path: Path, wanted: Wanted) -> ImageSet:
+@FORMATS.register("idx", suffixes=("",))  # by its first bytes: published names vary
+def load_idx(path: Path, options: LoadOptions) -> ImageSet:
     """The images of an IDX file, with the labels of the IDX file beside it if there is one."""
-    wanted.only_split(str(path))
     array = channels_last(_read_file(path, 3), str(path))
-    images, notes = assemble(array, wanted)
+    images, notes = assemble(array, options)
     labels_path = sibling_labels(path)
     if labels_path is None:
         return ImageSet(images, name=path.name, notes=(*notes, "No labels file beside it."))

@@ -8,19 +8,19 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from orthogan.data.catalogue import SPLIT_NAMES, Wanted
+from orthogan.data.catalogue import HUBS, SPLIT_NAMES, LoadOptions
 from orthogan.data.collection import gather, image_set
 from orthogan.data.entries import Entry
 from orthogan.data.image_set import ImageSet
 from orthogan.errors import DataError, MissingExtraError
 
-PREFIX = "hf:"
 # How `datasets` begins its sentence when a split is missing, streamed or not.
 NO_SPLIT = ("Bad split", "Unknown split")
 MAX_IMAGES = 100_000  # streamed into memory; 64 x 64 RGB take 1.2 GB
 
 
-def load_hub(name: str, wanted: Wanted) -> ImageSet:
+@HUBS.register("hf")
+def load_hub(name: str, options: LoadOptions) -> ImageSet:
     """The first image column of a hub data set, labelled by its first class column.
 
     Pictures arrive compressed and go through the same decoder as a folder; code from the hub is
@@ -34,9 +34,9 @@ def load_hub(name: str, wanted: Wanted) -> ImageSet:
         datasets = importlib.import_module("datasets")
     except ImportError:
         raise MissingExtraError("datasets", "hf") from None
-    where = PREFIX + name
+    where = f"hf:{name}"
     try:
-        rows = _rows(datasets, name, wanted)
+        rows = _rows(datasets, name, options)
         features = rows.features or {}
         column = _first_of(features, datasets.Image)
         if column is None:
@@ -44,22 +44,22 @@ def load_hub(name: str, wanted: Wanted) -> ImageSet:
         label = _first_of(features, datasets.ClassLabel)
         names = features[label].names if label else []
         rows = rows.cast_column(column, datasets.Image(decode=False))
-        found = gather(_entries(rows, column, label, names), wanted)
+        found = gather(_entries(rows, column, label, names), options)
     except DataError:
         raise
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         why = (str(error).splitlines() or [type(error).__name__])[0]
         if why.startswith(NO_SPLIT):
-            wanted.only_split(where)
+            options.only_split(where)
         raise DataError(f"{where}: cannot be loaded: {why}") from None
     if len(found.names) + len(found.skipped) == MAX_IMAGES:
         found.remarks["read, which is the limit for a hub data set"] = len(found.names)
-    return image_set(found, where, wanted)
+    return image_set(found, where, options)
 
 
-def _rows(datasets: Any, name: str, wanted: Wanted) -> Any:
+def _rows(datasets: Any, name: str, options: LoadOptions) -> Any:
     """The rows of the split, under the first of its names that the data set has."""
-    names = SPLIT_NAMES[wanted.split]
+    names = SPLIT_NAMES[options.split]
     for number, split in enumerate(names):
         try:
             return datasets.load_dataset(name, split=split, streaming=True)

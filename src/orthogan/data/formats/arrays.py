@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from orthogan.data.catalogue import MAX_BYTES, READERS, SPLIT_NAMES, Wanted
+from orthogan.data.catalogue import FORMATS, MAX_BYTES, SPLIT_NAMES, LoadOptions
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
 from orthogan.data.squares import assemble
@@ -31,18 +31,17 @@ class _Key(NamedTuple):
     part: str | None = None
 
 
-@READERS.register("npy")
-def load_npy(path: Path, wanted: Wanted) -> ImageSet:
+@FORMATS.register("npy", suffixes=(".npy",))
+def load_npy(path: Path, options: LoadOptions) -> ImageSet:
     """The images of one `.npy` array, without labels."""
-    wanted.only_split(str(path))
     array = read_array(path, MAX_BYTES)
     pixels, notes = to_bytes(channels_last(array, str(path)), str(path))
-    images, more = assemble(pixels, wanted)
+    images, more = assemble(pixels, options)
     return ImageSet(images, name=path.name, notes=(*notes, *more))
 
 
-@READERS.register("npz")
-def load_npz(path: Path, wanted: Wanted) -> ImageSet:
+@FORMATS.register("npz", suffixes=(".npz",), has_test_split=True)
+def load_npz(path: Path, options: LoadOptions) -> ImageSet:
     """The images of an `.npz` file, with its labels if it has some.
 
     Images are looked for under `x_train`, `train_images` (or `test`, `val`), `images`, `x`, `X`,
@@ -52,32 +51,32 @@ def load_npz(path: Path, wanted: Wanted) -> ImageSet:
         DataError: damaged, none of these names, or the test split of a file without one.
     """
     with open_arrays(path) as arrays:
-        found = _image_key(arrays, wanted)
+        found = _image_key(arrays, options)
         array, key = arrays.read(found.name, MAX_BYTES), f"{path}[{found.name}]"
-        parts = [found.part] if found.part else SPLIT_NAMES[wanted.split]
+        parts = [found.part] if found.part else SPLIT_NAMES[options.split]
         label_key = _find(LABEL_KEYS, arrays.names, parts)
         values = None if label_key is None else arrays.read(label_key.name, MAX_BYTES)
     pixels, notes = to_bytes(channels_last(array, key), key)
-    images, more = assemble(pixels, wanted)
+    images, more = assemble(pixels, options)
     notes += more
     if label_key is None or values is None:
-        return ImageSet(images, name=path.name, notes=tuple(notes), split=wanted.split)
+        return ImageSet(images, name=path.name, notes=tuple(notes), split=options.split)
     labels, names = classes(values, len(images), f"{path}[{label_key.name}]")
-    return ImageSet(images, labels, names, path.name, tuple(notes), wanted.split)
+    return ImageSet(images, labels, names, path.name, tuple(notes), options.split)
 
 
-def _image_key(arrays: ArrayArchive, wanted: Wanted) -> _Key:
-    found = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[wanted.split])
+def _image_key(arrays: ArrayArchive, options: LoadOptions) -> _Key:
+    found = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[options.split])
     if found is None:
         if _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES["train"]):
-            wanted.only_split(str(arrays.path))
-        accepted = ", ".join(k.format(wanted.split) for k in IMAGE_KEYS)
+            options.only_split(str(arrays.path))
+        accepted = ", ".join(k.format(options.split) for k in IMAGE_KEYS)
         raise DataError(
             f"{arrays.path}: no array is named like images ({accepted}); "
             f"it holds: {', '.join(arrays.names) or 'nothing'}."
         )
     if found.part is None:
-        wanted.only_split(str(arrays.path))
+        options.only_split(str(arrays.path))
     return found
 
 

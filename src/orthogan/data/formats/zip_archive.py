@@ -6,7 +6,7 @@ import zipfile
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from orthogan.data.catalogue import READERS, Wanted
+from orthogan.data.catalogue import FORMATS, LoadOptions
 from orthogan.data.collection import from_tree
 from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
@@ -18,15 +18,15 @@ MAX_ARCHIVE_BYTES = 8 * 2**30  # uncompressed, over all pictures: 60,000 of 140 
 ENCRYPTED = 0x1  # bit of a member's flags
 
 
-@READERS.register("zip")
-def load_zip(path: Path, wanted: Wanted) -> ImageSet:
+@FORMATS.register("zip", suffixes=(".zip",), has_test_split=True)
+def load_zip(path: Path, options: LoadOptions) -> ImageSet:
     """The pictures in a zip archive, in order of their names.
 
     Raises:
         DataError: not a zip archive, encrypted, or too large when uncompressed.
     """
     with open_zip(path, "a zip archive") as archive:
-        return from_tree(_list_pictures(archive, path), str(path), wanted)
+        return from_tree(_list_pictures(archive, path), str(path), options)
 
 
 def _list_pictures(archive: zipfile.ZipFile, path: Path) -> Listing:

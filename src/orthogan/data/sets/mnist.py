@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orthogan.data.catalogue import SOURCES, Wanted
-from orthogan.data.idx import read_idx
+from orthogan.data.catalogue import DATA_SETS, LoadOptions
+from orthogan.data.formats.idx import read_idx
 from orthogan.data.image_set import ImageSet
 from orthogan.data.squares import assemble
 from orthogan.data.stacked import stack
@@ -60,36 +60,36 @@ def read_embedded(split: str, num_axes: int) -> NDArray[np.uint8]:
     return read_idx(io.BytesIO(content), name, num_axes)
 
 
-@SOURCES.register("mnist")
-def load_mnist(wanted: Wanted) -> ImageSet:
+@DATA_SETS.register("mnist")
+def load_mnist(options: LoadOptions) -> ImageSet:
     """The MNIST database of handwritten digits (60,000 train, 10,000 test), embedded."""
-    images = torch.from_numpy(read_embedded(wanted.split, 3))[:, None]
-    labels = torch.from_numpy(read_embedded(wanted.split, 1).astype(np.int64))
+    images = torch.from_numpy(read_embedded(options.split, 3))[:, None]
+    labels = torch.from_numpy(read_embedded(options.split, 1).astype(np.int64))
     notes: list[str] = []
-    if wanted.size not in (None, 28) or wanted.colour == "rgb":
-        images, notes = assemble(images[:, 0].numpy(), wanted)
-    return ImageSet(images, labels, DIGITS, "mnist", tuple(notes), wanted.split)
+    if options.size not in (None, 28) or options.colour == "rgb":
+        images, notes = assemble(images[:, 0].numpy(), options)
+    return ImageSet(images, labels, DIGITS, "mnist", tuple(notes), options.split)
 
 
-@SOURCES.register("stacked-mnist")
-def load_stacked(wanted: Wanted) -> ImageSet:
+@DATA_SETS.register("stacked-mnist")
+def load_stacked(options: LoadOptions) -> ImageSet:
     """Stacked-MNIST: RGB images whose three channels are digits, 1000 classes in all.
 
     A training run draws fresh triples without end (`StackedImages`). The set itself holds 60,000
     triples of the train split or 10,000 of the test split, drawn once with seed 0, for scores to
     compare with. `stack` draws other numbers and seeds.
     """
-    if wanted.colour == "grey":
-        return _flattened(stack(load_mnist(Wanted(split=wanted.split))), wanted)
-    stacked = stack(load_mnist(Wanted(wanted.size, "grey", wanted.split)))
-    if wanted.split != "train":
+    if options.colour == "grey":
+        return _flattened(stack(load_mnist(LoadOptions(split=options.split))), options)
+    stacked = stack(load_mnist(LoadOptions(options.size, "grey", options.split)))
+    if options.split != "train":
         return stacked
     return replace(stacked, notes=(*stacked.notes, FRESH_NOTE))
 
 
-def _flattened(stacked: ImageSet, wanted: Wanted) -> ImageSet:
+def _flattened(stacked: ImageSet, options: LoadOptions) -> ImageSet:
     """The three digits of each image on top of each other, as one grey picture."""
-    images, notes = assemble(stacked.images.permute(0, 2, 3, 1).numpy(), wanted)
+    images, notes = assemble(stacked.images.permute(0, 2, 3, 1).numpy(), options)
     return ImageSet(
         images, stacked.labels, stacked.class_names, stacked.name, tuple(notes), stacked.split
     )

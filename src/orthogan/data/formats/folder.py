@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from orthogan.data.catalogue import READERS, Wanted
+from orthogan.data.catalogue import FORMATS, LoadOptions
 from orthogan.data.collection import from_tree
 from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
@@ -16,10 +16,10 @@ RUN_FOLDERS = ("samples", "bundle", "checkpoints")  # in which a run keeps thing
 RUN_PARTS = (".lock", "metrics.jsonl", *RUN_FOLDERS)  # one of them lies beside its record
 
 
-@READERS.register("folder")
-def load_folder(path: Path, wanted: Wanted) -> ImageSet:
+@FORMATS.register("folder", is_folder=True, has_test_split=True)
+def load_folder(path: Path, options: LoadOptions) -> ImageSet:
     """The pictures in a folder and its sub-folders, in order of their names."""
-    return from_tree(list_pictures(path), str(path), wanted)
+    return from_tree(list_pictures(path), str(path), options)
 
 
 def list_pictures(root: Path) -> Listing:

@@ -21,7 +21,7 @@ BATCH_SIZE = 64
 
 
 class DCGAN:
-    """Both networks, their optimisers, and one training step."""
+    """Both networks, their optimizers, and one training step."""
 
     def __init__(self, seed: int, colours: int = 1, classes: int = 0) -> None:
         torch.manual_seed(seed)
@@ -46,8 +46,8 @@ class DCGAN:
             nn.Flatten(),
             nn.Linear(128 * 7 * 7, 1),
         )
-        self.generator.apply(_initialise)
-        self.discriminator.apply(_initialise)
+        self.generator.apply(_initialize)
+        self.discriminator.apply(_initialize)
         self.generator_adam = _adam(self.generator)
         self.discriminator_adam = _adam(self.discriminator)
 
@@ -99,7 +99,7 @@ def _adam(network: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
 
 
-def _initialise(layer: nn.Module) -> None:
+def _initialize(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(layer.weight, 0.0, 0.02)
     elif isinstance(layer, nn.BatchNorm2d):

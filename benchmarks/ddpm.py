@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 
 
 class DDPM:
-    """The network, its average, its optimiser, one training step, and sampling."""
+    """The network, its average, its optimizer, one training step, and sampling."""
 
     def __init__(self, seed: int, colours: int = 1, passes: int = SAMPLING_PASSES) -> None:
         torch.manual_seed(seed)

@@ -37,7 +37,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "learned positions": ("network.positions=learned",),
     "sinusoidal positions": ("network.positions=sinusoidal",),
     "no positions": ("network.positions=none",),
-    "adamw": ("optimiser.kind=adamw", "optimiser.learning_rate=3e-3"),
+    "adamw": ("optimizer.kind=adamw", "optimizer.learning_rate=3e-3"),
 }
 
 

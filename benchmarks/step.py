@@ -84,8 +84,8 @@ def watched(trainer: Trainer, watch: Stopwatch) -> Iterator[None]:
         (trainer.discriminator, "forward", turn("D forward, real and fake", "G step: D forward")),
         (torch.autograd, "grad", lambda: "penalty: gradient by the images"),
         (torch.Tensor, "backward", turn("D backward", "G step: backward")),
-        (trainer.discriminator_optimizer, "step", lambda: "D optimiser"),
-        (trainer.generator_optimizer, "step", lambda: "G optimiser"),
+        (trainer.discriminator_optimizer, "step", lambda: "D optimizer"),
+        (trainer.generator_optimizer, "step", lambda: "G optimizer"),
         (trainer_module, "update_average", lambda: "average of G"),
     ]
     with ExitStack() as stack:

@@ -116,9 +116,9 @@ def train(images: Tensor, labels: Tensor, epochs: int) -> TrainingNet:
     average = TrainingNet()
     average.load_state_dict(net.state_dict())
     num_steps = len(images) // BATCH_SIZE
-    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, PEAK_RATE, total_steps=epochs * num_steps, pct_start=WARM_UP
+        optimizer, PEAK_RATE, total_steps=epochs * num_steps, pct_start=WARM_UP
     )
     net = net.to(memory_format=torch.channels_last).train()
     for epoch in range(epochs):
@@ -130,9 +130,9 @@ def train(images: Tensor, labels: Tensor, epochs: int) -> TrainingNet:
                 loss = nn.functional.cross_entropy(
                     logits, labels[chosen], label_smoothing=LABEL_SMOOTHING
                 )
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             follow(average, net)
         print(f"epoch {epoch + 1}/{epochs}: loss {loss.item():.4f}", file=sys.stderr, flush=True)

@@ -47,7 +47,11 @@ class Config(BaseModel):
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
     )
 
+    # Names that settings had in earlier versions, and their names now: old files hold the old ones.
+    RENAMED: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, /, **fields: Any) -> None:  # /: a file may hold a setting 'self'
+        fields = {self.RENAMED.get(name, name): value for name, value in fields.items()}
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -68,7 +72,7 @@ class Config(BaseModel):
             ConfigError: the values do not go together, or there is no `=`.
         """
         base = type(self)(**(self.to_dict() | fields)) if fields else self
-        written = [_split(assignment) for assignment in assignments]
+        written = [(_current(base, name), text) for name, text in map(_split, assignments)]
         base = _switched(base, [(name, _unquoted(text)) for name, text in written])
         return _changed(base, [(name, _parse_value(text, base, name)) for name, text in written])
 
@@ -77,7 +81,7 @@ class Config(BaseModel):
 
         A part that is switched to another `kind` takes that kind's defaults under the changes.
         """
-        leaves = flatten(changes)
+        leaves = [(_current(self, name), value) for name, value in flatten(changes)]
         return _changed(_switched(self, leaves), leaves)
 
     def of_kind(self: C, kind: str) -> C:  # noqa: ARG002, PYI019 - see C
@@ -242,6 +246,18 @@ def _split(assignment: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise ConfigError(f"Expected NAME=VALUE, got '{shortened(assignment)}'.")
     return name.strip(), text.strip()
+
+
+def _current(base: Config, name: str) -> str:
+    """A dotted name, in the spelling of this version."""
+    part: Any = base
+    words = name.split(".")
+    for index, word in enumerate(words):
+        if not isinstance(part, Config):
+            break
+        words[index] = part.RENAMED.get(word, word)
+        part = getattr(part, words[index], None)
+    return ".".join(words)
 
 
 def _unknown_setting(name: str, known: Mapping[str, Any]) -> SettingError:

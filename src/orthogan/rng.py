@@ -1,4 +1,4 @@
-"""The random streams as tensors, and PyTorch's own initialisers under a seed."""
+"""The random streams as tensors, and PyTorch's own initializers under a seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orthogan.streams import LATENTS, MAX_SEED, check_seed, normal_rows, stream
 __all__ = [
     "MAX_SEED",
     "check_seed",
-    "initialisation",
+    "initialization",
     "latents",
     "normal",
     "permutation",
@@ -54,12 +54,12 @@ def permutation(num_items: int, seed: int, name: str, epoch: int) -> Tensor:
 
 
 @contextmanager
-def initialisation(seed: int, name: str, attempt: int = 0) -> Iterator[None]:
-    """Inside, PyTorch's own initialisers draw from the stream; outside nothing changes.
+def initialization(seed: int, name: str, attempt: int = 0) -> Iterator[None]:
+    """Inside, PyTorch's own initializers draw from the stream; outside nothing changes.
 
-    >>> with initialisation(0, "demo"):
+    >>> with initialization(0, "demo"):
     ...     first = torch.rand(1)
-    >>> with initialisation(0, "demo"):
+    >>> with initialization(0, "demo"):
     ...     bool(torch.rand(1) == first)
     True
     """

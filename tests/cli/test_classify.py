@@ -371,7 +371,7 @@ def test_an_interrupt_saves_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("more", "code", "sentence"),
     [
-        (("--set", "optimiser.learning_rate=1e30"), 4, "Diverged at "),
+        (("--set", "optimizer.learning_rate=1e30"), 4, "Diverged at "),
         (("--set", "network.widht=8"), 2, "Unknown setting 'network.widht'"),
         (("--test", "nowhere"), 3, "'nowhere' is neither an existing file"),
         (("--size", "18"), 2, "An image size is a multiple of 4"),

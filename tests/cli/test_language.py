@@ -60,10 +60,10 @@ class FakeModels:
             self._record("generate", prompt, **asked)
             return f"text {asked['seed']}"
 
-        tokeniser = SimpleNamespace(
+        tokenizer = SimpleNamespace(
             kind=self.kind, unknown_pieces=lambda prompt: sorted(set(prompt) & set("\u00e9\u00e8"))
         )
-        return SimpleNamespace(path=Path(source), generate=generate, tokeniser=tokeniser)
+        return SimpleNamespace(path=Path(source), generate=generate, tokenizer=tokenizer)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def fake(cli: Any, monkeypatch: pytest.MonkeyPatch) -> FakeModels:
 def test_training_options_are_passed_on(cli, fake: FakeModels) -> None:
     answer = cli(
         *("language", "emma.txt", "--for", "90s", "--run", "here", "--seed", "7"),
-        *("--device", "cpu", "--threads", "2", "--tokeniser", "words", "--set", "a=b"),
+        *("--device", "cpu", "--threads", "2", "--tokenizer", "words", "--set", "a=b"),
         *("--config", "c.toml"),
     )
     assert answer.code == 0
@@ -96,7 +96,7 @@ def test_training_options_are_passed_on(cli, fake: FakeModels) -> None:
                 "threads": 2,
                 "settings": ["a=b"],
                 "config": Path("c.toml"),
-                "tokeniser": "words",
+                "tokenizer": "words",
             },
         )
     ]

@@ -14,7 +14,7 @@ from orthogan.errors import ConfigError, DataError
 from orthogan.networks import CLASSIFIERS, DISCRIMINATORS, GENERATORS, network_config
 from orthogan.networks.attending import AttendingConfig, code_width
 from orthogan.networks.statistics import show_tokens, waits_for_tokens
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 WIDTH, SIDE = 8, {"generator": 4, "discriminator": 2, "classifier": 4}
 INJECTIONS = ("add", "concatenate", "rotate", "untied", "orthogonal")
@@ -35,7 +35,7 @@ EVERY = pytest.mark.parametrize(
 
 def build(config: Any, role: str) -> nn.Module:
     """A network that has seen its first tokens, with every gate open."""
-    with initialisation(0, "attending"):
+    with initialization(0, "attending"):
         network: nn.Module = config.build()
     woken(network)
     if waits_for_tokens(network):
@@ -183,9 +183,9 @@ def test_each_way_gives_other_images_from_the_same_weights(
 def test_the_mimetic_start_is_another_start_of_the_same_network(
     role: str, config: AttendingConfig
 ) -> None:
-    with initialisation(0, "start"):
+    with initialization(0, "start"):
         standard = config.build()
-    with initialisation(0, "start"):
+    with initialization(0, "start"):
         mimetic = config.evolve(start="mimetic").build()
     shapes = {name: part.shape for name, part in standard.state_dict().items()}
     assert shapes == {name: part.shape for name, part in mimetic.state_dict().items()}

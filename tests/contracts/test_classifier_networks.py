@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.networks import CLASSIFIERS, Classifier, network_config
 from orthogan.networks.stems import build_stem, grid_side
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 EVERY = pytest.mark.parametrize("kind", list(CLASSIFIERS))
 STEMS = ("convolutional", "patch", "both")
 
 
 def build(kind: str, **settings: Any) -> Classifier:
-    with initialisation(0, "contract"):
+    with initialization(0, "contract"):
         return CLASSIFIERS[kind](**settings).build().eval()
 
 
@@ -109,7 +109,7 @@ def shapes(network: nn.Module) -> dict[str, torch.Size]:
 def test_every_setting_has_effect(kind: str, name: str) -> None:
     base = CLASSIFIERS[kind](size=16)
     changed = base.evolve(**{name: other_value(base, name)})
-    with initialisation(0, "contract"):
+    with initialization(0, "contract"):
         one, other = base.build().eval(), changed.build().eval()
     if name == "size":
         assert other(images(32)).shape == (BATCH, 1, 10)
@@ -170,7 +170,7 @@ def test_stems_cut_a_square_grid(kind: Any, patch: int, size: int) -> None:
 
 @pytest.mark.parametrize("kind", STEMS)
 def test_tokens_run_in_row_column_order(kind: Any) -> None:
-    with initialisation(0, "stem"):
+    with initialization(0, "stem"):
         stem = build_stem(kind, 1, 4, 6, 4).eval()
     shown = torch.zeros(1, 1, 32, 32)
     shown[0, 0, 9, 22] = 1.0  # in the patch of row 2, column 5 of 8 x 8

@@ -25,7 +25,7 @@ def test_every_generator_leaves_as_onnx(
     form = GENERATORS[kind]
     settings = {name: size for name, size in SMALL.items() if name in form.model_fields}
     config = form(size=16, classes=classes, colours=colours, **settings)
-    with rng.initialisation(0, "leaves"):
+    with rng.initialization(0, "leaves"):
         network = config.build()
     with torch.no_grad():  # some parts start at zero, and would hide what they do
         for i, weight in enumerate(network.parameters()):

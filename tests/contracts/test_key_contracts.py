@@ -24,7 +24,7 @@ from orthogan.attention import (
 from orthogan.attention.keys import Sizes, make_keys
 from orthogan.attention.scores import score_traits
 from orthogan.errors import ConfigError
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 WIDTH, HEADS, TOKENS = 8, 2, 4
 KEYS = pytest.mark.parametrize("keys", key_names())
@@ -41,7 +41,7 @@ def fitted(layer: Attention, width: int = WIDTH) -> Attention:
 
 
 def made(keys: str, score: str = "softmax", width: int = WIDTH, **options: object) -> Attention:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         return fitted(Attention(width, HEADS, score, keys, **options).double(), width)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ INJECTIONS = ["none", "add", "concatenate", "orthogonal", "rotate", "untied"]
 @pytest.mark.parametrize("injection", INJECTIONS)
 @pytest.mark.parametrize(("score", "keys"), PAIRS)
 def test_derivatives_of_first_and_second_order(score: str, keys: str, injection: str) -> None:
-    with initialisation(0, "positions"):
+    with initialization(0, "positions"):
         code, width = outside(injection, TOKENS)
         layer = made(keys, score, positions=inside(injection))
     network = nn.Sequential(code, layer).double()
@@ -161,7 +161,7 @@ def test_every_weight_is_reached(keys: str) -> None:
 @KEYS
 def test_a_stored_layer_is_the_same_layer(keys: str) -> None:
     layer = made(keys)
-    with initialisation(1, "other"):
+    with initialization(1, "other"):
         other = Attention(WIDTH, HEADS, keys=keys).double()
     other.load_state_dict(layer.state_dict())
     tokens = draw(2, 5, WIDTH)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make(**settings: Any) -> LanguageTransformer:
-    with rng.initialisation(0, "language test"):
+    with rng.initialization(0, "language test"):
         return LanguageNetworkConfig(**(TINY | settings)).build().double()
 
 

@@ -18,7 +18,7 @@ from orthogan.networks import (
     Discriminator,
     Generator,
 )
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 SIZES, COLOURS = (16, 28, 32, 64), (1, 3)
 EVERY_GENERATOR = pytest.mark.parametrize("kind", list(GENERATORS))
@@ -26,12 +26,12 @@ EVERY_DISCRIMINATOR = pytest.mark.parametrize("kind", list(DISCRIMINATORS))
 
 
 def generator(kind: str, **settings: Any) -> Generator:
-    with initialisation(0, "contract"):
+    with initialization(0, "contract"):
         return GENERATORS[kind](**settings).build()
 
 
 def discriminator(kind: str, **settings: Any) -> Discriminator:
-    with initialisation(0, "contract"):
+    with initialization(0, "contract"):
         return DISCRIMINATORS[kind](**settings).build()
 
 

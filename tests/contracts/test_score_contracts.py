@@ -16,7 +16,7 @@ from orthogan.attention import (
     score_names,
 )
 from orthogan.attention.scores import score_traits
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 SCORES = pytest.mark.parametrize("score", score_names())
 
@@ -73,7 +73,7 @@ def test_derivatives_of_first_and_second_order(score: str) -> None:
 
 @SCORES
 def test_derivatives_of_the_layer(score: str) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(4, heads=2, score=score).double()
     inputs = (draw(1, 3, 4), draw(1, 2, 4, counter=1))
     assert torch.autograd.gradcheck(layer, inputs)
@@ -142,7 +142,7 @@ def test_masked_keys_might_as_well_not_be_there(score: str, shape: tuple[int, ..
 
 @SCORES
 def test_the_future_does_not_reach_the_past(score: str) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(8, heads=2, score=score).double()
     tokens = draw(1, 5, 8).detach()
     changed = tokens.clone()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from orthogan.attention import Attention, attend, attention_weights, key_names, read, score_names
 from orthogan.attention.scores import score_traits, unit
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 TOKENS, WIDTH = 5, 4
 SCORES = pytest.mark.parametrize("score", score_names())
@@ -136,7 +136,7 @@ PAIRS = [
 def test_a_penalty_of_the_layer_stays_finite(
     score: str, keys: str, kind: str, dtype: torch.dtype
 ) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(2 * WIDTH, 2, score, keys)
     if layer.keys.needs_tokens:
         layer.fit_keys(draw(8, 9, 2 * WIDTH, counter=4).float())

@@ -76,7 +76,7 @@ def run_folders() -> list[bytes]:
             own = {"scores": {score: {"value": 0.5, "low": 0.4, "high": 0.6}}}
             (run.path / "score.json").write_text(json.dumps(own))
             part = config.generator if kind == "gan" else config.network
-            with rng.initialisation(0, "fuzz"):
+            with rng.initialization(0, "fuzz"):
                 tensors = part.build().state_dict()
             prefix = "network" if kind == "language" else "average"
             held = {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
@@ -92,7 +92,7 @@ def bundles(role: str) -> list[bytes]:
     """Bundles of a role with tiny networks."""
     data: dict[str, Any] = {"source": "none", "size": SIZE, "colours": 1, "class_names": ["a", "b"]}
     card = {"title": "tiny", "summary": "Made by code.", "scores": {}}
-    with tempfile.TemporaryDirectory() as name, rng.initialisation(0, "fuzz"):
+    with tempfile.TemporaryDirectory() as name, rng.initialization(0, "fuzz"):
         folder = Path(name) / "bundle"
         if role == "language":
             config: Any = LanguageNetworkConfig(vocabulary=3, width=8, heads=2, blocks=1, context=8)

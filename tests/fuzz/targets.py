@@ -36,11 +36,11 @@ from orthogan.experiments.compare import compare
 from orthogan.export.onnx_file import load_exported
 from orthogan.language import model as language_models
 from orthogan.language.corpus import read_corpus
-from orthogan.language.tokeniser import SPLITTERS, learn_tokeniser, read_tokeniser
+from orthogan.language.tokenizer import SPLITTERS, learn_tokenizer, read_tokenizer
 from orthogan.models import generator as models
 from orthogan.training import checkpoint, metrics_file, run_folder
 from orthogan.training.launch import recorded_threads
-from orthogan.words import Vocabulary, tokenise
+from orthogan.words import Vocabulary, tokenize
 
 
 def written(folder: Path, name: str, content: bytes) -> Path:
@@ -205,14 +205,14 @@ def vocabulary(content: bytes, folder: Path) -> Calls:
 def _tokens_of(path: Path) -> object:
     text = read_corpus(path).text
     for kind in SPLITTERS:
-        tokeniser = learn_tokeniser(kind, text)
-        tokeniser.decode(tokeniser.encode(text[:1000]).tolist())
-    return Vocabulary.of(tokenise(text))
+        tokenizer = learn_tokenizer(kind, text)
+        tokenizer.decode(tokenizer.encode(text[:1000]).tolist())
+    return Vocabulary.of(tokenize(text))
 
 
 def _round_trip(tree: object) -> object:
-    tokeniser = read_tokeniser(tree)
-    return tokeniser.decode(range(len(tokeniser))), tokeniser.encode("a \n b")
+    tokenizer = read_tokenizer(tree)
+    return tokenizer.decode(range(len(tokenizer))), tokenizer.encode("a \n b")
 
 
 # ---- runs and bundles

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from orthogan.attention import Attention, attend, attention_weights, causal_mask, read
 from orthogan.attention.keys import DualKeys
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 
 def draw(*shape: int, counter: int = 0) -> torch.Tensor:
@@ -42,7 +42,7 @@ def multihead_like(layer: Attention, width: int, heads: int) -> nn.MultiheadAtte
 
 @pytest.mark.parametrize(("width", "heads"), [(8, 2), (12, 4), (6, 1)])
 def test_layer_equals_multihead_attention(width: int, heads: int) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(width, heads).double()
     oracle = multihead_like(layer, width, heads)
     tokens, context = draw(2, 5, width), draw(2, 7, width, counter=1)
@@ -81,7 +81,7 @@ def test_masked_softmax_equals_the_fused_kernel(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("keys", ["values", "queries", "identity"])
 def test_layer_with_tied_keys_equals_multihead_attention_with_copied_weights(keys: str) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(8, 2, keys=keys).double()
     oracle = nn.MultiheadAttention(8, 2, bias=False, batch_first=True, dtype=torch.float64)
     key = {
@@ -133,7 +133,7 @@ def test_scores_equal_their_formula(score: str) -> None:
 
 @pytest.mark.parametrize("ridge", [0.1, 3.0])
 def test_dual_keys_without_softmax_equal_ridge_regression(ridge: float) -> None:
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(6, 1, "none", partial(DualKeys, ridge=ridge)).double()
     tokens, context = draw(1, 4, 6).detach(), draw(1, 9, 6, counter=1).detach()
     with torch.no_grad():

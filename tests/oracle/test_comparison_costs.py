@@ -210,7 +210,7 @@ def test_the_costs_of_a_classifier(tiny_classifier: tuple[str, ...]) -> None:
 def test_the_costs_of_a_language_model() -> None:
     config = LanguageConfig().evolve(
         *("network.width=12", "network.heads=2", "network.blocks=1", "network.context=10"),
-        *("network.vocabulary=7", "network.positions=learned", "optimiser.kind=adamw"),
+        *("network.vocabulary=7", "network.positions=learned", "optimizer.kind=adamw"),
         *("batch_size=3", "precision=float32"),
     )
     found = LanguageTask().costs(config)
@@ -222,5 +222,5 @@ def test_the_costs_of_a_language_model() -> None:
     weights = 4 * width**2 + 2 * width * hidden + 7 * width  # projections, dense, tied output
     products = 2 * 10 * width  # queries with keys, weights with values
     assert found.flops_per_step == 3 * 2 * tokens * (weights + products)
-    muon = LanguageTask().costs(config.evolve("optimiser.kind=muon"))
+    muon = LanguageTask().costs(config.evolve("optimizer.kind=muon"))
     assert muon.flops_per_step > found.flops_per_step

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from orthogan.attention import as_attention, as_convolution
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 MODES = ("zeros", "circular", "reflect", "replicate")
 
@@ -45,7 +45,7 @@ KINDS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def convolution(axes: int, dtype: torch.dtype = torch.float64, **settings: Any) -> nn.Module:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         return KINDS[axes](4, 8, **settings, dtype=dtype)
 
 
@@ -80,7 +80,7 @@ def test_single_precision(mode: str) -> None:
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])
 def test_images_of_the_usual_sizes(channels: int, side: int) -> None:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         conv = nn.Conv2d(channels, 6, 5, stride=2, padding=2)
     images = torch.from_numpy(stream(0, "images").random((3, channels, side, side))).float()
     torch.testing.assert_close(as_attention(conv)(images), conv(images), rtol=0, atol=1e-5)

@@ -26,7 +26,7 @@ from orthogan.attention import (
 )
 from orthogan.attention.keys import DualKeys, WhitenedKeys
 from orthogan.geometry import whiten
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 QUICK = settings(max_examples=12, deadline=None, derandomize=True)
 SEEDS, SIZES = st.integers(0, 10**6), st.integers(1, 5)
@@ -38,7 +38,7 @@ def draw(seed: int, *shape: int, counter: int = 0) -> torch.Tensor:
 
 
 def layer(seed: int, width: int, heads: int, **options: object) -> Attention:
-    with initialisation(seed, "layer"):
+    with initialization(seed, "layer"):
         return Attention(width, heads, **options).double()  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from orthogan.attention import as_attention, as_convolution
 from orthogan.attention.offset_forms import form_of_omega, fourier_form, grid_positions
 from orthogan.attention.offset_kernels import offset_kernel
 from orthogan.errors import ShapeError
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 SMALL = st.integers(1, 3)
 MODES = st.sampled_from(["zeros", "circular", "reflect", "replicate"])
@@ -40,7 +40,7 @@ def test_any_convolution_is_attention(
     groups: int,
     has_bias: bool,
 ) -> None:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         conv = nn.Conv2d(
             2 * groups,
             3 * groups,

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from orthogan.attention import Attention, attend, attention_weights, read, second_derivatives
 from orthogan.attention.fused import FUSED_FROM
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 LONG = FUSED_FROM + 3
 FORWARD = "_scaled_dot_product_flash_attention_for_cpu"
@@ -140,7 +140,7 @@ def test_what_the_kernel_keeps_goes_with_the_graph() -> None:
 
 
 def test_a_penalised_step_reaches_every_weight() -> None:
-    with initialisation(0, "fused"):
+    with initialization(0, "fused"):
         layer = Attention(8, heads=2).double()
     tokens = torch.from_numpy(stream(0, "tokens").standard_normal((2, LONG, 8)))
 
@@ -199,7 +199,7 @@ def test_function_transforms_see_the_written_form() -> None:
 
 
 def test_autocast_takes_it_too() -> None:
-    with initialisation(0, "fused"):
+    with initialization(0, "fused"):
         layer = Attention(8, heads=2)
     tokens = parts()[0].flatten(0, 1).float().repeat(1, 1, 2).requires_grad_()
     exact = torch.autograd.grad(layer(tokens).square().sum(), tokens)[0]

@@ -127,7 +127,7 @@ def test_the_order_shows_indices_where_names_do_not() -> None:
 
 def make(folder: Path, **data: object) -> Path:
     config = GENERATORS["attention"](size=16, classes=len(AS_TEXT), hidden=8, width=8, channels=8)
-    with rng.initialisation(0, "names"):
+    with rng.initialization(0, "names"):
         network = config.build()
     return bundle.save_bundle(
         folder,

@@ -29,7 +29,7 @@ STEP = CELL_PX + GAP_PX
 
 def network(**settings: object) -> AttentionClassifier:
     facts = {"size": 16, "classes": 2, "width": 8, "heads": 2, "blocks": 1, "channels": 4}
-    with rng.initialisation(0, "look"):
+    with rng.initialization(0, "look"):
         return AttentionClassifierConfig(**(facts | settings)).build().eval()
 
 

@@ -150,13 +150,13 @@ def test_images_and_labels_go_together(make) -> None:
         "distortion.shift=0.2",
         "distortion.bend=0.05",
         "distortion.mirror=true",
-        "optimiser.learning_rate=1e-4",
-        "optimiser.warm_up=0.5",
-        "optimiser.final_share=1",
-        "optimiser.beta1=0.5",
-        "optimiser.beta2=0.9",
-        "optimiser.weight_decay=0.5",
-        "optimiser.largest_gradient=1e-6",
+        "optimizer.learning_rate=1e-4",
+        "optimizer.warm_up=0.5",
+        "optimizer.final_share=1",
+        "optimizer.beta1=0.5",
+        "optimizer.beta2=0.9",
+        "optimizer.weight_decay=0.5",
+        "optimizer.largest_gradient=1e-6",
         "label_smoothing=0.5",
         "average_steps=1",
         "batch_size=8",
@@ -174,20 +174,20 @@ def test_every_setting_changes_what_is_learned(make, setting: str) -> None:
     assert bits(changed) != bits(plain)
 
 
-def test_schedules_reach_the_optimiser(make) -> None:
-    trainer = make("optimiser.learning_rate=0.01", "optimiser.warm_up=0.5")
+def test_schedules_reach_the_optimizer(make) -> None:
+    trainer = make("optimizer.learning_rate=0.01", "optimizer.warm_up=0.5")
     rates = []
     for progress in (0.25, 0.5, 1.0):
         trainer.step(progress)
-        rates += [group["lr"] for group in trainer.optimiser.param_groups]
+        rates += [group["lr"] for group in trainer.optimizer.param_groups]
     assert rates == pytest.approx([0.005, 0.005, 0.01, 0.01, 0.0, 0.0])
 
 
 def test_only_the_matrices_are_pulled_to_zero(make) -> None:
     trainer = make()
-    pulled, free = (group["params"] for group in trainer.optimiser.param_groups)
-    assert trainer.optimiser.param_groups[0]["weight_decay"] == 0.02
-    assert trainer.optimiser.param_groups[1]["weight_decay"] == 0.0
+    pulled, free = (group["params"] for group in trainer.optimizer.param_groups)
+    assert trainer.optimizer.param_groups[0]["weight_decay"] == 0.02
+    assert trainer.optimizer.param_groups[1]["weight_decay"] == 0.0
     names = {id(p): name for name, p in trainer.network.named_parameters()}
     assert {"head.weight", "blocks.0.attention.query.weight", "stem.layers.0.weight"} <= {
         names[id(p)] for p in pulled
@@ -203,7 +203,7 @@ def test_only_the_matrices_are_pulled_to_zero(make) -> None:
 
 
 def test_a_long_gradient_is_shortened(make) -> None:
-    trainer = make("optimiser.largest_gradient=0.001")
+    trainer = make("optimizer.largest_gradient=0.001")
     trainer.step(0.5)
     squares = sum(float(p.grad.square().sum()) for p in trainer.network.parameters())
     assert squares**0.5 == pytest.approx(0.001, rel=1e-3)
@@ -246,7 +246,7 @@ def test_a_step_that_is_not_finite_changes_nothing(make) -> None:
     with torch.no_grad():
         next(trainer.network.parameters()).view(-1)[0] = float("nan")
     before = bits(trainer)
-    with pytest.raises(DivergedError, match=r"loss is nan .* lower optimiser\.learning_rate"):
+    with pytest.raises(DivergedError, match=r"loss is nan .* lower optimizer\.learning_rate"):
         trainer.step(0.5)
     assert bits(trainer) == before
     assert trainer.images_seen == 32
@@ -275,7 +275,7 @@ def test_an_accuracy_counts_images_with_every_label_right(make) -> None:
     ],
 )
 def test_a_tiny_classifier_learns_where_the_blob_is(make, settings: tuple[str, ...]) -> None:
-    trainer = make("optimiser.learning_rate=0.01", "average_steps=20", *settings)
+    trainer = make("optimizer.learning_rate=0.01", "average_steps=20", *settings)
     for step in range(200):
         trainer.step((step + 1) / 200)
     lesson = load_lesson(trainer.config.data, 0)

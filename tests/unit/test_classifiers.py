@@ -257,7 +257,7 @@ def test_rgb_folders_of_classes(classify_tiny, tmp_path: Path) -> None:
         for number in range(16):
             picture = Image.new("RGB", (16, 16), tuple(c + number for c in colour))
             picture.save(tmp_path / "photos" / name / f"{number}.png")
-    settings = ("optimiser.learning_rate=0.01", "average_steps=10")
+    settings = ("optimizer.learning_rate=0.01", "average_steps=10")
     run = classify_tiny(tmp_path / "run", *settings, source=tmp_path / "photos", images=960)
     assert run.score["class_names"] == ["blue", "red"]
     assert run.scores["accuracy"] == 1.0

@@ -220,7 +220,7 @@ def test_held_out_images_are_those_of_the_seed() -> None:
 @pytest.mark.parametrize(
     ("config", "setting"),
     [
-        (LanguageConfig(), "data.tokeniser=bytes"),
+        (LanguageConfig(), "data.tokenizer=bytes"),
         (LanguageConfig(), "data.held_out=0.2"),
         (LanguageConfig(), "data.min_count=3"),
         (ClassificationConfig(), "data.label_parts=2"),

@@ -12,11 +12,11 @@ from torch.nn.utils import parametrizations
 from orthogan.attention import Attention, as_attention, as_convolution, attend
 from orthogan.attention.taps import Taps
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 
 def conv2d(*arguments: int, **settings: object) -> nn.Conv2d:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         return nn.Conv2d(*arguments, **settings)
 
 
@@ -79,7 +79,7 @@ def test_an_empty_batch_stays_empty() -> None:
 
 
 def test_the_second_derivative_is_right() -> None:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         attention = as_attention(nn.Conv1d(2, 2, 3, padding=1, groups=2, dtype=torch.float64))
     signal = normal((1, 2, 4), stream(0, "signal")).double().requires_grad_()
 

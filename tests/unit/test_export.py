@@ -31,7 +31,7 @@ CLASSES = 4
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that was never trained, told uneven classes, one of which never occurs."""
     config = GENERATORS["attention"](size=16, classes=CLASSES, hidden=8, width=8, channels=8)
-    with rng.initialisation(0, "export"):
+    with rng.initialization(0, "export"):
         network = config.build()
     network.class_shares.copy_(torch.tensor([0.5, 0.0, 0.2, 0.3]))
     return bundle.save_bundle(
@@ -124,7 +124,7 @@ class _Strange:
 @pytest.mark.parametrize("wrong", [-1, 0, 1, 3, 129])
 def test_every_class_is_compared_drawn_and_asked_for(classes: int, wrong: int) -> None:
     config = GENERATORS["attention"](size=16, classes=classes, hidden=8, width=8, channels=8)
-    with rng.initialisation(0, "parity"):
+    with rng.initialization(0, "parity"):
         generator = config.build().eval()
     facts = {"size": 16, "colours": 1, "classes": classes, "latent_size": 64}
     session = _Strange(generator, lambda labels: labels == wrong)

@@ -23,7 +23,7 @@ from orthogan.language import model as language_model
 from orthogan.language import tables_of_language
 from orthogan.language.model import LanguageModel
 from orthogan.language.tables import tables_of_network
-from orthogan.language.tokeniser import Tokeniser
+from orthogan.language.tokenizer import Tokenizer
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
 from orthogan.models import generator
 from orthogan.models.bundle import load_language, save_language
@@ -32,7 +32,7 @@ from orthogan.models.bundle import load_language, save_language
 @pytest.fixture
 def trained(learn_tiny, tmp_path: Path) -> LanguageModel:
     found: LanguageModel = learn_tiny(
-        tmp_path / "trained", "precision=float32", "optimiser.learning_rate=0.05"
+        tmp_path / "trained", "precision=float32", "optimizer.learning_rate=0.05"
     ).load()
     return found
 
@@ -42,18 +42,18 @@ def trained(learn_tiny, tmp_path: Path) -> LanguageModel:
 
 def test_later_words_win_over_earlier_ones(tiny_text: Path, tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
-    file.write_text("batch_size = 8\nseed = 5\n[network]\nwidth = 16\n[optimiser]\nbeta1 = 0.5")
+    file.write_text("batch_size = 8\nseed = 5\n[network]\nwidth = 16\n[optimizer]\nbeta1 = 0.5")
     config = language_models.resolve_language(
         tiny_text,
         config=file,
         seed=7,
         tokens=1000,
-        tokeniser="bytes",
+        tokenizer="bytes",
         settings=["batch_size=4", "network.blocks=1"],
     )
-    assert (config.batch_size, config.optimiser.beta1, config.seed) == (4, 0.5, 7)
+    assert (config.batch_size, config.optimizer.beta1, config.seed) == (4, 0.5, 7)
     assert config.budget.to_dict() == {"tokens": 1000, "seconds": None}
-    assert (config.data.source, config.data.tokeniser) == (str(tiny_text), "bytes")
+    assert (config.data.source, config.data.tokenizer) == (str(tiny_text), "bytes")
     assert (config.network.width, config.network.blocks, config.network.vocabulary) == (16, 1, 256)
     assert config.precision in {"float32", "bfloat16"}
     file.with_suffix(".json").write_text(json.dumps(config.to_dict()))
@@ -70,7 +70,7 @@ def test_budgets(tiny_text: Path) -> None:
     [
         ({"minutes": 1.0, "tokens": 10}, ConfigError, "exclude one another"),
         ({"tokens": 0}, ConfigError, "tokens"),
-        ({"tokeniser": "word"}, UnknownNameError, "Did you mean 'words'"),
+        ({"tokenizer": "word"}, UnknownNameError, "Did you mean 'words'"),
         ({"settings": ["batchsize=3"]}, ConfigError, "Did you mean 'batch_size'"),
         ({"settings": ["network.score=sofmax"]}, UnknownNameError, "softmax"),
         ({"settings": ["network.heads=7"]}, ConfigError, "multiple of heads = 7"),
@@ -110,7 +110,7 @@ def test_devices_threads_and_the_default_run_folder(
     torch.set_num_threads(2)
     learn_tiny(None, tokens=32, seed=3)
     assert torch.get_num_threads() == 1  # as many as it had
-    assert len(language_model.load_language("rhyme-language-3", threads=2).tokeniser) == 12
+    assert len(language_model.load_language("rhyme-language-3", threads=2).tokenizer) == 12
     assert torch.get_num_threads() == 2
     with pytest.raises(UnknownNameError, match="Unknown device 'gpu'"):
         language_model.load_language("rhyme-language-3", device="gpu")
@@ -119,15 +119,15 @@ def test_devices_threads_and_the_default_run_folder(
 def test_settings_without_effect_are_told(learn_tiny, tmp_path: Path, capsys) -> None:
     learn_tiny(
         tmp_path / "run",
-        "optimiser.weight_decay=0.5",
+        "optimizer.weight_decay=0.5",
         "data.min_count=2",
         tokens=32,
-        tokeniser="bytes",
+        tokenizer="bytes",
         show_progress=True,
     )
     said = capsys.readouterr().err
-    assert "optimiser.weight_decay has no effect with optimiser.kind=muon." in said
-    assert "data.min_count has no effect with data.tokeniser=bytes." in said
+    assert "optimizer.weight_decay has no effect with optimizer.kind=muon." in said
+    assert "data.min_count has no effect with data.tokenizer=bytes." in said
 
 
 # ---- a trained model
@@ -151,11 +151,11 @@ def test_a_prompt_that_is_no_unicode_is_refused(trained: LanguageModel) -> None:
 
 
 def test_words_and_bytes_go_on(learn_tiny, tmp_path: Path) -> None:
-    words = learn_tiny(tmp_path / "words", "network.embedding=4", tokeniser="words")
+    words = learn_tiny(tmp_path / "words", "network.embedding=4", tokenizer="words")
     assert words.scores["perplexity"] > 1
     text = words.load().generate("The cat", length=6)
     assert set(text.replace(".", "").split()) <= {"the", "cat", "sat", "on", "mat"}
-    model = learn_tiny(tmp_path / "bytes", tokens=32, tokeniser="bytes").load()
+    model = learn_tiny(tmp_path / "bytes", tokens=32, tokenizer="bytes").load()
     assert isinstance(model.generate("\u00e9", length=4), str)
 
 
@@ -176,12 +176,12 @@ def test_attention_of_a_text(trained: LanguageModel) -> None:
 # ---- tables
 
 
-LETTERS = Tokeniser("characters", tuple(" aehmt"))
+LETTERS = Tokenizer("characters", tuple(" aehmt"))
 
 
 def fresh(**settings: Any) -> LanguageTransformer:
     tiny = {"vocabulary": 6, "context": 8, "width": 8, "heads": 2, "blocks": 1}
-    with rng.initialisation(0, "language test"):
+    with rng.initialization(0, "language test"):
         network = LanguageNetworkConfig(**(tiny | settings)).build().double()
     block: Any = network.blocks[0]
     block.attention_norm.weight.data += torch.linspace(-0.5, 0.5, 8)
@@ -232,7 +232,7 @@ def test_tables_say_where_positions_act(positions: str) -> None:
 def test_the_tables_of_a_bundle(trained: LanguageModel) -> None:
     found = tables_of_language(load_language(trained.path))
     assert torch.equal(found.tokens, trained.tables().tokens)
-    assert found.labels == trained.tokeniser.entries
+    assert found.labels == trained.tokenizer.entries
     assert found.source == str(trained.path)
     assert len(tables_of_language(load_language(trained.path), limit=2).tokens) == 2
 

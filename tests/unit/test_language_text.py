@@ -22,17 +22,17 @@ from orthogan.language.corpus import Corpus, read_corpus, settled_source
 from orthogan.language.generation import choose, continue_tokens
 from orthogan.language.lesson import lesson_of, split_text
 from orthogan.language.scoring import bits_of_pieces, frequency_bits, pieces_of, score_text
-from orthogan.language.tokeniser import Tokeniser
+from orthogan.language.tokenizer import Tokenizer
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer
 
-LETTERS = Tokeniser("characters", ("a", "b", "c", "d", "e"))
+LETTERS = Tokenizer("characters", ("a", "b", "c", "d", "e"))
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(**settings: Any) -> LanguageTransformer:
     tiny = {"vocabulary": 5, "context": 4, "width": 8, "heads": 2, "blocks": 1}
-    with rng.initialisation(0, "language test"):
+    with rng.initialization(0, "language test"):
         return LanguageNetworkConfig(**(tiny | settings)).build().eval().requires_grad_(False)
 
 
@@ -142,15 +142,15 @@ def test_the_end_is_held_out(text: str, share: float) -> None:
 def test_the_vocabulary_knows_nothing_of_the_held_out_text() -> None:
     config = TextConfig(held_out=0.5)
     lesson = lesson_of(Corpus(name="x", text="aa bb aa zz yy zz"), config, context=4)
-    assert "z" not in lesson.tokeniser.entries
-    assert lesson.tokeniser.decode(lesson.train.tolist()) == "aa bb aa"
+    assert "z" not in lesson.tokenizer.entries
+    assert lesson.tokenizer.decode(lesson.train.tolist()) == "aa bb aa"
     assert lesson.test.tolist().count(0) == 6  # z and y are unknown
     assert "8 tokens to learn from" in lesson.notes[-1]
 
 
 def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
     def mark(text: str, kind: str = "words") -> str:
-        config = TextConfig(tokeniser=kind, min_count=1, held_out=0.5)
+        config = TextConfig(tokenizer=kind, min_count=1, held_out=0.5)
         corpus = Corpus(name="x", text=text * 4)
         return lesson_of(corpus, config, 2).fingerprint.removeprefix(corpus.fingerprint())
 
@@ -161,11 +161,11 @@ def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
 
 def test_rare_words_are_unknown_and_said() -> None:
     text = "the cat and the dog and the cat and a bird. " * 3 + "the end of it"
-    lesson = lesson_of(Corpus(name="x", text=text), TextConfig(tokeniser="words"), context=4)
-    assert "bird" in lesson.tokeniser.entries
+    lesson = lesson_of(Corpus(name="x", text=text), TextConfig(tokenizer="words"), context=4)
+    assert "bird" in lesson.tokenizer.entries
     assert "3 times" in lesson.notes[-1]
-    few = TextConfig(tokeniser="words", min_count=9)
-    assert lesson_of(Corpus(name="x", text=text), few, 4).tokeniser.entries == (
+    few = TextConfig(tokenizer="words", min_count=9)
+    assert lesson_of(Corpus(name="x", text=text), few, 4).tokenizer.entries == (
         "<unk>", "and", "the",
     )  # fmt: skip
 
@@ -205,7 +205,7 @@ def test_the_score_of_a_text_token_by_token() -> None:
     assert score.bits == pytest.approx(sum(expected) / 11)
     assert score.low < score.bits < score.high
     assert (score.name, score.num_tokens, score.value) == ("bits_per_character", 11, score.bits)
-    words = score_text(net, text, text, Tokeniser("words", LETTERS.entries))
+    words = score_text(net, text, text, Tokenizer("words", LETTERS.entries))
     assert words.to_dict()["scores"]["perplexity"]["value"] == pytest.approx(2**score.bits)
     assert net.training is False
 
@@ -227,7 +227,7 @@ def test_intervals_of_few_pieces_are_wide_and_stay_possible(
     bits = torch.tensor([0.1, 1.0], dtype=torch.float64)
     monkeypatch.setattr(scoring, "bits_of_pieces", lambda *_: (bits * 4, torch.tensor([4.0, 4.0])))
     net, text = network(), tokens(9)
-    score = score_text(net, text, text, Tokeniser("words", LETTERS.entries))
+    score = score_text(net, text, text, Tokenizer("words", LETTERS.entries))
     assert (score.low, score.high) == (0.0, pytest.approx(0.55 + 12.7062047 * 0.45))
     assert score.to_dict()["scores"]["perplexity"]["low"] == 1.0
 

@@ -72,7 +72,7 @@ def test_the_seed_decides_every_bit_and_no_global_generator_is_touched(make) -> 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_a_restored_trainer_continues_bit_for_bit(make, kind: str, precision: str) -> None:
-    settings = (f"precision={precision}", f"optimiser.kind={kind}", "network.embedding=4")
+    settings = (f"precision={precision}", f"optimizer.kind={kind}", "network.embedding=4")
     settings += ("network.positions=untied",)
     whole = advance(make(*settings), 5)
     tensors = {name: tensor.clone() for name, tensor in whole.tensors().items()}
@@ -102,17 +102,17 @@ def test_pieces_are_of_the_text_and_depend_on_the_count_alone(make) -> None:
 @pytest.mark.parametrize(
     "setting",
     [
-        "optimiser.kind=adamw",
-        "optimiser.learning_rate=1e-4",
-        "optimiser.warm_up=0.5",
-        "optimiser.final_share=1",
-        "optimiser.beta1=0.5",
-        "optimiser.beta2=0.9",
-        "optimiser.largest_gradient=1e-6",
+        "optimizer.kind=adamw",
+        "optimizer.learning_rate=1e-4",
+        "optimizer.warm_up=0.5",
+        "optimizer.final_share=1",
+        "optimizer.beta1=0.5",
+        "optimizer.beta2=0.9",
+        "optimizer.largest_gradient=1e-6",
         "batch_size=8",
         "precision=bfloat16",
-        "data.tokeniser=bytes",
-        "data.tokeniser=words",
+        "data.tokenizer=bytes",
+        "data.tokenizer=words",
         "data.min_count=100",
         "data.held_out=0.3",
         "network.context=6",
@@ -130,7 +130,7 @@ def test_every_setting_changes_what_is_learned(make, setting: str) -> None:
 
 def test_weight_decay_pulls_the_matrices_of_adamw_alone(make) -> None:
     nets = [
-        advance(make("optimiser.kind=adamw", f"optimiser.weight_decay={pull}"), 1).network
+        advance(make("optimizer.kind=adamw", f"optimizer.weight_decay={pull}"), 1).network
         for pull in (0.0, 5.0)
     ]
     free, pulled = (dict(net.named_parameters()) for net in nets)
@@ -154,7 +154,7 @@ def test_every_token_is_predicted_from_those_before_it(make) -> None:
 
 
 def test_the_loss_falls_on_a_small_text(make) -> None:
-    trainer = make("network.width=16", "optimiser.learning_rate=0.02")
+    trainer = make("network.width=16", "optimizer.learning_rate=0.02")
     first = trainer.step(0.1).numbers()["bits"]
     last = [trainer.step(0.1).numbers()["bits"] for _ in range(25)][-1]
     assert first > 2.5
@@ -166,7 +166,7 @@ def test_what_is_not_finite_stops_before_the_weights(make) -> None:
     with torch.no_grad():
         trainer.network.bias[0] = float("nan")
     before = trainer.network.embedding.weight.clone()
-    with pytest.raises(DivergedError, match=r"lower optimiser\.learning_rate"):
+    with pytest.raises(DivergedError, match=r"lower optimizer\.learning_rate"):
         trainer.step(0.5)
     assert torch.equal(trainer.network.embedding.weight, before)
 
@@ -274,7 +274,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
 def test_a_run_from_before_a_setting_was_there_goes_on(learn_tiny, tmp_path: Path) -> None:
     first = learn_tiny(tmp_path / "run", tokens=32)
     written = record(tmp_path / "run")
-    del written["config"]["optimiser"]["kind"]
+    del written["config"]["optimizer"]["kind"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(written))
     again = learn_tiny(tmp_path / "run", tokens=32)
     assert (again.status, again.seconds) == ("done", first.seconds)

@@ -7,13 +7,13 @@ import torch
 
 from orthogan.attention import Attention, start_mimetic
 from orthogan.errors import ConfigError
-from orthogan.rng import initialisation
+from orthogan.rng import initialization
 
 WIDTH = 128
 
 
 def made(**options: object) -> Attention:
-    with initialisation(0, "mimetic"):
+    with initialization(0, "mimetic"):
         layer = Attention(WIDTH, **options)  # type: ignore[arg-type]
         start_mimetic(layer)
     return layer.requires_grad_(False)

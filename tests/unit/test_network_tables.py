@@ -49,7 +49,7 @@ def stored(tmp_path: Path, tiny_file: Path) -> Callable[..., Path]:
         if settings.get("kind", "attention") != "attention":
             defaults = {"size": 16, "latent_size": 8}
         config = network_config(registry, defaults | settings)
-        with rng.initialisation(0, "test"):
+        with rng.initialization(0, "test"):
             network = config.build()
         facts = {
             "tensors": network.state_dict(),

@@ -19,7 +19,7 @@ from orthogan.attention.offset_forms import (
 from orthogan.attention.offset_kernels import offset_kernel
 from orthogan.attention.positions import SINUSOID_BASE, sinusoid
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 
 def draw(*shape: int, name: str = "kernel") -> torch.Tensor:
@@ -194,7 +194,7 @@ def test_the_null_share_is_that_of_random_weights() -> None:
 def test_a_learned_softmax_map_is_not_a_convolution() -> None:
     from orthogan.attention import Attention
 
-    with initialisation(0, "layer"):
+    with initialization(0, "layer"):
         layer = Attention(8, heads=1)
     weights = layer.weights(3 * normal((1, 9, 8), stream(0, "tokens"))).detach()[0, 0]
     assert offset_kernel(weights, (3, 3)).share < 0.9

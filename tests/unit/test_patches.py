@@ -11,7 +11,7 @@ from orthogan.networks.patches import FromColours, ImageHead, PatchStem, ToColou
 
 
 def _head(colours: int) -> ImageHead:
-    with rng.initialisation(0, "head"):
+    with rng.initialization(0, "head"):
         return ImageHead(6, 5, colours).double()
 
 
@@ -53,7 +53,7 @@ def test_images_take_the_product_but_where_training_is_in_bfloat16(
 
 
 def test_tokens_of_patches_lie_in_order() -> None:
-    with rng.initialisation(0, "stem"):
+    with rng.initialization(0, "stem"):
         stem = PatchStem(1, 4, 8)
     tokens = stem(torch.zeros(2, 1, 28, 28))
     assert tokens.shape == (2, 16, 8)
@@ -72,7 +72,7 @@ def _slopes(stem: PatchStem, images: torch.Tensor) -> list[torch.Tensor]:
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize("shape", [(28, 28), (16, 24)])
 def test_cutting_by_a_product_is_the_convolution(colours: int, shape: tuple[int, int]) -> None:
-    with rng.initialisation(0, "stem"):
+    with rng.initialization(0, "stem"):
         stem = PatchStem(colours, 4, 8).double()
         images = torch.randn(3, colours, *shape, dtype=torch.float64)
     by_product = _slopes(stem, images)

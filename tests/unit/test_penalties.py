@@ -10,7 +10,7 @@ from torch import Tensor
 from orthogan.errors import UnknownNameError
 from orthogan.gan.penalties import PENALTIES, squared_gradient_norm
 from orthogan.networks import DISCRIMINATORS
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 
 def images(batch: int = 3, side: int = 4) -> Tensor:
@@ -117,7 +117,7 @@ def test_images_are_left_without_gradient() -> None:
 
 @pytest.mark.parametrize("kind", list(DISCRIMINATORS))
 def test_parameter_gradients_of_the_exact_penalty_by_finite_differences(kind: str) -> None:
-    with initialisation(0, "penalty"):
+    with initialization(0, "penalty"):
         judge = DISCRIMINATORS[kind](size=16).build().double()
     batch = normal((2, 1, 16, 16), stream(0, "images")).double()
     parameters = [p for p in judge.parameters() if p.dim() > 1]

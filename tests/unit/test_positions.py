@@ -12,13 +12,13 @@ from orthogan.attention import Attention, PositionCode, position_names
 from orthogan.attention.positions import sinusoid
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.networks.blocks import Block, leaky_relu
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 ROWS, COLS, WIDTH = 3, 5, 8
 
 
 def code(name: str) -> PositionCode:
-    with initialisation(0, "positions"):
+    with initialization(0, "positions"):
         return PositionCode(name, ROWS, COLS, WIDTH)
 
 
@@ -76,7 +76,7 @@ def test_only_learned_codes_are_trained_and_stored() -> None:
 
 
 def test_without_code_a_block_cannot_tell_the_order() -> None:
-    with initialisation(0, "block"):
+    with initialization(0, "block"):
         block = Block(WIDTH, Attention(WIDTH, 2), leaky_relu)
     tokens = normal((2, ROWS * COLS, WIDTH), stream(0, "tokens"))
     order = torch.arange(ROWS * COLS).flip(0)

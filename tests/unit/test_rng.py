@@ -93,26 +93,26 @@ def test_permutations_are_whole_and_differ_by_epoch_seed_and_name() -> None:
     assert torch.equal(orders[0], rng.permutation(50, 0, "order", 0))
 
 
-def initialised(seed: int, name: str = "demo", attempt: int = 0) -> torch.Tensor:
-    with rng.initialisation(seed, name, attempt):
+def initialized(seed: int, name: str = "demo", attempt: int = 0) -> torch.Tensor:
+    with rng.initialization(seed, name, attempt):
         return torch.nn.Linear(4, 4).weight.detach()
 
 
-def test_initialisation_depends_on_its_arguments_alone() -> None:
+def test_initialization_depends_on_its_arguments_alone() -> None:
     torch.manual_seed(1)
-    first = initialised(0)
+    first = initialized(0)
     torch.manual_seed(2)
-    assert torch.equal(first, initialised(0))
-    others = [initialised(1), initialised(0, "other"), initialised(0, attempt=1)]
+    assert torch.equal(first, initialized(0))
+    others = [initialized(1), initialized(0, "other"), initialized(0, attempt=1)]
     assert not any(torch.equal(first, other) for other in others)
 
 
-def test_initialisation_leaves_the_global_generators_alone() -> None:
+def test_initialization_leaves_the_global_generators_alone() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
     python, numpy_state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    initialised(0)
-    with pytest.raises(ZeroDivisionError), rng.initialisation(0, "demo"):
+    initialized(0)
+    with pytest.raises(ZeroDivisionError), rng.initialization(0, "demo"):
         _ = torch.rand(3).tolist()[0] / 0
     assert torch.equal(torch.get_rng_state(), before)
     assert random.getstate() == python

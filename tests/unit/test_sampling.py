@@ -18,7 +18,7 @@ from orthogan.passes import PASS_SIZE, passes
 
 
 def generator(kind: str = "attention", classes: int = 0) -> Generator:
-    with rng.initialisation(0, "sampling"):
+    with rng.initialization(0, "sampling"):
         network = GENERATORS[kind](size=16, classes=classes).build()
     with torch.no_grad():
         for i, parameter in enumerate(network.parameters()):

@@ -17,7 +17,7 @@ from orthogan.attention.sharp_heads import (
     weight_error_bound,
 )
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.rng import initialisation, stream
+from orthogan.rng import initialization, stream
 
 ALPHAS = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 CASES = [
@@ -32,7 +32,7 @@ CASES = [
 
 
 def conv2d(**settings: object) -> nn.Conv2d:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         return nn.Conv2d(2, 3, 3, dtype=torch.float64, **settings)
 
 
@@ -99,7 +99,7 @@ def test_blunt_heads_average_the_image() -> None:
 
 
 def test_sequences_have_sharp_heads_too() -> None:
-    with initialisation(0, "convolution"):
+    with initialization(0, "convolution"):
         conv = nn.Conv1d(1, 1, 5, padding="same", dtype=torch.float64)
     curve = sharpness_curve(conv, images(1, 1, 12), [16.0])
     assert curve.weight_error[0] == pytest.approx(4 * math.exp(-16), rel=1e-5)

@@ -27,11 +27,11 @@ from orthogan.networks import (
     Discriminator,
     Generator,
 )
-from orthogan.rng import initialisation, normal, stream
+from orthogan.rng import initialization, normal, stream
 
 
 def pair() -> tuple[Generator, Discriminator]:
-    with initialisation(0, "steps"):
+    with initialization(0, "steps"):
         return (
             AttentionGeneratorConfig(size=16).build(),
             AttentionDiscriminatorConfig(size=16).build(),
@@ -133,7 +133,7 @@ def test_merged_forward_equals_separate_forwards() -> None:
 
 @pytest.mark.parametrize(("share", "count"), [(0.5, 4), (0.3, 3), (0.01, 1), (1.0, 8)])
 def test_a_share_penalises_the_first_pairs_and_judges_all(share: float, count: int) -> None:
-    with initialisation(0, "share"):
+    with initialization(0, "share"):
         judge = AttentionDiscriminatorConfig(size=16, classes=3).build()
         nn.init.normal_(judge.class_features.weight)
     labels = torch.tensor([0, 1, 2, 0, 2, 1, 1, 0])
@@ -169,7 +169,7 @@ def test_gamma_has_effect_and_flattens_the_discriminator() -> None:
 
 
 @pytest.mark.parametrize("penalty", list(PENALTIES))
-def test_gradients_are_taken_for_what_the_optimiser_moves_alone(penalty: str) -> None:
+def test_gradients_are_taken_for_what_the_optimizer_moves_alone(penalty: str) -> None:
     judge = pair()[1]
     optimizer = SGD(judge.logit.parameters(), 0.1)
     before = copies(judge)
@@ -295,7 +295,7 @@ def test_functions_to_be_compiled_find_the_same_gradients(
     labels: Tensor | None, penalty: str, share: float
 ) -> None:
     classes = 0 if labels is None else 3
-    with initialisation(0, "gradients"):
+    with initialization(0, "gradients"):
         generator = AttentionGeneratorConfig(size=16, classes=classes).build().double()
         judge = AttentionDiscriminatorConfig(size=16, classes=classes).build().double()
     moved = list(judge.parameters())[:-1]  # the rest is no one's to move
@@ -311,7 +311,7 @@ def test_functions_to_be_compiled_find_the_same_gradients(
         judge.requires_grad_(False)
         batch = Batch(batch.real, fake, labels, told.real.detach())
         value = backend.at_generator(judge, batch, aim.loss)
-        # Fused optimisers read gradients in the order of the weights.
+        # Fused optimizers read gradients in the order of the weights.
         assert all(slope is None or slope.is_contiguous() for slope in slopes)
         judge.requires_grad_(True)
         found = [*told, value, *slopes, *(weight.grad for weight in generator.parameters())]

@@ -17,7 +17,7 @@ from orthogan.words import (
     count_cooccurrences,
     load_corpus,
     pointwise_information,
-    tokenise,
+    tokenize,
     train_word_vectors,
     truncated_svd,
 )
@@ -39,7 +39,7 @@ def test_a_damaged_corpus_is_refused(content: bytes) -> None:
 
 def test_words_keep_their_apostrophes_and_lose_their_underscores() -> None:
     text = "_Don\u2019t_ be 'so' \u00c9lise's--said 3 times, x_y"
-    assert tokenise(text) == ["don't", "be", "so", "\u00e9lise's", "said", "times", "x", "y"]
+    assert tokenize(text) == ["don't", "be", "so", "\u00e9lise's", "said", "times", "x", "y"]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_words_keep_their_apostrophes_and_lose_their_underscores() -> None:
     ],
 )
 def test_marks_belong_to_their_letters(text: str, words: list[str]) -> None:
-    assert tokenise(text) == [unicodedata.normalize("NFC", word) for word in words]
+    assert tokenize(text) == [unicodedata.normalize("NFC", word) for word in words]
 
 
 def test_the_words_of_the_corpus_are_those_of_the_older_rule() -> None:
     text = load_corpus()
     before = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower().replace("\u2019", "'"))
-    assert tokenise(text) == before
+    assert tokenize(text) == before
 
 
 def test_a_vocabulary_is_ordered_by_frequency_then_alphabet() -> None:

@@ -1,4 +1,4 @@
-"""The settings that change along a run reach optimisers, penalty, batches and average."""
+"""The settings that change along a run reach optimizers, penalty, batches and average."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orthogan.gan.schedule import average_decay
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_schedules_reach_the_optimisers_and_the_penalty(make_trainer, monkeypatch) -> None:
+def test_schedules_reach_the_optimizers_and_the_penalty(make_trainer, monkeypatch) -> None:
     seen: list[float] = []
     step = module.discriminator_step
     monkeypatch.setattr(
@@ -71,7 +71,7 @@ def test_the_learning_rate_is_what_moves_the_weights(make_trainer) -> None:
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
-def test_the_kind_of_optimiser_reaches_its_player(make_trainer, player: str) -> None:
+def test_the_kind_of_optimizer_reaches_its_player(make_trainer, player: str) -> None:
     adam = advance(make_trainer(f"{player}_optimizer.kind=adam"), 1)
     muon = advance(make_trainer(f"{player}_optimizer.kind=muon"), 1)
     assert not torch.equal(weights(adam, player), weights(muon, player))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, field_validator
 
@@ -46,10 +47,12 @@ class DistortionConfig(Config):
 class ClassificationConfig(Config):
     """A whole classification run; `run.json` holds one."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
+
     data: LabelledDataConfig = LabelledDataConfig()
     network: SerializeAsAny[ClassifierConfig] = AttentionClassifierConfig()
     distortion: DistortionConfig = DistortionConfig()
-    optimiser: AdamWConfig = AdamWConfig()
+    optimizer: AdamWConfig = AdamWConfig()
     batch_size: int = Field(128, ge=2, description="images a step")
     label_smoothing: float = Field(
         0.05, ge=0, lt=1, description="share of the target spread over all classes"

@@ -46,7 +46,7 @@ class ClassifyTask(Task[ClassificationConfig, Lesson]):
             precision=resolve_precision(config.precision, device),
         )
         # What only building tells, such as heads that do not divide a width, is told before a run.
-        with rng.initialisation(config.seed, "check"):
+        with rng.initialization(config.seed, "check"):
             fitted.network.build()
         return fitted
 

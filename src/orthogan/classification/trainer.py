@@ -1,4 +1,4 @@
-"""A classifier, its optimiser and its average: what a classification run moves forward."""
+"""A classifier, its optimizer and its average: what a classification run moves forward."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from orthogan.training import schedule
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.stored import restore, stored
-from orthogan.training.supervised import adamw, shorten_gradient
+from orthogan.training.supervised import OPTIMIZER_PART, adamw, shorten_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class ClassifierTrainer:
         self.order = Order(len(examples), config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
-        with rng.initialisation(config.seed, "classifier"):
+        with rng.initialization(config.seed, "classifier"):
             self.network: Classifier = config.network.build()
         # Convolutions with the colours innermost are the quicker ones here, on CPUs too.
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -64,8 +64,8 @@ class ClassifierTrainer:
             index = self.order.batch(0, min(STATISTICS_IMAGES, len(examples))).to(device)
             show_tokens(self.network.train(), to_floats(self.images[index]))
         self.average = average_of(self.network)
-        chosen = config.optimiser
-        self.optimiser = adamw(
+        chosen = config.optimizer
+        self.optimizer = adamw(
             self.network, chosen.learning_rate, (chosen.beta1, chosen.beta2), chosen.weight_decay
         )
 
@@ -80,18 +80,18 @@ class ClassifierTrainer:
         """
         config = self.config
         images, targets = self._batch()
-        for group in self.optimiser.param_groups:
-            group["lr"] = schedule.learning_rate(config.optimiser, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = schedule.learning_rate(config.optimizer, progress)
         self.network.train()
         with autocast(self.precision, self.device):
             logits = self.network(images).float()
         loss = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), label_smoothing=config.label_smoothing
         )
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        shorten_gradient(self.network, config.optimiser.largest_gradient, float(loss.detach()))
-        self.optimiser.step()
+        shorten_gradient(self.network, config.optimizer.largest_gradient, float(loss.detach()))
+        self.optimizer.step()
         self.images_seen += config.batch_size
         step = self.images_seen // config.batch_size
         follow(self.average, self.network, schedule.average_step(step, config.average_steps))
@@ -107,7 +107,7 @@ class ClassifierTrainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return stored(self._networks(), {"optimiser": self.optimiser})
+        return stored(self._networks(), {OPTIMIZER_PART: self.optimizer})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -116,7 +116,7 @@ class ClassifierTrainer:
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen = state["images_seen"]
-        restore(tensors, self._networks(), {"optimiser": self.optimiser})
+        restore(tensors, self._networks(), {OPTIMIZER_PART: self.optimizer})
 
     def _networks(self) -> dict[str, nn.Module]:
         return {"network": self.network, "average": self.average}

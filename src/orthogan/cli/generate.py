@@ -45,14 +45,14 @@ def generate(
         raise ConfigError("--out and --json exclude one another; give one of them.")
     numbers = parse_numbers(seeds)
     from orthogan.language.model import load_language
-    from orthogan.language.tokeniser import UNKNOWN
+    from orthogan.language.tokenizer import UNKNOWN
 
     loaded = load_language(model, device=device, threads=threads)
     texts = {
         seed: loaded.generate(prompt, length=length, seed=seed, temperature=temperature, top=top)
         for seed in numbers
     }
-    unknown = loaded.tokeniser.unknown_pieces(prompt)
+    unknown = loaded.tokenizer.unknown_pieces(prompt)
     if unknown:
         named = ", ".join(map(ascii, unknown[:MOST_NAMED]))
         more = ", ..." if len(unknown) > MOST_NAMED else ""
@@ -61,7 +61,7 @@ def generate(
         rows = [{"seed": seed, "text": text} for seed, text in texts.items()]
         show_json({"model": str(loaded.path), "prompt": prompt, "texts": rows})
         return 0
-    pages = [_joined(prompt, text, loaded.tokeniser.kind) for text in texts.values()]
+    pages = [_joined(prompt, text, loaded.tokenizer.kind) for text in texts.values()]
     whole = "\n\n".join(pages)
     if out is None:
         show(whole)

@@ -37,7 +37,7 @@ def language(
     tokens: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... tokens instead.")
     ] = None,
-    tokeniser: Annotated[
+    tokenizer: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="characters, bytes or words. [default: characters]"),
     ] = None,
@@ -57,7 +57,7 @@ def language(
         "seed": seed,
         "settings": settings or [],
         "config": config,
-        "tokeniser": tokeniser,
+        "tokenizer": tokenizer,
     }
     from orthogan.language import api as language_models
 

@@ -32,7 +32,7 @@ def image_clusters(images: ImageSet, num_clusters: int, seed: int) -> Labels:
     flat = images.images.flatten(1)
     sample = flat[rng.permutation(len(flat), seed, "clusters-axes", 0)[:SAMPLE]].float()
     mean = sample.mean(0)
-    with rng.initialisation(seed, "clusters-axes"):
+    with rng.initialization(seed, "clusters-axes"):
         width = min(NUM_AXES, *sample.shape)
         _, _, axes = torch.svd_lowrank(sample - mean, q=width, niter=2)
     points = [(block.float() - mean) @ axes / 255 for block in flat.split(BLOCK)]

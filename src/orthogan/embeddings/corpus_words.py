@@ -5,7 +5,7 @@ from __future__ import annotations
 from orthogan.embeddings.packages import NAMED
 from orthogan.embeddings.result import Tables
 from orthogan.embeddings.wanted import Wanted
-from orthogan.words import load_corpus, tokenise, train_word_vectors
+from orthogan.words import load_corpus, tokenize, train_word_vectors
 
 
 @NAMED.register("words")
@@ -16,6 +16,6 @@ def read_words(wanted: Wanted) -> Tables:
         DataError: the shipped corpus is damaged.
     """
     wanted.only_limit("words")
-    trained = train_word_vectors(tokenise(load_corpus()))
+    trained = train_word_vectors(tokenize(load_corpus()))
     tokens, words = trained.vectors[: wanted.limit], trained.vocabulary.words[: wanted.limit]
     return Tables(tokens.clone(), None, words, (), "words")

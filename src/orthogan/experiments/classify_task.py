@@ -43,7 +43,7 @@ class ClassifyTask(SelfScoringTask):
     def resolve(self, **asked: Any) -> ClassificationConfig:
         """As `classifiers.resolve_classification`, with the tokens of the images counted."""
         config = classifiers.resolve_classification(**asked)
-        with rng.initialisation(config.seed, "check"):
+        with rng.initialization(config.seed, "check"):
             network = config.network.build()
         if waits_for_tokens(network):
             examples = load_lesson(config.data, config.seed).train
@@ -67,7 +67,7 @@ class ClassifyTask(SelfScoringTask):
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""
         assert isinstance(config, ClassificationConfig)  # noqa: S101 - the task is chosen by it
-        with rng.initialisation(config.seed, "costs"):
+        with rng.initialization(config.seed, "costs"):
             trainer = ClassifierTrainer(config, _random_examples(config), CPU)
             flops = count_flops(trainer.step)
         form = config.network

@@ -64,7 +64,7 @@ class GanTask(Task):
         wanted = requested(**asked)
         images = self._images(wanted)
         config = fitted(wanted, images, CPU)
-        with rng.initialisation(config.seed, "check"):
+        with rng.initialization(config.seed, "check"):
             players = (config.generator.build(), config.discriminator.build())
         if any(map(waits_for_tokens, players)):
             Trainer(config, images, CPU)  # its players are shown the first images
@@ -114,7 +114,7 @@ class GanTask(Task):
 
 def costs_of(config: TrainingConfig) -> PairCosts:
     """The costs of a GAN with these settings, its networks fitted to the images."""
-    with rng.initialisation(config.seed, "costs"):
+    with rng.initialization(config.seed, "costs"):
         trainer = Trainer(config, _random_images(config), CPU)
         flops = count_flops(trainer.step)
     made, judged = config.generator, config.discriminator

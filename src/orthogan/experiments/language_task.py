@@ -18,7 +18,7 @@ from orthogan.experiments.task import RunConfig, SelfScoringTask
 from orthogan.language import LanguageConfig
 from orthogan.language import api as language_models
 from orthogan.language.scoring import PERPLEXITY
-from orthogan.language.tokeniser import SPLITTERS
+from orthogan.language.tokenizer import SPLITTERS
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.statistics.ranges import POSITIVE, Range
 
@@ -35,7 +35,7 @@ class LanguageTask(SelfScoringTask):
     better = "lower"
     digits = 4
     unit = "tokens"
-    scored_by = ("data.tokeniser", "data.min_count", "data.held_out")
+    scored_by = ("data.tokenizer", "data.min_count", "data.held_out")
 
     def resolve(self, **asked: Any) -> LanguageConfig:
         """As `language_models.resolve_language`."""
@@ -48,7 +48,7 @@ class LanguageTask(SelfScoringTask):
     def metric(self, config: RunConfig) -> str:
         """What such tokens are scored by, on the text that is held out."""
         assert isinstance(config, LanguageConfig)  # noqa: S101 - the task is chosen by it
-        return SPLITTERS[config.data.tokeniser].score
+        return SPLITTERS[config.data.tokenizer].score
 
     def range_of(self, metric: str) -> Range:
         """Bits are positive, and two to them at least 1."""
@@ -58,7 +58,7 @@ class LanguageTask(SelfScoringTask):
         """The costs of the network."""
         assert isinstance(config, LanguageConfig)  # noqa: S101 - the task is chosen by it
         form = config.network
-        with rng.initialisation(config.seed, "costs"):
+        with rng.initialization(config.seed, "costs"):
             tokens = torch.randint(0, form.vocabulary, (form.context + 1,))
             trainer = LanguageTrainer(config, tokens, CPU)
             flops = count_flops(trainer.step)

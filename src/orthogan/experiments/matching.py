@@ -32,7 +32,7 @@ def count_player(config: RunConfig, player: str) -> int:
     Raises:
         ConfigError: the network cannot be built.
     """
-    with rng.initialisation(config.seed, "count"):
+    with rng.initialization(config.seed, "count"):
         network: nn.Module = getattr(config, player).build()
     return num_parameters(network)
 

@@ -13,7 +13,7 @@ from orthogan.errors import DivergedError
 
 @runtime_checkable
 class Update(Protocol):
-    """Steps an optimiser unless the player's loss or gradient is not finite."""
+    """Steps an optimizer unless the player's loss or gradient is not finite."""
 
     def __call__(self, value: Tensor, optimizer: Optimizer, player: str) -> None:
         """Updates the player whose loss is `value`, or leaves it as it is and says so."""
@@ -35,8 +35,8 @@ class DeferredUpdate:
     """Updates without waiting for the device: it skips a bad step itself and tells later.
 
     Asking a CUDA device whether a number is finite waits until it has done all it was given, twice
-    a step. Here the answer stays on the device, where the optimiser reads it (`found_inf`, as for
-    gradient scaling), and `settle` asks once in many steps. Needs an optimiser that reads it:
+    a step. Here the answer stays on the device, where the optimizer reads it (`found_inf`, as for
+    gradient scaling), and `settle` asks once in many steps. Needs an optimizer that reads it:
     fused Adam, or our Muon.
     """
 

@@ -56,7 +56,7 @@ def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> Tr
     )
     settled = settled_condition(shaped, images)
     # What only building tells, such as heads that do not divide a width, is told before a run.
-    with rng.initialisation(config.seed, "check"):
+    with rng.initialization(config.seed, "check"):
         settled.generator.build()
         settled.discriminator.build()
     return settled

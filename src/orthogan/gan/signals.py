@@ -64,7 +64,7 @@ class Signals:
         Where a token or a weight is not finite, the sentence that says so, under "unreadable".
         """
         # A network that draws while it runs must not take from, nor find, a stream in use.
-        with rng.initialisation(self.seed, "signals"), autocast(self.precision, self.device):
+        with rng.initialization(self.seed, "signals"), autocast(self.precision, self.device):
             fake, made = pass_through(generator, self.latents)
             _, judged = pass_through(discriminator, torch.cat([self.real, fake.float()]))
         try:

@@ -1,4 +1,4 @@
-"""Both players, their optimisers and the average: what a training run moves forward."""
+"""Both players, their optimizers and the average: what a training run moves forward."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ class Trainer:
         self._start()
 
     def _start(self) -> None:
-        """Fresh players; each attempt is another initialisation, and a gentler one."""
+        """Fresh players; each attempt is another initialization, and a gentler one."""
         config = self.config
-        with rng.initialisation(config.seed, "generator", self.attempt):
+        with rng.initialization(config.seed, "generator", self.attempt):
             self.generator = config.generator.build().to(self.device)
-        with rng.initialisation(config.seed, "discriminator", self.attempt):
+        with rng.initialization(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
         shares = class_shares(config, self.images, self.clusters)
         if shares is not None:
@@ -208,7 +208,7 @@ class Trainer:
             self._backend.update.settle()
 
     def escape(self) -> None:
-        """Start again from another initialisation, at half the step size and twice the penalty."""
+        """Start again from another initialization, at half the step size and twice the penalty."""
         self.attempt += 1
         self.images_seen = 0
         self._start()

@@ -4,7 +4,7 @@ from orthogan.language.config import LanguageConfig
 from orthogan.language.corpus import CORPORA, Corpus, read_corpus
 from orthogan.language.scoring import LanguageScore
 from orthogan.language.tables import tables_of_language, tables_of_run
-from orthogan.language.tokeniser import SPLITTERS, Tokeniser, learn_tokeniser
+from orthogan.language.tokenizer import SPLITTERS, Tokenizer, learn_tokenizer
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     "LanguageNetworkConfig",
     "LanguageScore",
     "LanguageTransformer",
-    "Tokeniser",
-    "learn_tokeniser",
+    "Tokenizer",
+    "learn_tokenizer",
     "read_corpus",
     "tables_of_language",
     "tables_of_run",

@@ -23,7 +23,7 @@ def resolve_language(
     seed: int | None = None,
     settings: Sequence[str] = (),
     config: Path | str | None = None,
-    tokeniser: str | None = None,
+    tokenizer: str | None = None,
 ) -> LanguageConfig:
     """The configuration that `train_language` with the same arguments would run.
 
@@ -31,7 +31,7 @@ def resolve_language(
         ConfigError: a setting is unknown, does not fit, or clashes with another.
         DataError: the text cannot be loaded, or is too short.
     """
-    asked = _asked(source, minutes, tokens, seed, settings, config, tokeniser)
+    asked = _asked(source, minutes, tokens, seed, settings, config, tokenizer)
     task = LanguageTask()
     return task.fit(asked, task.load(asked), pick_device("auto"))
 
@@ -47,7 +47,7 @@ def train_language(
     threads: int | None = None,
     settings: Sequence[str] = (),
     config: Path | str | None = None,
-    tokeniser: str | None = None,
+    tokenizer: str | None = None,
     show_progress: bool = True,
 ) -> Run:
     """Train a language model, or go on with a run that was stopped; the same arguments resume it.
@@ -62,7 +62,7 @@ def train_language(
         threads: CPU threads; a resumed run takes as many as it had.
         settings: Changes such as `"network.width=64"`.
         config: File of settings.
-        tokeniser: `characters` (the default), `bytes` or `words`.
+        tokenizer: `characters` (the default), `bytes` or `words`.
         show_progress: Show progress on stderr.
 
     Raises:
@@ -72,7 +72,7 @@ def train_language(
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    asked = _asked(source, minutes, tokens, seed, settings, config, tokeniser)
+    asked = _asked(source, minutes, tokens, seed, settings, config, tokenizer)
     path = Path(run) if run is not None else _default_run(asked)
     launch = Launch(path=path, device=device, threads=threads, show_progress=show_progress)
     return train_run(LanguageTask(), asked, launch)
@@ -85,14 +85,14 @@ def _asked(
     seed: int | None,
     settings: Sequence[str],
     config: Path | str | None,
-    tokeniser: str | None,
+    tokenizer: str | None,
 ) -> LanguageConfig:
     if minutes is not None and tokens is not None:
         raise ConfigError("A time budget and a token budget exclude one another; give one.")
     budget = None if tokens is None else LanguageBudgetConfig(tokens=tokens)
     if minutes is not None:
         budget = LanguageBudgetConfig(seconds=60 * minutes)
-    facts = {"source": source, "tokeniser": tokeniser}
+    facts = {"source": source, "tokenizer": tokenizer}
     asked = laid_over(LanguageConfig(), config, seed, budget, facts, settings)
     if not asked.data.source:
         raise ConfigError("Name the text to learn from: a file or a folder of .txt files.")

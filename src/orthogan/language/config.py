@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from orthogan.config import Config
-from orthogan.language.tokeniser import SPLITTERS
+from orthogan.language.tokenizer import SPLITTERS
 from orthogan.language.transformer import LanguageNetworkConfig
 from orthogan.training.config import AdamWConfig, BudgetConfig
 
@@ -15,10 +16,12 @@ from orthogan.training.config import AdamWConfig, BudgetConfig
 class TextConfig(Config):
     """Which text, what its tokens are, and how much of it is kept for scoring."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"tokeniser": "tokenizer"}  # of version 0.1
+
     source: str = Field(
         "austen", description="a text file, a folder of .txt files, or a named corpus"
     )
-    tokeniser: str = Field("characters", description="characters, bytes or words")
+    tokenizer: str = Field("characters", description="characters, bytes or words")
     min_count: int | None = Field(
         None,
         ge=1,
@@ -28,11 +31,11 @@ class TextConfig(Config):
         0.1, gt=0, lt=1, description="share at the end of the text that is kept for scoring"
     )
 
-    @field_validator("tokeniser")
+    @field_validator("tokenizer")
     @classmethod
-    def _known(cls, tokeniser: str) -> str:
-        _ = SPLITTERS[tokeniser]
-        return tokeniser
+    def _known(cls, tokenizer: str) -> str:
+        _ = SPLITTERS[tokenizer]
+        return tokenizer
 
 
 class LanguageBudgetConfig(Config):
@@ -46,7 +49,7 @@ class LanguageBudgetConfig(Config):
         return BudgetConfig(images=self.tokens, seconds=self.seconds)
 
 
-class LanguageOptimiserConfig(AdamWConfig):
+class LanguageOptimizerConfig(AdamWConfig):
     """Muon or AdamW, the step size rising and falling along the budget."""
 
     kind: Literal["muon", "adamw"] = Field("muon", description="muon: matrices orthogonally")
@@ -62,9 +65,11 @@ class LanguageOptimiserConfig(AdamWConfig):
 class LanguageConfig(Config):
     """A whole language run; `run.json` holds one."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
+
     data: TextConfig = TextConfig()
     network: LanguageNetworkConfig = LanguageNetworkConfig()
-    optimiser: LanguageOptimiserConfig = LanguageOptimiserConfig()
+    optimizer: LanguageOptimizerConfig = LanguageOptimizerConfig()
     batch_size: int = Field(32, ge=1, description="pieces of text a step, network.context long")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
@@ -87,13 +92,13 @@ class LanguageConfig(Config):
 def without_effect(config: LanguageConfig) -> list[str]:
     """A sentence for each setting that was changed and does nothing beside the others.
 
-    >>> without_effect(LanguageConfig().evolve("optimiser.weight_decay=0.5"))
-    ['optimiser.weight_decay has no effect with optimiser.kind=muon.']
+    >>> without_effect(LanguageConfig().evolve("optimizer.weight_decay=0.5"))
+    ['optimizer.weight_decay has no effect with optimizer.kind=muon.']
     """
     usual, asked = LanguageConfig().settings(), config.settings()
     rules = {
-        "optimiser.kind=muon": "optimiser.weight_decay",
-        "data.tokeniser=bytes": "data.min_count",
+        "optimizer.kind=muon": "optimizer.weight_decay",
+        "data.tokenizer=bytes": "data.min_count",
     }
     return [
         f"{name} has no effect with {rule}."

@@ -9,7 +9,7 @@ from torch import Tensor
 from orthogan.errors import DataError
 from orthogan.language.config import TextConfig
 from orthogan.language.corpus import Corpus, read_corpus
-from orthogan.language.tokeniser import WORDS, Tokeniser, learn_tokeniser
+from orthogan.language.tokenizer import WORDS, Tokenizer, learn_tokenizer
 from orthogan.language.word_rules import rules_agree
 
 RAREST = {"characters": 1, "bytes": 1, "words": 3}  # `min_count` where none is given
@@ -19,7 +19,7 @@ RAREST = {"characters": 1, "bytes": 1, "words": 3}  # `min_count` where none is 
 class Lesson:
     """Tokens to learn from and tokens to score on, and what they stand for."""
 
-    tokeniser: Tokeniser
+    tokenizer: Tokenizer
     train: Tensor
     test: Tensor
     fingerprint: str
@@ -47,39 +47,39 @@ def lesson_of(corpus: Corpus, config: TextConfig, context: int) -> Lesson:
         DataError: it is too short.
     """
     first, last = split_text(corpus.text, config.held_out)
-    min_count = config.min_count or RAREST.get(config.tokeniser, 1)
-    tokeniser = learn_tokeniser(config.tokeniser, first, min_count)
-    train, test = tokeniser.encode(first), tokeniser.encode(last)
+    min_count = config.min_count or RAREST.get(config.tokenizer, 1)
+    tokenizer = learn_tokenizer(config.tokenizer, first, min_count)
+    train, test = tokenizer.encode(first), tokenizer.encode(last)
     if len(train) <= context or len(test) < 2:
         raise DataError(
             f"{corpus.name}: {len(train):,} tokens to learn from and {len(test):,} to score on "
             f"are too few for network.context={context}; give a longer text or a shorter context."
         )
-    notes = [*corpus.notes, _told(len(train), len(test), config, len(tokeniser))]
-    if tokeniser.unknown is not None and config.tokeniser == WORDS:
-        share = float((test == tokeniser.unknown).double().mean())
+    notes = [*corpus.notes, _told(len(train), len(test), config, len(tokenizer))]
+    if tokenizer.unknown is not None and config.tokenizer == WORDS:
+        share = float((test == tokenizer.unknown).double().mean())
         notes.append(f"{share:.1%} of the held-out words are unknown: below {min_count} times.")
     return Lesson(
-        tokeniser=tokeniser,
+        tokenizer=tokenizer,
         train=train,
         test=test,
-        fingerprint=_fingerprint(corpus, tokeniser),
+        fingerprint=_fingerprint(corpus, tokenizer),
         notes=tuple(notes),
     )
 
 
-def _fingerprint(corpus: Corpus, tokeniser: Tokeniser) -> str:
+def _fingerprint(corpus: Corpus, tokenizer: Tokenizer) -> str:
     """A checksum of the text, marked where a run of an older rule would have had other tokens."""
     text = corpus.fingerprint()
-    if tokeniser.kind != WORDS or rules_agree(corpus.text):
+    if tokenizer.kind != WORDS or rules_agree(corpus.text):
         return text
-    return f"{text}-rule-{tokeniser.rule}"
+    return f"{text}-rule-{tokenizer.rule}"
 
 
 def _told(num_train: int, num_test: int, config: TextConfig, entries: int) -> str:
     return (
         f"{num_train:,} tokens to learn from; the last {config.held_out:.0%} of the text, "
-        f"{num_test:,} tokens, to score on. Vocabulary: {entries:,} {config.tokeniser}."
+        f"{num_test:,} tokens, to score on. Vocabulary: {entries:,} {config.tokenizer}."
     )
 
 

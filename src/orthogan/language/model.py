@@ -15,8 +15,8 @@ from orthogan.errors import ConfigError
 from orthogan.language.corpus import read_corpus
 from orthogan.language.generation import check_generation, continue_tokens
 from orthogan.language.scoring import LanguageScore, score_text
-from orthogan.language.tables import network_of, tables_of_network, tokeniser_of
-from orthogan.language.tokeniser import Tokeniser, check_text
+from orthogan.language.tables import network_of, tables_of_network, tokenizer_of
+from orthogan.language.tokenizer import Tokenizer, check_text
 from orthogan.language.transformer import LanguageTransformer
 from orthogan.models import bundle
 
@@ -26,7 +26,7 @@ class LanguageModel:
     """A trained language model."""
 
     network: LanguageTransformer
-    tokeniser: Tokeniser
+    tokenizer: Tokenizer
     data: dict[str, Any]
     card: dict[str, Any]
     path: Path
@@ -56,7 +56,7 @@ class LanguageModel:
         """
         check_generation(length, temperature, top)
         check_text(prompt, "the prompt", ConfigError)
-        tokens = self.tokeniser.encode(prompt)
+        tokens = self.tokenizer.encode(prompt)
         if len(tokens) == 0:
             tokens = self._beginning()
         follows = continue_tokens(
@@ -66,9 +66,9 @@ class LanguageModel:
             seed=seed,
             temperature=temperature,
             top=top,
-            never=self.tokeniser.unknown,
+            never=self.tokenizer.unknown,
         )
-        return self.tokeniser.decode(follows.tolist())
+        return self.tokenizer.decode(follows.tolist())
 
     def score(self, source: str | Path) -> LanguageScore:
         """The score on all of another text; its baseline are the text's own frequencies.
@@ -76,8 +76,8 @@ class LanguageModel:
         Raises:
             DataError: the text cannot be read, or has fewer than two tokens.
         """
-        tokens = self.tokeniser.encode(read_corpus(source).text)
-        return score_text(self.network, tokens, tokens, self.tokeniser)
+        tokens = self.tokenizer.encode(read_corpus(source).text)
+        return score_text(self.network, tokens, tokens, self.tokenizer)
 
     def attention(self, text: str) -> Tensor:
         """How each token weighs itself and those before it, `M N T T`: block, head, query, key.
@@ -85,7 +85,7 @@ class LanguageModel:
         Raises:
             ShapeError: the text has no tokens, or more than the context holds.
         """
-        tokens = self.tokeniser.encode(text)[None].to(self.network.embedding.weight.device)
+        tokens = self.tokenizer.encode(text)[None].to(self.network.embedding.weight.device)
         maps: Tensor = self.network.attention_maps(tokens)[0]
         return maps
 
@@ -95,11 +95,11 @@ class LanguageModel:
         Raises:
             ConfigError: `limit` is below 1.
         """
-        return tables_of_network(self.network, self.tokeniser, source=str(self.path), limit=limit)
+        return tables_of_network(self.network, self.tokenizer, source=str(self.path), limit=limit)
 
     def _beginning(self) -> Tensor:
         """A line end or a full stop where there is one, else the most frequent token."""
-        entries = self.tokeniser.entries
+        entries = self.tokenizer.entries
         known = next((entry for entry in ("\n", ".") if entry in entries), entries[1])
         return torch.tensor([entries.index(known)])
 
@@ -123,7 +123,7 @@ def load_language(
     stored = bundle.load_language(bundle.resolve(source))
     return LanguageModel(
         network=network_of(stored).to(place),
-        tokeniser=tokeniser_of(stored),
+        tokenizer=tokenizer_of(stored),
         data=stored.data,
         card=stored.card,
         path=stored.path,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from orthogan.errors import ConfigError
-from orthogan.language.tokeniser import Tokeniser
+from orthogan.language.tokenizer import Tokenizer
 from orthogan.language.transformer import LanguageTransformer
 from orthogan.statistics import POSITIVE, Interval, ScoreShape, mean_interval
 
@@ -70,7 +70,7 @@ def score_text(
     network: LanguageTransformer,
     tokens: Tensor,
     train: Tensor,
-    tokeniser: Tokeniser,
+    tokenizer: Tokenizer,
     *,
     most_pieces: int | None = None,
 ) -> LanguageScore:
@@ -80,7 +80,7 @@ def score_text(
         network: What is scored.
         tokens: The text; every token but the first is predicted once.
         train: The text learned from, for the baseline.
-        tokeniser: What the tokens are.
+        tokenizer: What the tokens are.
         most_pieces: Score only so many pieces, spread evenly over the text; None scores all.
 
     Raises:
@@ -102,9 +102,9 @@ def score_text(
         bits=bits,
         low=interval.low,
         high=interval.high,
-        baseline=frequency_bits(tokens[1:], train, len(tokeniser)),
+        baseline=frequency_bits(tokens[1:], train, len(tokenizer)),
         num_tokens=int(counts.sum()),
-        name=tokeniser.score,
+        name=tokenizer.score,
     )
 
 

@@ -53,7 +53,7 @@ class LanguageSession(Session[LanguageTrainer]):
     def _score(self, most_pieces: int | None) -> LanguageScore:
         lesson, network = self.lesson, self.trainer.network
         score = score_text(
-            network, lesson.test, lesson.train, lesson.tokeniser, most_pieces=most_pieces
+            network, lesson.test, lesson.train, lesson.tokenizer, most_pieces=most_pieces
         )
         self._keep_scores({score.name: score.value, "held-out tokens": float(score.num_tokens)})
         return score
@@ -74,27 +74,27 @@ class LanguageSession(Session[LanguageTrainer]):
 
     def _sample(self) -> str:
         """Text that goes on from the first held-out token."""
-        tokeniser = self.lesson.tokeniser
+        tokenizer = self.lesson.tokenizer
         tokens = continue_tokens(
             self.trainer.network,
             self.lesson.test[:1],
             SAMPLE_TOKENS,
             seed=self.config.seed,
-            never=tokeniser.unknown,
+            never=tokenizer.unknown,
         )
-        return tokeniser.decode(tokens.tolist()) + "\n"
+        return tokenizer.decode(tokens.tolist()) + "\n"
 
     def _save_bundle(self, score: LanguageScore) -> None:
         config, lesson = self.config, self.lesson
         save_language(
             self.run.bundle_path,
             network_config=config.network.to_dict(),
-            vocabulary=lesson.tokeniser.to_dict(),
+            vocabulary=lesson.tokenizer.to_dict(),
             tensors=self.trainer.network.state_dict(),
             data={
                 "source": config.data.source,
-                "tokeniser": config.data.tokeniser,
-                "vocabulary": len(lesson.tokeniser),
+                "tokeniser": config.data.tokenizer,
+                "vocabulary": len(lesson.tokenizer),
                 "fingerprint": self.run.provenance["data_fingerprint"],
                 "held_out": config.data.held_out,
             },
@@ -106,7 +106,7 @@ class LanguageSession(Session[LanguageTrainer]):
 
     def _bar_words(self, measured: dict[str, float]) -> str:
         facts = [f"{measured['bits']:.3f} bits a token"]
-        name = self.lesson.tokeniser.score
+        name = self.lesson.tokenizer.score
         if name in self.scores:
             facts.append(f"held out {self.scores[name]:.3f} {UNITS[name]}")
         return "  ".join(facts)

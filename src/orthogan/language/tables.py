@@ -11,7 +11,7 @@ from orthogan.embeddings.result import Head, Layer, Layers, Tables
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.language.config import TextConfig
 from orthogan.language.lesson import load_lesson
-from orthogan.language.tokeniser import Tokeniser, read_tokeniser
+from orthogan.language.tokenizer import Tokenizer, read_tokenizer
 from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
 from orthogan.models.bundle import LanguageBundle, rebuild
 from orthogan.networks.blocks import Block
@@ -36,19 +36,19 @@ def network_of(bundle: LanguageBundle) -> LanguageTransformer:
     return network.eval().requires_grad_(False)
 
 
-def tokeniser_of(bundle: LanguageBundle) -> Tokeniser:
-    """The tokeniser in a bundle.
+def tokenizer_of(bundle: LanguageBundle) -> Tokenizer:
+    """The tokenizer in a bundle.
 
     Raises:
         BundleError: it is damaged, or its size is not the network's.
     """
-    tokeniser = read_tokeniser(bundle.vocabulary)
+    tokenizer = read_tokenizer(bundle.vocabulary)
     wanted = bundle.network_config.get("vocabulary")
-    if len(tokeniser) != wanted:
+    if len(tokenizer) != wanted:
         raise BundleError(
-            f"{bundle.path}: the vocabulary has {len(tokeniser)} entries, the network {wanted}."
+            f"{bundle.path}: the vocabulary has {len(tokenizer)} entries, the network {wanted}."
         )
-    return tokeniser
+    return tokenizer
 
 
 def tables_of_language(bundle: LanguageBundle, *, limit: int | None = None) -> Tables:
@@ -63,7 +63,7 @@ def tables_of_language(bundle: LanguageBundle, *, limit: int | None = None) -> T
         ConfigError: `limit` is below 1.
     """
     return tables_of_network(
-        network_of(bundle), tokeniser_of(bundle), source=str(bundle.path), limit=limit
+        network_of(bundle), tokenizer_of(bundle), source=str(bundle.path), limit=limit
     )
 
 
@@ -94,13 +94,13 @@ def tables_of_run(run: Path, *, limit: int | None = None) -> Tables:
         raise DataError(f"{text.source}: not the text that {run} learns from; restore it.")
     tensors = part_of("network", checkpoint.tensors)
     network: LanguageTransformer = rebuild(lambda: described, tensors, run)
-    return tables_of_network(network, lesson.tokeniser, source=str(run), limit=limit)
+    return tables_of_network(network, lesson.tokenizer, source=str(run), limit=limit)
 
 
 @torch.no_grad()
 def tables_of_network(
     network: LanguageTransformer,
-    tokeniser: Tokeniser,
+    tokenizer: Tokenizer,
     *,
     source: str = "language model",
     limit: int | None = None,
@@ -137,7 +137,7 @@ def tables_of_network(
     return Tables(
         rows,
         codes,
-        tokeniser.entries[:limit],
+        tokenizer.entries[:limit],
         Layers(tuple(layers), read),
         source,
         tuple(notes),

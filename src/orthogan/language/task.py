@@ -34,11 +34,11 @@ class LanguageTask(Task[LanguageConfig, Lesson]):
     def fit(self, config: LanguageConfig, data: Lesson, device: torch.device) -> LanguageConfig:
         """The configuration with its network made for this vocabulary."""
         fitted = config.evolve(
-            network=config.network.evolve(vocabulary=len(data.tokeniser)).to_dict(),
+            network=config.network.evolve(vocabulary=len(data.tokenizer)).to_dict(),
             precision=resolve_precision(config.precision, device),
         )
         # What only building tells, such as heads that do not divide a width, is told before a run.
-        with rng.initialisation(config.seed, "check"):
+        with rng.initialization(config.seed, "check"):
             fitted.network.build()
         return fitted
 

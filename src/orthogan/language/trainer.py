@@ -1,4 +1,4 @@
-"""A language model and its optimiser: what a language run moves forward."""
+"""A language model and its optimizer: what a language run moves forward."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from orthogan import rng
-from orthogan.language.config import LanguageConfig, LanguageOptimiserConfig
+from orthogan.language.config import LanguageConfig, LanguageOptimizerConfig
 from orthogan.training import schedule
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
 from orthogan.training.stored import restore, stored
-from orthogan.training.supervised import adamw, shorten_gradient
+from orthogan.training.supervised import OPTIMIZER_PART, adamw, shorten_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class LanguageTrainer:
         self.tokens = tokens.to(device)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0  # counts tokens; the name is that of the run folder
-        with rng.initialisation(config.seed, "language"):
+        with rng.initialization(config.seed, "language"):
             self.network = config.network.build()
         self.network.to(device)
-        self.optimiser = _optimiser(self.network, config.optimiser)
+        self.optimizer = _optimizer(self.network, config.optimizer)
 
     def step(self, progress: float) -> StepRecord:
         """Predict every token of one batch of pieces from those before it.
@@ -63,16 +63,16 @@ class LanguageTrainer:
             DivergedError: the loss or a gradient is not finite; the network is unchanged.
         """
         pieces = self.batch()
-        for group in self.optimiser.param_groups:
-            group["lr"] = schedule.learning_rate(self.config.optimiser, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = schedule.learning_rate(self.config.optimizer, progress)
         self.network.train()
         with autocast(self.precision, self.device):
             logits = self.network(pieces[:, :-1]).float()
         loss = functional.cross_entropy(logits.flatten(0, 1), pieces[:, 1:].flatten())
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        shorten_gradient(self.network, self.config.optimiser.largest_gradient, float(loss.detach()))
-        self.optimiser.step()
+        shorten_gradient(self.network, self.config.optimizer.largest_gradient, float(loss.detach()))
+        self.optimizer.step()
         self.images_seen += pieces[:, 1:].numel()
         return StepRecord(bits=loss.detach() / math.log(2))
 
@@ -86,7 +86,7 @@ class LanguageTrainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return stored({"network": self.network}, {"optimiser": self.optimiser})
+        return stored({"network": self.network}, {OPTIMIZER_PART: self.optimizer})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -95,10 +95,10 @@ class LanguageTrainer:
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`."""
         self.images_seen = state["tokens_seen"]
-        restore(tensors, {"network": self.network}, {"optimiser": self.optimiser})
+        restore(tensors, {"network": self.network}, {OPTIMIZER_PART: self.optimizer})
 
 
-def _optimiser(network: nn.Module, config: LanguageOptimiserConfig) -> Optimizer:
+def _optimizer(network: nn.Module, config: LanguageOptimizerConfig) -> Optimizer:
     betas = (config.beta1, config.beta2)
     if config.kind == "muon":
         return Muon(network, config.learning_rate, betas)

@@ -22,7 +22,7 @@ from orthogan.attention import (
 )
 from orthogan.config import Config
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.language.tokeniser import MOST_ENTRIES
+from orthogan.language.tokenizer import MOST_ENTRIES
 from orthogan.networks.blocks import Block
 from orthogan.networks.limits import MOST_BLOCKS, MOST_CONTEXT, MOST_EXPANSION, MOST_WIDE
 
@@ -79,7 +79,7 @@ class LanguageNetworkConfig(Config):
         return keys
 
     def build(self) -> LanguageTransformer:
-        """The network, freshly initialised."""
+        """The network, freshly initialized."""
         return LanguageTransformer(self)
 
 

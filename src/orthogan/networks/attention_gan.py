@@ -36,7 +36,7 @@ class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
-        """The generator, freshly initialised."""
+        """The generator, freshly initialized."""
         return AttentionGenerator(self)
 
 
@@ -81,7 +81,7 @@ class AttentionDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     )
 
     def build(self) -> AttentionDiscriminator:
-        """The discriminator, freshly initialised."""
+        """The discriminator, freshly initialized."""
         return AttentionDiscriminator(self)
 
 

@@ -34,7 +34,7 @@ class ClassifierConfig(NetworkConfig):
 
     @abstractmethod
     def build(self) -> Classifier:
-        """The classifier, freshly initialised."""
+        """The classifier, freshly initialized."""
 
 
 class Classifier(nn.Module):
@@ -125,7 +125,7 @@ class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
     )
 
     def build(self) -> AttentionClassifier:
-        """The classifier, freshly initialised."""
+        """The classifier, freshly initialized."""
         return AttentionClassifier(self)
 
 

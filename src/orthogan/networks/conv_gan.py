@@ -32,7 +32,7 @@ class ConvGeneratorConfig(GeneratorConfig):
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> ConvGenerator:
-        """The generator, freshly initialised."""
+        """The generator, freshly initialized."""
         return ConvGenerator(self)
 
 
@@ -81,7 +81,7 @@ class ConvDiscriminatorConfig(DiscriminatorConfig):
     )
 
     def build(self) -> ConvDiscriminator:
-        """The discriminator, freshly initialised."""
+        """The discriminator, freshly initialized."""
         return ConvDiscriminator(self)
 
 

@@ -45,7 +45,7 @@ class GeneratorConfig(NetworkConfig):
 
     @abstractmethod
     def build(self) -> Generator:
-        """The generator, freshly initialised."""
+        """The generator, freshly initialized."""
 
 
 class DiscriminatorConfig(NetworkConfig):
@@ -57,7 +57,7 @@ class DiscriminatorConfig(NetworkConfig):
 
     @abstractmethod
     def build(self) -> Discriminator:
-        """The discriminator, freshly initialised."""
+        """The discriminator, freshly initialized."""
 
 
 class Generator(nn.Module):

@@ -27,7 +27,7 @@ def show_tokens(network: nn.Module, *inputs: Tensor | None) -> Tensor:
     the tokens, not the statistics.
 
     Args:
-        network: Freshly initialised.
+        network: Freshly initialized.
         inputs: What its `forward` takes.
 
     Returns:

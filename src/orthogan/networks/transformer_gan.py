@@ -39,7 +39,7 @@ class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> TransformerGenerator:
-        """The generator, freshly initialised."""
+        """The generator, freshly initialized."""
         return TransformerGenerator(self)
 
 
@@ -102,7 +102,7 @@ class TransformerDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     )
 
     def build(self) -> TransformerDiscriminator:
-        """The discriminator, freshly initialised."""
+        """The discriminator, freshly initialized."""
         return TransformerDiscriminator(self)
 
 

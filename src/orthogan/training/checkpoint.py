@@ -63,7 +63,7 @@ def save_checkpoint(
     Args:
         run: Run folder.
         images_seen: Progress, which names the checkpoint.
-        tensors: Everything that is a tensor: weights, averages, optimiser moments.
+        tensors: Everything that is a tensor: weights, averages, optimizer moments.
         state: Everything else; whatever JSON can hold.
         keep: How many checkpoints stay. Those of a later image count are gone after this,
             since they belong to a course that was given up.

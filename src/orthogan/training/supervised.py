@@ -11,6 +11,8 @@ from torch.optim import AdamW
 
 from orthogan.errors import DivergedError
 
+OPTIMIZER_PART = "optimiser"  # its name in checkpoints since version 0.1
+
 
 def adamw(
     network: nn.Module, learning_rate: float, betas: tuple[float, float], weight_decay: float
@@ -40,5 +42,5 @@ def shorten_gradient(network: nn.Module, largest: float, loss: float) -> None:
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise DivergedError(
             f"The loss is {loss:.3g} and the gradient's length {norm:.3g}; "
-            "lower optimiser.learning_rate."
+            "lower optimizer.learning_rate."
         )

@@ -47,12 +47,12 @@ def checked_text(compressed: bytes) -> str:
     return content.decode()
 
 
-def tokenise(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The words of a text in lower case, in order; digits and punctuation are left out.
 
     An apostrophe within a word belongs to it, and so do combining marks: see `text.words`.
 
-    >>> tokenise("It is a _truth_ universally acknowledged: Emma's 20,000!")
+    >>> tokenize("It is a _truth_ universally acknowledged: Emma's 20,000!")
     ['it', 'is', 'a', 'truth', 'universally', 'acknowledged', "emma's"]
     """
     return WORD.findall(plain(text).replace("\u2019", "'"))

@@ -24,7 +24,7 @@ class Described(Protocol[Network_co]):
     """A configuration of a network."""
 
     def build(self) -> Network_co:
-        """The network, freshly initialised."""
+        """The network, freshly initialized."""
 
 
 class _Unfilled(TorchFunctionMode):

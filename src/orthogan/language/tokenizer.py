@@ -88,14 +88,14 @@ def _join_characters(pieces: Sequence[str]) -> str:
     return "".join("\N{REPLACEMENT CHARACTER}" if p == UNKNOWN else p for p in pieces)
 
 
-SPLITTERS: Registry[Splitter] = Registry("tokeniser")
+SPLITTERS: Registry[Splitter] = Registry("tokenizer")
 SPLITTERS.register("bytes")(Splitter(_split_bytes, _join_bytes, "bits_per_byte", True))
 SPLITTERS.register("characters")(Splitter(list, _join_characters, "bits_per_character"))
 SPLITTERS.register(WORDS)(Splitter(split_words, join_words, "perplexity"))
 
 
 @dataclass(frozen=True)
-class Tokeniser:
+class Tokenizer:
     """A vocabulary and how texts fall into its entries.
 
     Args:
@@ -108,8 +108,8 @@ class Tokeniser:
         UnknownNameError: no such kind.
         ConfigError: fewer than two entries, one of them twice, or no such rule.
 
-    >>> tokeniser = Tokeniser("characters", ("<unk>", "a", "b"))
-    >>> tokeniser.encode("abc").tolist(), tokeniser.decode([2, 1])
+    >>> tokenizer = Tokenizer("characters", ("<unk>", "a", "b"))
+    >>> tokenizer.encode("abc").tolist(), tokenizer.decode([2, 1])
     ([1, 2, 0], 'ba')
     """
 
@@ -212,7 +212,7 @@ def check_text(text: str, what: str = "a text", error: type[OrthoganError] = Dat
         )
 
 
-def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
+def learn_tokenizer(kind: str, text: str, min_count: int = 1) -> Tokenizer:
     """The vocabulary of a text, its most frequent entries first, with one for what it leaves out.
 
     Args:
@@ -225,14 +225,14 @@ def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
         ConfigError: `min_count` is below 1.
         DataError: nothing is as frequent.
 
-    >>> learn_tokeniser("words", "to be or not to be", min_count=2).entries
+    >>> learn_tokenizer("words", "to be or not to be", min_count=2).entries
     ('<unk>', 'be', 'to')
     """
     splitter = SPLITTERS[kind]
     if min_count < 1:
         raise ConfigError(f"min_count is at least 1, got {min_count}.")
     if splitter.is_closed:
-        return Tokeniser(kind, BYTES)
+        return Tokenizer(kind, BYTES)
     counts = Counter(splitter.split(text))
     kept = sorted(
         (entry for entry, count in counts.items() if count >= min_count),
@@ -242,11 +242,11 @@ def learn_tokeniser(kind: str, text: str, min_count: int = 1) -> Tokeniser:
         raise DataError(
             f"No {kind} of the text occur {min_count} times or more; lower data.min_count."
         )
-    return Tokeniser(kind, (UNKNOWN, *kept))
+    return Tokenizer(kind, (UNKNOWN, *kept))
 
 
-def read_tokeniser(tree: Any) -> Tokeniser:
-    """The tokeniser that `Tokeniser.to_dict` wrote.
+def read_tokenizer(tree: Any) -> Tokenizer:
+    """The tokenizer that `Tokenizer.to_dict` wrote.
 
     Raises:
         BundleError: it is not one.
@@ -268,6 +268,6 @@ def read_tokeniser(tree: Any) -> Tokeniser:
     if type(kind) is not str or type(rule) is not int:
         raise BundleError("The vocabulary is damaged: its kind or its rule has a wrong type.")
     try:
-        return Tokeniser(kind, tuple(entries), rule)
+        return Tokenizer(kind, tuple(entries), rule)
     except (ConfigError, LookupError) as error:
         raise BundleError(f"The vocabulary is damaged: {error}") from None

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orthogan.errors import BundleError, ConfigError, DataError, UnknownNameError
-from orthogan.language.tokeniser import (
+from orthogan.language.tokenizer import (
     SPLITTERS,
     UNKNOWN,
-    Tokeniser,
+    Tokenizer,
     join_words,
-    learn_tokeniser,
-    read_tokeniser,
+    learn_tokenizer,
+    read_tokenizer,
     split_words,
 )
 from orthogan.language.word_rules import WORD_RULES, rules_agree
@@ -30,11 +30,11 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 @settings(max_examples=30)
 @given(text=TEXTS, kind=st.sampled_from(["bytes", "characters"]))
 def test_what_was_learned_from_comes_back(text: str, kind: str) -> None:
-    tokeniser = learn_tokeniser(kind, text)
-    tokens = tokeniser.encode(text)
-    assert tokeniser.decode(tokens.tolist()) == text
+    tokenizer = learn_tokenizer(kind, text)
+    tokens = tokenizer.encode(text)
+    assert tokenizer.decode(tokens.tolist()) == text
     assert len(tokens) == (len(text) if kind == "characters" else len(text.encode()))
-    assert 0 <= int(tokens.min()) <= int(tokens.max()) < len(tokeniser)
+    assert 0 <= int(tokens.min()) <= int(tokens.max()) < len(tokenizer)
 
 
 @settings(max_examples=30)
@@ -49,29 +49,29 @@ def test_words_are_kept_in_order_without_spaces_and_capitals(text: str) -> None:
 @given(text=TEXTS, kind=st.sampled_from(list(SPLITTERS)))
 def test_a_vocabulary_survives_json(text: str, kind: str) -> None:
     try:
-        tokeniser = learn_tokeniser(kind, text)
+        tokenizer = learn_tokenizer(kind, text)
     except DataError:
         assert split_words(text) == []
         return
-    assert read_tokeniser(json.loads(json.dumps(tokeniser.to_dict()))) == tokeniser
+    assert read_tokenizer(json.loads(json.dumps(tokenizer.to_dict()))) == tokenizer
 
 
 def test_bytes_of_another_language() -> None:
-    tokeniser = learn_tokeniser("bytes", "irrelevant")
-    assert len(tokeniser) == 256
-    assert tokeniser.unknown is None
-    assert tokeniser.encode("\u00e9").tolist() == [0xC3, 0xA9]
-    assert tokeniser.decode([0xC3, 0xA9]) == "\u00e9"
-    assert tokeniser.decode([0xC3]) == "\N{REPLACEMENT CHARACTER}"  # half a character
+    tokenizer = learn_tokenizer("bytes", "irrelevant")
+    assert len(tokenizer) == 256
+    assert tokenizer.unknown is None
+    assert tokenizer.encode("\u00e9").tolist() == [0xC3, 0xA9]
+    assert tokenizer.decode([0xC3, 0xA9]) == "\u00e9"
+    assert tokenizer.decode([0xC3]) == "\N{REPLACEMENT CHARACTER}"  # half a character
 
 
 def test_the_most_frequent_come_first_and_rare_ones_are_unknown() -> None:
     text = "b b b. a a a. rare"
-    words = learn_tokeniser("words", text, min_count=2)
+    words = learn_tokenizer("words", text, min_count=2)
     assert words.entries == (UNKNOWN, "a", "b", ".")
     assert words.encode("A rare b?").tolist() == [1, 0, 2, 0]
     assert words.decode([1, 0, 2, 3]) == "a <unk> b."
-    letters = learn_tokeniser("characters", text, min_count=3)
+    letters = learn_tokenizer("characters", text, min_count=3)
     assert letters.entries == (UNKNOWN, " ", "a", "b")
     assert letters.decode([2, 0]) == "a\N{REPLACEMENT CHARACTER}"
 
@@ -127,14 +127,14 @@ def test_rules_that_agree_give_the_same_words(text: str) -> None:
 
 def test_a_vocabulary_keeps_its_rule() -> None:
     entries = [UNKNOWN, "caf", "e", "\u0301", "caf\u00e9"]
-    old = read_tokeniser({"tokeniser": "words", "entries": entries})
+    old = read_tokenizer({"tokeniser": "words", "entries": entries})
     assert old.encode("CAFE\u0301").tolist() == [0, 3]
     assert old.encode("caf e\u0301").tolist() == [1, 2, 3]
-    assert read_tokeniser(json.loads(json.dumps(old.to_dict()))) == old
-    new = Tokeniser("words", tuple(entries))
+    assert read_tokenizer(json.loads(json.dumps(old.to_dict()))) == old
+    new = Tokenizer("words", tuple(entries))
     assert new.encode("CAFE\u0301").tolist() == [4]
     assert new.to_dict()["rule"] == 2
-    assert "rule" not in Tokeniser("characters", ("a", "b")).to_dict()
+    assert "rule" not in Tokenizer("characters", ("a", "b")).to_dict()
 
 
 @pytest.mark.parametrize(
@@ -151,20 +151,20 @@ def test_a_vocabulary_keeps_its_rule() -> None:
 )
 def test_rules_that_are_none_are_refused(rule: Any, words: str) -> None:
     with pytest.raises(BundleError, match=words):
-        read_tokeniser({"tokeniser": "words", "rule": rule, "entries": ["a", "b"]})
+        read_tokenizer({"tokeniser": "words", "rule": rule, "entries": ["a", "b"]})
 
 
 @pytest.mark.parametrize("kind", list(SPLITTERS))
 def test_half_of_a_surrogate_pair_is_no_text(kind: str) -> None:
-    tokeniser = learn_tokeniser(kind, "a b a")
+    tokenizer = learn_tokenizer(kind, "a b a")
     with pytest.raises(DataError, match=r"Character 3 of a text is half .*'\\udce9'.* UTF-8"):
-        tokeniser.encode("ab\udce9")
+        tokenizer.encode("ab\udce9")
 
 
 def test_unknown_pieces_are_named_once() -> None:
-    tokeniser = learn_tokeniser("characters", "abc")
-    assert tokeniser.unknown_pieces("xaybx") == ["x", "y"]
-    assert learn_tokeniser("bytes", "").unknown_pieces("\u00e4") == []
+    tokenizer = learn_tokenizer("characters", "abc")
+    assert tokenizer.unknown_pieces("xaybx") == ["x", "y"]
+    assert learn_tokenizer("bytes", "").unknown_pieces("\u00e4") == []
 
 
 def test_words_and_marks() -> None:
@@ -180,12 +180,12 @@ def test_words_and_marks() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: learn_tokeniser("letters", "a"), UnknownNameError, "Unknown tokeniser 'letters'"),
-        (lambda: learn_tokeniser("words", "a", 0), ConfigError, "at least 1, got 0"),
-        (lambda: learn_tokeniser("words", "a b", 2), DataError, "lower data.min_count"),
-        (lambda: Tokeniser("words", ("a",)), ConfigError, "at least 2 entries, got 1"),
-        (lambda: Tokeniser("words", ("a", "b", "a")), ConfigError, "holds 'a' twice"),
-        (lambda: Tokeniser("words", ("a", "b")).encode("c"), DataError, "'c' is not in the voc"),
+        (lambda: learn_tokenizer("letters", "a"), UnknownNameError, "Unknown tokenizer 'letters'"),
+        (lambda: learn_tokenizer("words", "a", 0), ConfigError, "at least 1, got 0"),
+        (lambda: learn_tokenizer("words", "a b", 2), DataError, "lower data.min_count"),
+        (lambda: Tokenizer("words", ("a",)), ConfigError, "at least 2 entries, got 1"),
+        (lambda: Tokenizer("words", ("a", "b", "a")), ConfigError, "holds 'a' twice"),
+        (lambda: Tokenizer("words", ("a", "b")).encode("c"), DataError, "'c' is not in the voc"),
     ],
 )
 def test_impossible_vocabularies_are_refused(call: Any, error: type[Exception], words: str) -> None:
@@ -208,7 +208,7 @@ def test_impossible_vocabularies_are_refused(call: Any, error: type[Exception], 
 )
 def test_damaged_vocabularies_are_refused(tree: Any) -> None:
     with pytest.raises(BundleError, match="vocabulary is"):
-        read_tokeniser(tree)
+        read_tokenizer(tree)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,6 @@ def test_damaged_vocabularies_are_refused(tree: Any) -> None:
 )
 def test_a_vocabulary_of_other_bytes_is_damaged(entries: list[str]) -> None:
     with pytest.raises(BundleError, match="256 characters of Latin-1 in their order"):
-        read_tokeniser({"tokeniser": "bytes", "entries": entries})
-    whole = read_tokeniser({"tokeniser": "bytes", "entries": [chr(n) for n in range(256)]})
+        read_tokenizer({"tokeniser": "bytes", "entries": entries})
+    whole = read_tokenizer({"tokeniser": "bytes", "entries": [chr(n) for n in range(256)]})
     assert whole.decode(whole.encode("caf\u00e9 \u0301").tolist()) == "caf\u00e9 \u0301"

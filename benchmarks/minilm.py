@@ -37,11 +37,12 @@ from orthogan.analysis.survey import Survey, survey
 from orthogan.embeddings import Tables, read_tables
 from orthogan.embeddings.packages import shipped
 from orthogan.embeddings.safetensors_file import read_header
-from orthogan.geometry import census, place_positions, rotated_codes, safe_radius
-from orthogan.geometry.census_result import Census
-from orthogan.geometry.mean_code import mean_code
-from orthogan.geometry.prescribe import CHANGES
-from orthogan.geometry.recover import linear_r2
+from orthogan.geometry import census, place_positions, safe_radius
+from orthogan.geometry.identity.corrections import CHANGES
+from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.identity.recovery import linear_r2
+from orthogan.geometry.positions import rotated_codes
+from orthogan.geometry.positions.common_shift import mean_code
 from orthogan.rng import stream
 
 RESULTS = Path(__file__).parent / "results"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from orthogan.embeddings import Tables
-from orthogan.geometry.census_result import Census
+from orthogan.geometry.identity.flip_count import Census
 
 NUM_HUBS = 12
 LATIN_END = "\u0250"  # behind it Unicode leaves the Latin letters and their accents

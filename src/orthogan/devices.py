@@ -1,6 +1,10 @@
-"""Where tensors live."""
+"""Where tensors live, and how exactly their products are taken."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -27,3 +31,16 @@ def pick_device(name: str) -> torch.device:
     if not present[name]:
         raise ConfigError(f"This machine has no {name} device; use --device auto.")
     return torch.device(name)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Inside, float32 products are float32 products, whatever the program has allowed."""
+    backend: Any = torch.backends.mkldnn  # its settings are made at run time
+    settings = backend.matmul
+    before = settings.fp32_precision
+    settings.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before

@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 import torch
 
-from orthogan.geometry import candidates, guarded, pairs, tiles
-from orthogan.geometry import crowd as crowds
-from orthogan.geometry.census import census
-from orthogan.geometry.identity import identity_margin, tolerance
+from orthogan.geometry.identity._counting import candidates, guarded, pairs, tiles
+from orthogan.geometry.identity._counting import crowded as crowds
+from orthogan.geometry.identity.count import census
+from orthogan.geometry.identity.margins import identity_margin, tolerance
 
 
 def draw(*shape, seed=0):
@@ -192,7 +192,7 @@ def test_two_thousand_tokens_whatever_precision_is_allowed(reduced_precision):
 def test_positions_in_several_passes_and_small_blocks_give_the_same(reader, monkeypatch):
     tokens, codes = clusters(120, 6, seed=1, spread=0.3), draw(50, 6, seed=2)
     whole = census(tokens, codes, reader, keep=30)
-    inside = sys.modules["orthogan.geometry.census"]  # the function hides the module
+    inside = sys.modules["orthogan.geometry.identity.count"]  # the function hides the module
     monkeypatch.setattr(inside, "MAX_PULLS", 120 * 7)
     monkeypatch.setattr(tiles, "TILE", 11)
     monkeypatch.setattr(pairs, "BLOCK_VALUES", 64)

@@ -18,11 +18,10 @@ from orthogan.geometry import (
     effective_rank,
     entropy_bound,
     four_terms,
-    largest_share,
-    reversible_chain,
     stable_rank,
     two_collapses,
 )
+from orthogan.geometry.heads import largest_share, reversible_chain
 from orthogan.rng import stream
 
 

@@ -9,15 +9,15 @@ import pytest
 import scipy.stats
 import torch
 
-from orthogan.geometry.correlation import (
+from orthogan.geometry.spectra.correlation import (
     column_correlation,
     content_position_correlation,
     row_correlation,
     rv_coefficient,
     token_correlation,
 )
-from orthogan.geometry.nulls import marchenko_pastur_edges
-from orthogan.geometry.spectrum import (
+from orthogan.geometry.spectra.nulls import marchenko_pastur_edges
+from orthogan.geometry.spectra.spectrum import (
     effective_rank,
     isoscore,
     participation_ratio,

@@ -9,8 +9,9 @@ from scipy.spatial.distance import cdist
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
 
-from orthogan.geometry import coefficients, whiten
-from orthogan.geometry.moments import moments_of
+from orthogan.geometry import whiten
+from orthogan.geometry.spectra import coefficients
+from orthogan.geometry.spectra.moments import moments_of
 from orthogan.rng import stream
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.geometry import candidates, crowd, guarded, pairs
-from orthogan.geometry.census import census
-from orthogan.geometry.identity import identity_margin, tolerance
+from orthogan.geometry.identity._counting import candidates, guarded, pairs
+from orthogan.geometry.identity._counting import crowded as crowd
+from orthogan.geometry.identity.count import census
+from orthogan.geometry.identity.margins import identity_margin, tolerance
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

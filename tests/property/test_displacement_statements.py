@@ -13,19 +13,19 @@ from torch import Tensor
 from orthogan.geometry import (
     census,
     identity_margin,
-    is_perpendicular,
-    largest_turn,
-    linear_r2,
     mean_code,
-    most_turning_cosine,
     place_positions,
     recover,
-    rotated_codes,
     safe_radius,
-    shift_rotation,
     sinusoids,
     split_displacement,
-    tolerance,
+)
+from orthogan.geometry.identity import is_perpendicular, linear_r2, tolerance
+from orthogan.geometry.positions import (
+    largest_turn,
+    most_turning_cosine,
+    rotated_codes,
+    shift_rotation,
 )
 
 statement = settings(deadline=None, max_examples=25)

@@ -6,16 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orthogan.geometry import (
-    coefficients,
-    dual_basis,
-    gram,
-    mahalanobis_products,
-    place_positions,
-    whiten,
-)
-from orthogan.geometry.moments import moments_of
-from orthogan.geometry.whitening import whitening_methods
+from orthogan.geometry import place_positions, whiten
+from orthogan.geometry.spectra import coefficients, dual_basis, gram, mahalanobis_products
+from orthogan.geometry.spectra.moments import moments_of
+from orthogan.geometry.spectra.whitening import whitening_methods
 from orthogan.rng import stream
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)

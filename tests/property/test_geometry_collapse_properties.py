@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.geometry.collapse import two_collapses, two_collapses_of_batches
-from orthogan.geometry.fake_to_real import collapse_ratio
+from orthogan.geometry.collapse.decomposition import two_collapses, two_collapses_of_batches
+from orthogan.geometry.collapse.fake_to_real import collapse_ratio
 from orthogan.rng import stream
 
 

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.geometry.entropy import attention_entropy, entropy_bound, extremal_logits
-from orthogan.geometry.forms import (
+from orthogan.geometry.heads.entropy import attention_entropy, entropy_bound, extremal_logits
+from orthogan.geometry.heads.forms import (
     change_of_basis,
     head_forms,
     keys_from_values,
     keys_from_values_defect,
     misalignment,
 )
-from orthogan.geometry.keys import analyse_heads
-from orthogan.geometry.logits import cross_terms_vanish, four_terms
-from orthogan.geometry.tied import previous_token, reversible_chain
+from orthogan.geometry.heads.keys import analyse_heads
+from orthogan.geometry.heads.logits import cross_terms_vanish, four_terms
+from orthogan.geometry.heads.tied import previous_token, reversible_chain
 from orthogan.rng import stream
 
 seeds = st.integers(0, 10**6)

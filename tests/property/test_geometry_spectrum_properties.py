@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.geometry.correlation import column_correlation, row_correlation, rv_coefficient
-from orthogan.geometry.spectrum import (
+from orthogan.geometry.spectra.correlation import (
+    column_correlation,
+    row_correlation,
+    rv_coefficient,
+)
+from orthogan.geometry.spectra.spectrum import (
     effective_rank,
     isoscore,
     mean_cosine,

@@ -21,7 +21,7 @@ from orthogan.gan.conditions import (
     settled_condition,
 )
 from orthogan.gan.recipes import RECIPES
-from orthogan.geometry import spectral_clusters
+from orthogan.geometry.spectra import spectral_clusters
 
 
 def crescents(count: int = 400) -> tuple[Tensor, Tensor]:

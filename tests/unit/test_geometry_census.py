@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.geometry import census, duplicates, identity_margin, tiles
+from orthogan.geometry import census, identity_margin
+from orthogan.geometry.identity._counting import duplicates, tiles
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.geometry.collapse import CollapseSums, two_collapses, two_collapses_of_batches
-from orthogan.geometry.fake_to_real import collapse_ratio
-from orthogan.geometry.readings import CollapseReading, collapse_reading, learn_threshold
+from orthogan.geometry.collapse.decomposition import (
+    CollapseSums,
+    two_collapses,
+    two_collapses_of_batches,
+)
+from orthogan.geometry.collapse.fake_to_real import collapse_ratio
+from orthogan.geometry.collapse.readings import CollapseReading, collapse_reading, learn_threshold
 from orthogan.rng import stream
 
 

@@ -8,35 +8,39 @@ from scipy.special import betainc
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.geometry import (
-    CONTROLS,
     census,
+    identity_margin,
+    mean_code,
+    place_positions,
+    prescribe,
+    recover,
+    safe_radius,
+    sinusoids,
+    split_displacement,
+)
+from orthogan.geometry.identity import (
+    is_perpendicular,
+    linear_r2,
+    principal_angles,
+    projected_codes,
+    scaled_codes,
+    tolerance,
+)
+from orthogan.geometry.positions import (
+    CONTROLS,
     code_product,
     first_near_return,
     frequencies,
-    identity_margin,
-    is_perpendicular,
     isotropic_codes,
     largest_turn,
-    linear_r2,
-    mean_code,
     most_turning_cosine,
     periods,
-    place_positions,
-    placement,
-    prescribe,
-    principal_angles,
-    projected_codes,
     random_safe_length,
-    recover,
     rotated_codes,
-    safe_radius,
-    scaled_codes,
     shift_rotation,
-    sinusoids,
     sinusoids_like,
-    split_displacement,
-    tolerance,
 )
+from orthogan.geometry.spectra import placement
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 BAD = torch.tensor([[0.0, math.nan]])

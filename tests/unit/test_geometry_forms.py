@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.entropy import (
+from orthogan.geometry.heads.entropy import (
     EntropyState,
     attention_entropy,
     entropy_bound,
@@ -14,10 +14,10 @@ from orthogan.geometry.entropy import (
     extremal_logits,
     largest_share,
 )
-from orthogan.geometry.forms import head_forms, keys_from_values, misalignment
-from orthogan.geometry.keys import analyse_heads
-from orthogan.geometry.logits import TERMS, cross_terms_vanish, four_terms
-from orthogan.geometry.tied import previous_token, reversible_chain
+from orthogan.geometry.heads.forms import head_forms, keys_from_values, misalignment
+from orthogan.geometry.heads.keys import analyse_heads
+from orthogan.geometry.heads.logits import TERMS, cross_terms_vanish, four_terms
+from orthogan.geometry.heads.tied import previous_token, reversible_chain
 from orthogan.rng import stream
 
 EYE = torch.eye(2, dtype=torch.float64)

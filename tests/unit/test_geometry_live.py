@@ -8,20 +8,21 @@ import pytest
 import torch
 
 from orthogan.errors import DataError, ShapeError
-from orthogan.geometry import (
-    entropy_state,
-    extremal_logits,
-    head_entropies,
-    head_forms,
-    largest_share,
-    largest_shares,
+from orthogan.geometry import head_forms, two_collapses
+from orthogan.geometry.collapse import (
     rank_collapse_share,
     small_value_share,
     token_residual,
     token_uniformity,
-    two_collapses,
-    weight_spectrum,
 )
+from orthogan.geometry.heads import (
+    entropy_state,
+    extremal_logits,
+    head_entropies,
+    largest_share,
+    largest_shares,
+)
+from orthogan.geometry.spectra import weight_spectrum
 from orthogan.rng import stream
 
 

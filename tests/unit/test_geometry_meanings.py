@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry import (
+from orthogan.geometry import census, identity_margin, shorten_to
+from orthogan.geometry.identity import (
     analogy_hits,
     best_allowance,
-    census,
     critical_factors,
-    identity_margin,
     rank_correlation,
-    shorten_to,
     similarity_score,
     solved_share,
     tolerance,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.rank_collapse import (
+from orthogan.geometry.collapse.depth import (
     DepthCurve,
     depth_curve,
     random_attention,

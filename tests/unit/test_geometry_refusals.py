@@ -13,7 +13,7 @@ from jaxtyping import config
 
 from orthogan import geometry
 from orthogan.errors import ConfigError, DataError, OrthoganError, ShapeError
-from orthogan.geometry.spectrum import singular_values
+from orthogan.geometry.spectra.spectrum import singular_values
 from orthogan.rng import stream
 
 
@@ -35,10 +35,14 @@ SOUND: dict[Callable[..., object], dict[str, object]] = {
     geometry.isoscore: {"table": TABLE},
     geometry.mean_cosine: {"table": TABLE},
     geometry.dimension_usage: {"table": TABLE, **DRAWN},
-    geometry.dimension_correlation: {"table": TABLE, **DRAWN},
-    geometry.member_correlation: {"table": TABLE, **DRAWN},
-    geometry.token_correlation: {"states": STATES, **DRAWN},
-    geometry.content_position_correlation: {"content": TABLE, "position": TABLE[:, :2], **DRAWN},
+    geometry.spectra.dimension_correlation: {"table": TABLE, **DRAWN},
+    geometry.spectra.member_correlation: {"table": TABLE, **DRAWN},
+    geometry.spectra.token_correlation: {"states": STATES, **DRAWN},
+    geometry.spectra.content_position_correlation: {
+        "content": TABLE,
+        "position": TABLE[:, :2],
+        **DRAWN,
+    },
     geometry.head_forms: {"query": HEADS, "key": HEADS},
     geometry.analyse_heads: {
         "query": HEADS,
@@ -46,23 +50,23 @@ SOUND: dict[Callable[..., object], dict[str, object]] = {
         "value": HEADS,
         "covariance": SYMMETRIC + torch.eye(4),
     },
-    geometry.change_of_basis: {"form": FORM},
+    geometry.heads.change_of_basis: {"form": FORM},
     geometry.keys_from_values: {"form": FORM, "value": HEADS[0]},
-    geometry.keys_from_values_defect: {"form": FORM, "value": HEADS[0]},
-    geometry.reversible_chain: {"logits": SYMMETRIC},
-    geometry.previous_token: {"logits": SYMMETRIC},
+    geometry.heads.keys_from_values_defect: {"form": FORM, "value": HEADS[0]},
+    geometry.heads.reversible_chain: {"logits": SYMMETRIC},
+    geometry.heads.previous_token: {"logits": SYMMETRIC},
     geometry.four_terms: {"content": STATES, "position": STATES[0], "forms": FORMS},
-    geometry.cross_terms_vanish: {"tokens": TABLE, "positions": TABLE, "forms": FORMS},
+    geometry.heads.cross_terms_vanish: {"tokens": TABLE, "positions": TABLE, "forms": FORMS},
     geometry.two_collapses: {"states": STATES},
-    geometry.entropy_state: {"logits": TABLE, "form": FORM},
-    geometry.largest_share: {"form": FORM},
+    geometry.heads.entropy_state: {"logits": TABLE, "form": FORM},
+    geometry.heads.largest_share: {"form": FORM},
     geometry.attention_entropy: {"weights": TABLE.softmax(1)},
-    geometry.token_residual: {"states": TABLE},
-    geometry.small_value_share: {"weight": TABLE},
+    geometry.collapse.token_residual: {"states": TABLE},
+    geometry.collapse.small_value_share: {"weight": TABLE},
     geometry.calibrated_rank: {"features": TABLE, **DRAWN},
-    geometry.dimension_reading: {"fake": TABLE, "real": TABLE, **DRAWN},
-    geometry.spectral_reading: {"weight": TABLE},
-    geometry.spread_reading: {"fake": TABLE, "real": TABLE, "threshold": 0.1},
+    geometry.collapse.dimension_reading: {"fake": TABLE, "real": TABLE, **DRAWN},
+    geometry.collapse.spectral_reading: {"weight": TABLE},
+    geometry.collapse.spread_reading: {"fake": TABLE, "real": TABLE, "threshold": 0.1},
 }
 CASES = [
     pytest.param(function, name, id=f"{function.__name__}-{name}")
@@ -111,7 +115,7 @@ def test_other_axes_and_empty_ones_are_refused_by_name(
 ) -> None:
     arguments = SOUND[function]
     # Weights, rows of weights and images have any number of axes.
-    if name not in ("weight", "weights") and function is not geometry.spread_reading:
+    if name not in ("weight", "weights") and function is not geometry.collapse.spread_reading:
         with pytest.raises(ShapeError, match=f"'{name}' needs the axes"):
             function(**(arguments | {name: arguments[name][None]}))
     with pytest.raises(ShapeError, match=f"'{name}' needs"):

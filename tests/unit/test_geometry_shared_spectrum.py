@@ -6,12 +6,7 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.geometry import (
-    identity_margin,
-    place_positions,
-    sampled_margins,
-    shared_spectrum,
-)
+from orthogan.geometry import identity_margin, place_positions, sampled_margins, shared_spectrum
 from orthogan.rng import normal, stream
 
 SOURCE = stream(0, "shared-spectrum-tests")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.signs import (
+from orthogan.geometry.collapse.signs import (
     calibrated_rank,
     dimension_reading,
     spectral_reading,

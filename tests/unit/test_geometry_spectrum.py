@@ -3,14 +3,14 @@ import json
 import pytest
 import torch
 
-from orthogan.geometry.correlation import (
+from orthogan.geometry.spectra.correlation import (
     content_position_correlation,
     dimension_correlation,
     member_correlation,
     token_correlation,
 )
-from orthogan.geometry.estimates import Estimate
-from orthogan.geometry.spectrum import (
+from orthogan.geometry.spectra.estimates import Estimate
+from orthogan.geometry.spectra.spectrum import (
     effective_rank,
     isoscore,
     mean_cosine,
@@ -18,7 +18,7 @@ from orthogan.geometry.spectrum import (
     singular_values,
     stable_rank,
 )
-from orthogan.geometry.usage import beside_permutations, dimension_usage
+from orthogan.geometry.spectra.usage import beside_permutations, dimension_usage
 from orthogan.rng import stream
 from orthogan.statistics import jackknife_interval
 

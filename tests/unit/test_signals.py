@@ -23,7 +23,8 @@ from orthogan.gan.collapse_alarm import PATIENCE
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.signals import NUM_IMAGES, Signals
 from orthogan.gan.trainer import Trainer
-from orthogan.geometry import head_forms, largest_share
+from orthogan.geometry import head_forms
+from orthogan.geometry.heads import largest_share
 from orthogan.models.bundle.tensors import digest, pack
 from orthogan.networks.token_sites import pass_through
 from orthogan.training.run_folder import read_metrics

@@ -12,7 +12,7 @@ from orthogan.analysis.survey import NUM_POSITIONS, WORD_AMPLITUDES, survey
 from orthogan.cli.entry import run as command
 from orthogan.embeddings import Tables, read_tables
 from orthogan.errors import ConfigError
-from orthogan.geometry import linear_r2
+from orthogan.geometry.identity import linear_r2
 from orthogan.report import geometry_report
 from orthogan.rng import normal, stream
 

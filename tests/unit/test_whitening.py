@@ -11,16 +11,15 @@ import pytest
 import torch
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
-from orthogan.geometry import (
+from orthogan.geometry import place_positions, whiten
+from orthogan.geometry.spectra import (
     coefficients,
     dual_basis,
     gram,
     mahalanobis_products,
-    place_positions,
     placement,
-    whiten,
 )
-from orthogan.geometry.moments import moments_of
+from orthogan.geometry.spectra.moments import moments_of
 from orthogan.rng import stream
 
 

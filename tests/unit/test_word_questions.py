@@ -10,7 +10,7 @@ import torch
 from orthogan.embeddings import ENGLISH, Tables, Tests, find_tests, packages, word_meanings
 from orthogan.embeddings.questions import Analogy, Judged, read_analogies, read_similarity
 from orthogan.errors import DataError, MissingExtraError
-from orthogan.geometry import analogy_hits, similarity_score
+from orthogan.geometry.identity import analogy_hits, similarity_score
 from orthogan.rng import normal, stream
 
 FEW = "; fewer than 10 say nothing."

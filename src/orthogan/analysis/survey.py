@@ -14,18 +14,18 @@ from orthogan.analysis.network_tables import read_network
 from orthogan.analysis.trained import has_language, is_trained, unfinished_language
 from orthogan.embeddings import Tables, find_tests, read_tables, word_meanings
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.geometry.alignment import place_positions
-from orthogan.geometry.allowance import Allowance, best_allowance, shorten_to
-from orthogan.geometry.census import census
-from orthogan.geometry.census_result import Census, Flip
-from orthogan.geometry.controls import CONTROLS
-from orthogan.geometry.keys import HeadTable, analyse_heads
-from orthogan.geometry.mean_code import mean_code
-from orthogan.geometry.meanings import Meaning
-from orthogan.geometry.prescribe import CHANGES, Prescription, prescribe
-from orthogan.geometry.recover import linear_r2
-from orthogan.geometry.scan import Progress
-from orthogan.geometry.sinusoids import sinusoids
+from orthogan.geometry.heads.keys import HeadTable, analyse_heads
+from orthogan.geometry.identity._counting.scan import Progress
+from orthogan.geometry.identity.corrections import CHANGES, Prescription, prescribe
+from orthogan.geometry.identity.count import census
+from orthogan.geometry.identity.flip_count import Census, Flip
+from orthogan.geometry.identity.meanings import Meaning
+from orthogan.geometry.identity.recovery import linear_r2
+from orthogan.geometry.identity.scale_limit import Allowance, best_allowance, shorten_to
+from orthogan.geometry.positions.alignment import place_positions
+from orthogan.geometry.positions.common_shift import mean_code
+from orthogan.geometry.positions.controls import CONTROLS
+from orthogan.geometry.positions.sinusoidal import sinusoids
 from orthogan.language import tables_of_language, tables_of_run
 from orthogan.models import bundle
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from orthogan.attention.dual import dual_queries
 from orthogan.errors import ConfigError
-from orthogan.geometry.moments import Moments, moments_of
-from orthogan.geometry.whitening import (
+from orthogan.geometry.spectra.moments import Moments, moments_of
+from orthogan.geometry.spectra.whitening import (
     Shrink,
     check_enough,
     check_method,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from orthogan.attention.positions import check_injection, inject
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.geometry.alignment import place_positions
+from orthogan.geometry.positions.alignment import place_positions
 from orthogan.shapes import Tokens
 
 

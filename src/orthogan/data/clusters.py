@@ -6,7 +6,7 @@ import torch
 
 from orthogan import rng
 from orthogan.data.image_set import ImageSet
-from orthogan.geometry.clusters import spectral_clusters
+from orthogan.geometry.spectra.clusters import spectral_clusters
 from orthogan.shapes import Labels
 
 NUM_AXES = 50  # principal axes in which images are compared
@@ -27,7 +27,7 @@ def image_clusters(images: ImageSet, num_clusters: int, seed: int) -> Labels:
     Raises:
         ConfigError: fewer than 2 clusters, or more than images.
 
-    Source: `orthogan.geometry.spectral_clusters`.
+    Source: `orthogan.geometry.spectra.spectral_clusters`.
     """
     flat = images.images.flatten(1)
     sample = flat[rng.permutation(len(flat), seed, "clusters-axes", 0)[:SAMPLE]].float()

@@ -22,7 +22,12 @@ from orthogan.embeddings.questions import (
 )
 from orthogan.embeddings.result import Tables
 from orthogan.errors import MissingExtraError
-from orthogan.geometry.meanings import Meaning, analogy_hits, similarity_score, solved_share
+from orthogan.geometry.identity.meanings import (
+    Meaning,
+    analogy_hits,
+    similarity_score,
+    solved_share,
+)
 
 ENGLISH = frozenset(("the", "of", "and", "man", "woman"))  # in every English vocabulary
 SYNTACTIC = "gram"  # how word2vec's file names its sections on grammar

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from orthogan.devices import full_float32
 from orthogan.errors import ConfigError
 from orthogan.evaluation.features import check_same_width
-from orthogan.geometry.guarded import full_float32
 
 BLOCK_ROWS = 128  # 128 x 10,000 float32 distances are 5 MB: they stay in the cache
 SPARE = 3  # neighbours looked at beyond the last one asked for: near ties seldom need more

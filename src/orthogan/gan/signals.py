@@ -20,10 +20,11 @@ from orthogan.data import ImageSet, to_floats
 from orthogan.errors import DataError
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.decorrelation import adds_codes, code_overlap
-from orthogan.geometry import TwoCollapses, calibrated_rank, collapse_ratio, two_collapses
-from orthogan.geometry.head_entropy import head_entropies, largest_shares
-from orthogan.geometry.uniformity import rank_collapse_share, token_uniformity
-from orthogan.geometry.weight_spectrum import weight_spectrum
+from orthogan.geometry import calibrated_rank, collapse_ratio, two_collapses
+from orthogan.geometry.collapse import TwoCollapses
+from orthogan.geometry.collapse.uniformity import rank_collapse_share, token_uniformity
+from orthogan.geometry.heads.head_entropy import head_entropies, largest_shares
+from orthogan.geometry.spectra.weights import weight_spectrum
 from orthogan.networks import Discriminator, Generator
 from orthogan.networks.stems import sequence
 from orthogan.networks.token_sites import Passage, pass_through

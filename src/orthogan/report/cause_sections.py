@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orthogan.analysis.survey import Survey
-from orthogan.geometry.census_result import Census
-from orthogan.geometry.estimates import Estimate
+from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.spectra.estimates import Estimate
 from orthogan.report.axes import Axis, spanning
 from orthogan.report.figures import Plot, figure
 from orthogan.report.layers import Layer, Level, Line, Points, Wall

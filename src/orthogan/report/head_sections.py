@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orthogan.analysis.survey import Survey
-from orthogan.geometry.keys import HeadForm, HeadTable
+from orthogan.geometry.heads.keys import HeadForm, HeadTable
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section

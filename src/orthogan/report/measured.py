@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from orthogan.analysis.survey import Survey
-from orthogan.geometry.correlation import dimension_correlation, member_correlation
-from orthogan.geometry.estimates import Estimate
-from orthogan.geometry.margin_sample import MarginSample, sampled_margins
-from orthogan.geometry.mean_code import mean_code
-from orthogan.geometry.recover import linear_r2
-from orthogan.geometry.shared_spectrum import SharedSpectrum, shared_spectrum
-from orthogan.geometry.spectrum import participation_of, rank_of
+from orthogan.geometry.identity.margin_sample import MarginSample, sampled_margins
+from orthogan.geometry.identity.recovery import linear_r2
+from orthogan.geometry.positions.common_shift import mean_code
+from orthogan.geometry.spectra.correlation import dimension_correlation, member_correlation
+from orthogan.geometry.spectra.estimates import Estimate
+from orthogan.geometry.spectra.overlap import SharedSpectrum, shared_spectrum
+from orthogan.geometry.spectra.spectrum import participation_of, rank_of
 from orthogan.rng import stream
 
 NUM_PAIRS = 1000  # margins drawn: enough for a histogram, seconds for 30,000 tokens

@@ -1,0 +1,1 @@
+"""The engine of the exact flip count; `count_flips` is its only entry."""

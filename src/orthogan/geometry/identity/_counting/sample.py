@@ -1,0 +1,92 @@
+"""A census of some pairs drawn at random, with the interval that this leaves."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orthogan.geometry.identity._counting.duplicates import Duplicates
+from orthogan.geometry.identity._counting.exact import beats
+from orthogan.geometry.identity.decision_rules import Reader
+from orthogan.geometry.identity.flip_count import Census, Flip
+from orthogan.geometry.identity.margins import Walls, walls_of
+from orthogan.rng import stream
+from orthogan.statistics import share_interval
+
+ROWS = 64  # 64 x 30,000 float64 values are 15 MB
+ROUNDING = 1e-9  # relative size of a lead below which float64 products do not decide
+
+
+def sampled_census(
+    reader: Reader, codes: Tensor, same: Duplicates, size: int, seed: int, keep: int, scale: float
+) -> Census:
+    """The census of `size` pairs drawn uniformly with replacement.
+
+    Args:
+        reader: The reader of the scaled table without its duplicates.
+        codes: The codes in the same scale.
+        same: The collisions of the table.
+        size: How many pairs are drawn.
+        seed: Of the draw.
+        keep: How many of the worst flips are kept.
+        scale: What the given table was multiplied by.
+    """
+    num_tokens, num_positions = len(same.kind), len(codes)
+    draws = stream(seed, "census").integers(num_tokens * num_positions, size=size)
+    drawn = torch.from_numpy(draws)
+    tokens, positions = drawn // num_positions, drawn % num_positions
+    centred = reader.directions - reader.directions.mean(0)
+    lost, certified, worst = [], 0, []
+    for token, t in zip(tokens.split(ROWS), positions.split(ROWS), strict=True):
+        i = same.kind[token]
+        walls = walls_of(reader, i, codes[t], centred)
+        flips = flipped(reader, codes, walls, i, t)
+        lost.append(flips)
+        at_rest = Walls(walls.gap, walls.distance, torch.zeros_like(walls.reach)).margins()
+        certified += int((codes[t].norm(dim=1) < at_rest).sum())
+        become, margins = fates(walls, i)
+        for k in flips.nonzero().flatten().tolist():
+            other = int(same.first[become[k]])
+            worst.append(Flip(int(token[k]), int(t[k]), other, float(margins[k]) / scale))
+    lost_ = torch.cat(lost)
+    flips_ = int(lost_.sum())
+    low, high = share_interval((size - flips_) / size, size)
+    chosen = sorted(set(worst), key=lambda flip: (flip.margin, flip.token, flip.position))
+    return Census(
+        tokens=num_tokens,
+        positions=num_positions,
+        reader=reader.name,
+        pairs=size,
+        flips=flips_,
+        kept=1 - flips_ / size,
+        low=low,
+        high=high,
+        certified=certified / size,
+        tolerance=None,
+        flips_per_token=torch.bincount(tokens[lost_], minlength=num_tokens),
+        flips_per_position=torch.bincount(positions[lost_], minlength=num_positions),
+        collisions=same.groups(),
+        worst_flips=tuple(chosen[:keep]),
+        keep=keep,
+    )
+
+
+def flipped(reader: Reader, codes: Tensor, walls: Walls, tokens: Tensor, at: Tensor) -> Tensor:
+    """Whether each token loses its identity at its position, without a rounding error."""
+    lead = walls.reach - walls.gap
+    size = walls.reach.abs().amax(1) + walls.gap.abs().amax(1)
+    doubt = ROUNDING * size[:, None]
+    lost = (lead > doubt).any(1)
+    row, other = ((lead.abs() <= doubt) & ~lost[:, None]).nonzero(as_tuple=True)
+    apart = other != tokens[row]
+    row, other = row[apart], other[apart]
+    won = beats(reader, codes, tokens[row], other, at[row])
+    lost[row[won]] = True
+    return lost
+
+
+def fates(walls: Walls, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The best other token at each displaced place, and the margin there."""
+    lead = walls.reach - walls.gap
+    lead[torch.arange(len(rows)), rows] = -torch.inf
+    return lead.argmax(1), walls.margins()

@@ -1,0 +1,223 @@
+"""Which tokens change identity at which positions, into what: exact for a whole table.
+
+Every (token, position) pair is decided. A float32 matrix product with a proven guard settles
+almost all of them, float64 and integers the rest, so the count is that of real arithmetic on the
+given numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from orthogan.devices import full_float32
+from orthogan.errors import ConfigError
+from orthogan.geometry.identity._counting.accumulator import MAX_FACTOR, Shortlist, Tally
+from orthogan.geometry.identity._counting.duplicates import Duplicates, duplicates
+from orthogan.geometry.identity._counting.guarded import guarded_scores
+from orthogan.geometry.identity._counting.pairs import Contest
+from orthogan.geometry.identity._counting.sample import fates, sampled_census
+from orthogan.geometry.identity._counting.scan import Progress, scan
+from orthogan.geometry.identity.decision_rules import Reader, reader_of
+from orthogan.geometry.identity.flip_count import Census, Flip
+from orthogan.geometry.identity.margins import safe_radius, walls_of
+from orthogan.geometry.tables import binary_scale, position_codes, token_table
+
+MAX_PULLS = 2**27  # float32 values held for tokens x positions: 512 MB
+EXACT_ROWS = 128  # flips at a time whose margins are taken in float64
+EXACT_PAIRS = 1024
+EXACT_ROUNDING = 1 - 1e-9
+
+
+def census(
+    tokens: Tensor,
+    codes: Tensor,
+    reader: str = "euclidean",
+    bias: Tensor | None = None,
+    *,
+    sample: int | None = None,
+    seed: int = 0,
+    keep: int = 100,
+    progress: Progress | None = None,
+) -> Census:
+    r"""Every identity that a table of position codes flips, counted exactly.
+
+    Token i flips at position t iff some token is strictly better at $e_i + p_t$; for the Euclidean
+    reader iff $\exists j: \langle p_t, e_j - e_i \rangle > \tfrac12 \|e_j - e_i\|^2$. Ties are
+    kept. Tokens with one vector are collisions, not flips.
+
+    Args:
+        tokens: Embedding table, one row a token.
+        codes: Position codes, one row a position, as wide as the tokens.
+        reader: `euclidean` (nearest token), `cosine` or `logits` (tied unembedding).
+        bias: One number a token, for the `logits` reader only.
+        sample: Decide only so many pairs, drawn uniformly with replacement; the answer then
+            states a 95 % interval. None: every pair.
+        seed: Of the sample.
+        keep: How many of the worst flips are kept for `worst`.
+        progress: Called with (work done, work in all) now and then, both counted in tokens.
+
+    Raises:
+        ShapeError: not two matrices of one width.
+        DataError: a value is not finite, or the cosine reader meets a zero token.
+        UnknownNameError: no such reader.
+        ConfigError: a bias the reader does not have; `sample` or `keep` below 1.
+
+    Source: cells of the Voronoi diagram of the table; rounding guard after Higham 2002.
+    Not covered: tokens that change with their context.
+
+    >>> found = census(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.4], [0.6]]))
+    >>> found.flips, found.worst(1)
+    (1, [Flip(token=0, position=1, becomes=1, margin=-0.1...)])
+    """
+    table = token_table(tokens)
+    shifts = position_codes(table, codes)
+    _check_counts(keep, sample)
+    scale = binary_scale(table, shifts)
+    read = reader_of(reader, table, bias, scale)
+    same = duplicates(torch.cat([read.tokens, read.bias[:, None]], dim=1))
+    alone, moves = read.restricted(same.first), shifts * scale
+    if sample is not None:
+        return sampled_census(alone, moves, same, sample, seed, keep, scale)
+    return _whole_census(alone, moves, same, keep, scale, progress)
+
+
+def _check_counts(keep: int, sample: int | None) -> None:
+    for name, value in (("keep", keep), ("sample", sample)):
+        if value is not None and value < 1:
+            raise ConfigError(f"'{name}' must be at least 1, got {value}.")
+
+
+def _whole_census(
+    reader: Reader,
+    codes: Tensor,
+    same: Duplicates,
+    keep: int,
+    scale: float,
+    progress: Progress | None,
+) -> Census:
+    """The census of all pairs, given the reader of the table without its duplicates."""
+    rest = torch.zeros(len(same.first), dtype=torch.float64)
+    if reader.name == "logits":  # their gaps do not tell how far the walls are
+        rest = safe_radius(reader.tokens, reader.name, reader.bias)
+    flips: list[Tensor] = []
+    worst: list[Flip] = []
+    factor = math.inf
+    lead = rest
+    for part in codes.split(max(1, MAX_PULLS // len(same.first))):
+        with full_float32():
+            contest = Contest(reader, part, guarded_scores(reader, part, rest))
+            tally = _scan(contest, keep, progress)
+        begin = sum(done.shape[1] for done in flips)
+        flips.append(tally.flips)
+        worst += _worst(contest, tally, begin, scale)
+        factor, lead = min(factor, _tolerance(contest, tally)), tally.lead
+    radii = rest if reader.name == "logits" else _safe_radii(reader, lead)
+    worst = _with_copies(sorted(worst, key=_depth)[:keep], same)[:keep]
+    return _result(reader, codes, same, torch.cat(flips, dim=1), radii, factor, worst, keep)
+
+
+def _scan(contest: Contest, keep: int, progress: Progress | None) -> Tally:
+    num_tokens = len(contest.reader.tokens)
+    flips = torch.zeros(num_tokens, len(contest.codes), dtype=torch.bool)
+    lead = torch.full((num_tokens,), torch.inf, dtype=torch.float64)
+    tally = Tally(flips, lead, Shortlist(keep))
+    if num_tokens == 1:
+        return tally
+    scan(contest, tally, progress)
+    return tally
+
+
+def _worst(contest: Contest, tally: Tally, begin: int, scale: float) -> list[Flip]:
+    """The deepest flips, exactly: the shortlist from its most promising end on."""
+    reader, codes, size = contest.reader, contest.codes, tally.worst.size
+    keys, high = tally.worst.candidates()
+    found: list[Flip] = []
+    centred = reader.directions - reader.directions.mean(0)
+    for chunk, bound in zip(keys.split(EXACT_ROWS), high.split(EXACT_ROWS), strict=True):
+        if len(found) >= size and -found[size - 1].margin * scale * EXACT_ROUNDING > bound[0]:
+            break
+        i, t = chunk // len(codes), chunk % len(codes)
+        become, margins = fates(walls_of(reader, i, codes[t], centred), i)
+        for k, other in enumerate(become.tolist()):
+            found.append(Flip(int(i[k]), begin + int(t[k]), other, float(margins[k]) / scale))
+        found = sorted(found, key=_depth)[:size]
+    return found
+
+
+def _depth(flip: Flip) -> tuple[float, int, int]:
+    return flip.margin, flip.token, flip.position
+
+
+def _tolerance(contest: Contest, tally: Tally) -> float:
+    """The factor at which the first flip occurs, exactly to float64."""
+    if bool((tally.lead < 0).any()):
+        return 0.0
+    reader, best = contest.reader, math.inf
+    keys, low = tally.first_flips()
+    for chunk, bound in zip(keys.split(EXACT_PAIRS), low.split(EXACT_PAIRS), strict=True):
+        if len(bound) == 0 or best <= bound[0]:
+            break
+        i, j = chunk // len(reader.tokens), chunk % len(reader.tokens)
+        apart = reader.directions[j] - reader.directions[i]
+        reach = (apart @ contest.codes.T).amax(1)
+        gap = reader.gaps(i, j)
+        best = min(best, float((gap / reach).masked_fill(reach <= 0, math.inf).min()))
+    return best if best < MAX_FACTOR else math.inf
+
+
+def _result(
+    reader: Reader,
+    codes: Tensor,
+    same: Duplicates,
+    flips: Tensor,
+    radii: Tensor,
+    factor: float,
+    worst: list[Flip],
+    keep: int,
+) -> Census:
+    copies = torch.bincount(same.kind, minlength=len(same.first))
+    per_token = flips.sum(1)[same.kind]
+    num_flips, num_pairs = int(per_token.sum()), len(same.kind) * len(codes)
+    kept = 1 - num_flips / num_pairs
+    lengths = codes.norm(dim=1).sort().values
+    certified = torch.searchsorted(lengths, radii)
+    return Census(
+        tokens=len(same.kind),
+        positions=len(codes),
+        reader=reader.name,
+        pairs=num_pairs,
+        flips=num_flips,
+        kept=kept,
+        low=kept,
+        high=kept,
+        certified=int((certified * copies).sum()) / num_pairs,
+        tolerance=factor,
+        flips_per_token=per_token,
+        flips_per_position=(flips * copies[:, None]).sum(0),
+        collisions=same.groups(),
+        worst_flips=tuple(worst),
+        keep=keep,
+    )
+
+
+def _safe_radii(reader: Reader, lead: Tensor) -> Tensor:
+    """Distance of each token to its nearest wall without a code."""
+    if reader.name == "euclidean":
+        return (lead / 2).sqrt()
+    # Of the cosine reader: gap = |e| d^2 / 2, and the wall lies at gap / d.
+    radii: Tensor = (lead * reader.tokens.norm(dim=1) / 2).sqrt()
+    return radii
+
+
+def _with_copies(worst: list[Flip], same: Duplicates) -> list[Flip]:
+    """The flips of every token, given those of the kinds of tokens."""
+    found = [
+        replace(flip, token=token, becomes=int(same.first[flip.becomes]))
+        for flip in worst
+        for token in same.members(flip.token)
+    ]
+    return sorted(found, key=_depth)

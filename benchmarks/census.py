@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from provenance import matmul_rate, provenance
 
-from orthogan.geometry import census
+from orthogan.geometry import count_flips
 from orthogan.rng import stream
 
 RESULTS = Path(__file__).parent / "results"
@@ -126,7 +126,7 @@ def time_gram(tokens: torch.Tensor) -> float:
 
 def time_census(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict[str, Any]:
     begin = time.perf_counter()
-    found = census(tokens, codes)
+    found = count_flips(tokens, codes)
     seconds = time.perf_counter() - begin
     print(f"scale {scale}: {found.flips} flips in {seconds:.1f} s", file=sys.stderr, flush=True)
     return {
@@ -153,7 +153,7 @@ def check(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict[str, 
         flips[:, t] = best > 0
         closest = min(closest, float(best.abs().min()))
     seconds = time.perf_counter() - begin
-    found = census(tokens, codes)
+    found = count_flips(tokens, codes)
     same = torch.equal(found.flips_per_token, flips.sum(1))
     same = same and torch.equal(found.flips_per_position, flips.sum(0))
     # Were the closest call within float64 rounding, brute force itself would be in doubt.

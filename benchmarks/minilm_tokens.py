@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from orthogan.embeddings import Tables
-from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.identity.flip_count import FlipCount
 
 NUM_HUBS = 12
 LATIN_END = "\u0250"  # behind it Unicode leaves the Latin letters and their accents
@@ -35,7 +35,9 @@ def kind_of(label: str) -> str:
     return kind if all(letter < LATIN_END for letter in text) else f"{kind}, other script"
 
 
-def by_kind(tables: Tables, radii: Tensor, counts: dict[str, Census]) -> dict[str, dict[str, Any]]:
+def by_kind(
+    tables: Tables, radii: Tensor, counts: dict[str, FlipCount]
+) -> dict[str, dict[str, Any]]:
     """For each kind: how many, how far from their neighbours, and shares of flips."""
     rows: dict[str, list[int]] = {}
     for row, label in enumerate(tables.labels or ()):
@@ -56,7 +58,7 @@ def by_kind(tables: Tables, radii: Tensor, counts: dict[str, Census]) -> dict[st
     return found
 
 
-def hubs(found: Census, tables: Tables) -> dict[str, Any]:
+def hubs(found: FlipCount, tables: Tables) -> dict[str, Any]:
     """Into what the worst flips lead, and between which kinds."""
     worst = found.worst(min(found.keep, found.flips))
     into = Counter(flip.becomes for flip in worst)

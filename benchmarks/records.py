@@ -130,9 +130,9 @@ def census(found: dict[str, Any]) -> Iterator[Row]:
 
 
 def words(found: dict[str, Any]) -> Iterator[Row]:
-    """Seconds of the survey of word vectors."""
+    """Seconds of the analysis of word vectors."""
     for name, row in found["sources"].items():
-        yield f"survey of {row['tokens']:,} words ({name})", f"{row['seconds']:.0f} s", "-"
+        yield f"analysis of {row['tokens']:,} words ({name})", f"{row['seconds']:.0f} s", "-"
 
 
 def gpu(found: dict[str, Any]) -> Iterator[Row]:

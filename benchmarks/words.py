@@ -2,7 +2,7 @@
 
     python benchmarks/words.py
 
-Surveys the word vectors trained on the shipped corpus and, where `orthogan[lab]` is installed, the
+Analyzes the word vectors trained on the shipped corpus and, where `orthogan[lab]` is installed, the
 20,000 most frequent words of GloVe, as `orthogan geometry words` and `orthogan geometry glove-50d
 --limit 20000` do. Every count is exact. What is not installed is said and left out.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from provenance import provenance
 
-from orthogan.analysis.survey import survey
+from orthogan.analysis.api import analyze
 from orthogan.errors import MissingExtraError
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,11 +50,11 @@ def main() -> None:
 
 
 def measure(source: str, asked: argparse.Namespace) -> dict[str, Any]:
-    """The survey of one source and its seconds, or what is missing for it."""
+    """The analysis of one source and its seconds, or what is missing for it."""
     begin = time.perf_counter()
     limit = asked.limit or SOURCES[source]
     try:
-        found = survey(source, limit=limit, num_positions=asked.positions, say=say)
+        found = analyze(source, limit=limit, num_positions=asked.positions, say=say)
     except MissingExtraError as error:
         say(f"{source} is left out. {error}")
         return {"missing": str(error)}

@@ -32,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?")
     asked = parser.parse_args()
-    found = og.survey(asked.model or small_bert())
-    counted = found.census
+    found = og.analyze(asked.model or small_bert())
+    counted = found.flip_count
     print(
         f"{counted.kept:.2%} of the (token, position) pairs keep their token; {counted.flips} flip"
     )

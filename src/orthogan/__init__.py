@@ -16,7 +16,8 @@ from orthogan.version import __version__
 
 if TYPE_CHECKING:
     from orthogan import geometry
-    from orthogan.analysis.survey import Survey, survey
+    from orthogan.analysis.api import analyze
+    from orthogan.analysis.result import Analysis
     from orthogan.attention import Attention, as_attention, as_convolution
     from orthogan.classification.api import classify
     from orthogan.embeddings import read_tables
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from orthogan.training.run import Run
 
 _HOMES = {
+    "Analysis": "orthogan.analysis.result",
     "Attention": "orthogan.attention",
     "Comparison": "orthogan.experiments",
     "Evaluation": "orthogan.evaluation",
@@ -40,7 +42,7 @@ _HOMES = {
     "RECIPES": "orthogan.gan.recipes",
     "Run": "orthogan.training.run",
     "Score": "orthogan.evaluation",
-    "Survey": "orthogan.analysis.survey",
+    "analyze": "orthogan.analysis.api",
     "as_attention": "orthogan.attention",
     "as_convolution": "orthogan.attention",
     "classify": "orthogan.classification.api",
@@ -52,21 +54,21 @@ _HOMES = {
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
     "sample": "orthogan.models.generator",
-    "survey": "orthogan.analysis.survey",
     "train": "orthogan.gan.api",
     "train_language": "orthogan.language.api",
 }
 
 __all__ = [
     "RECIPES",
+    "Analysis",
     "Attention",
     "Comparison",
     "Evaluation",
     "Model",
     "Run",
     "Score",
-    "Survey",
     "__version__",
+    "analyze",
     "as_attention",
     "as_convolution",
     "classify",
@@ -79,7 +81,6 @@ __all__ = [
     "read_tables",
     "resolve",
     "sample",
-    "survey",
     "train",
     "train_language",
 ]

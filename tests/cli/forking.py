@@ -109,7 +109,7 @@ def _stream(descriptor: int, name: str, kind: str, encoding: str) -> Any:
 def _serve() -> None:
     import torch
 
-    import orthogan.analysis.survey  # noqa: F401
+    import orthogan.analysis.api  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:

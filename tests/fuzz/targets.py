@@ -22,7 +22,7 @@ from fuzz.structured import (
     xz_form,
 )
 from orthogan import data
-from orthogan.analysis import survey as surveys
+from orthogan.analysis import api as analyses
 from orthogan.analysis import trained
 from orthogan.class_names import class_indices
 from orthogan.classification import model as classifier_model
@@ -297,7 +297,7 @@ for _kind, _steps in (("gan", 16), ("classify", 16), ("language", 64)):
 def bundle(content: bytes, folder: Path) -> Calls:
     lay_out(content, folder)
     yield partial(_images_of, folder)
-    yield partial(surveys.is_trained, folder)
+    yield partial(analyses.is_trained, folder)
 
 
 @target(

@@ -9,7 +9,7 @@ import torch
 
 from orthogan.geometry.identity._counting import candidates, guarded, pairs, tiles
 from orthogan.geometry.identity._counting import crowded as crowds
-from orthogan.geometry.identity.count import census
+from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.margins import identity_margin, tolerance
 
 
@@ -102,7 +102,7 @@ def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, crowd, m
     for scale in (0.1, 3.0):
         codes = scale * draw(9, tokens.shape[1], seed=12)
         ahead, _ = leads(tokens, codes, reader, bias)
-        found = census(tokens, codes, reader, bias, keep=25)
+        found = count_flips(tokens, codes, reader, bias, keep=25)
         agree(found, ahead > 0)
         margins = torch.stack(
             [identity_margin(tokens.double(), code.double(), reader, bias) for code in codes], 1
@@ -121,7 +121,7 @@ def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, crowd, m
 def test_every_worst_flip_is_the_one_brute_force_finds(reader):
     tokens, codes = draw(150, 6, seed=1), draw(9, 6, seed=2)
     ahead, becomes = leads(tokens, codes, reader)
-    found = census(tokens, codes, reader, keep=10_000)
+    found = count_flips(tokens, codes, reader, keep=10_000)
     assert len(found.worst_flips) == found.flips > 50
     for flip in found.worst_flips:
         assert ahead[flip.token, flip.position] > 0
@@ -142,7 +142,7 @@ def test_ties_are_decided_as_by_fractions(reader, crowd, monkeypatch):
     flips = exact_flips(tokens, codes, reader)
     ahead, _ = leads(tokens, codes, reader)
     assert int((ahead.abs() < 1e-9).sum()) > 20  # many ties, so the test tells something
-    agree(census(tokens, codes, reader), flips)
+    agree(count_flips(tokens, codes, reader), flips)
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -157,7 +157,7 @@ def test_a_last_bit_decides(dtype):
     codes = torch.cat([half, beyond.to(dtype), before.to(dtype)])
     flips = exact_flips(tokens, codes)
     assert 0 < int(flips.sum()) < flips.numel()
-    agree(census(tokens, codes), flips)
+    agree(count_flips(tokens, codes), flips)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_two_thousand_tokens_whatever_precision_is_allowed(reduced_precision):
     codes = 0.6 * draw(40, 32, seed=2)
     ahead, _ = leads(tokens, codes)
     seen = []
-    found = census(
+    found = count_flips(
         tokens,
         codes,
         progress=lambda done, _: seen.append((done, reduced_precision.fp32_precision)),
@@ -191,13 +191,13 @@ def test_two_thousand_tokens_whatever_precision_is_allowed(reduced_precision):
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 def test_positions_in_several_passes_and_small_blocks_give_the_same(reader, monkeypatch):
     tokens, codes = clusters(120, 6, seed=1, spread=0.3), draw(50, 6, seed=2)
-    whole = census(tokens, codes, reader, keep=30)
+    whole = count_flips(tokens, codes, reader, keep=30)
     inside = sys.modules["orthogan.geometry.identity.count"]  # the function hides the module
     monkeypatch.setattr(inside, "MAX_PULLS", 120 * 7)
     monkeypatch.setattr(tiles, "TILE", 11)
     monkeypatch.setattr(pairs, "BLOCK_VALUES", 64)
     monkeypatch.setattr(pairs, "BLOCK_PAIRS", 5)
-    parts = census(tokens, codes, reader, keep=30)
+    parts = count_flips(tokens, codes, reader, keep=30)
     assert torch.equal(parts.flips_per_token, whole.flips_per_token)
     assert torch.equal(parts.flips_per_position, whole.flips_per_position)
     assert parts.certified == whole.certified
@@ -214,6 +214,6 @@ def test_codes_of_very_unequal_lengths_do_not_blur_each_other(reader, monkeypatc
     tokens = clusters(100, 6, seed=1, spread=1e-3)
     codes = torch.cat([1e-3 * draw(20, 6, seed=2), 1e6 * draw(2, 6, seed=3)])
     ahead, _ = leads(tokens, codes, reader)
-    found = census(tokens, codes, reader)
+    found = count_flips(tokens, codes, reader)
     agree(found, ahead > 0)
     assert 0 < int((ahead[:, :20] > 0).sum()) < 2000

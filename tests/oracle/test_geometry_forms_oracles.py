@@ -13,7 +13,7 @@ import scipy.stats
 import torch
 
 from orthogan.geometry import (
-    analyse_heads,
+    analyze_heads,
     attention_entropy,
     effective_rank,
     entropy_bound,
@@ -32,7 +32,7 @@ def cloud(*shape, seed=0):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_signature_is_that_of_the_symmetric_part_in_numpy(seed):
     query, key = cloud(1, 6, 4, seed=seed), cloud(1, 6, 4, seed=seed + 9)
-    found = analyse_heads(query, key).heads[0]
+    found = analyze_heads(query, key).heads[0]
     form = (query[0] @ key[0].T).numpy()
     values = np.linalg.eigvalsh((form + form.T) / 2)
     assert found.positive == (values > 1e-10).sum()
@@ -42,7 +42,7 @@ def test_the_signature_is_that_of_the_symmetric_part_in_numpy(seed):
 
 def test_the_nearest_positive_form_agrees_with_a_polar_decomposition():
     form = cloud(1, 5, 5)
-    found = analyse_heads(form, torch.eye(5)[None]).heads[0]
+    found = analyze_heads(form, torch.eye(5)[None]).heads[0]
     even = ((form[0] + form[0].T) / 2).numpy()
     polar = scipy.linalg.polar(even)[1]  # Higham 1988: the nearest is (even + polar) / 2
     wanted = np.linalg.norm(form[0].numpy() - (even + polar) / 2) ** 2
@@ -54,7 +54,7 @@ def test_the_value_defect_is_that_of_least_squares():
     form = (query[0] @ key[0].T).numpy()
     best = np.linalg.lstsq(value[0].numpy(), form.T, rcond=None)[0]
     lost = np.linalg.norm(form - best.T @ value[0].numpy().T) ** 2 / np.linalg.norm(form) ** 2
-    found = analyse_heads(query, key, value).heads[0]
+    found = analyze_heads(query, key, value).heads[0]
     assert found.value_defect == pytest.approx(lost, rel=1e-10)
 
 

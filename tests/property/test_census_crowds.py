@@ -12,7 +12,7 @@ from torch import Tensor
 
 from orthogan.geometry.identity._counting import candidates, guarded, pairs
 from orthogan.geometry.identity._counting import crowded as crowd
-from orthogan.geometry.identity.count import census
+from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.margins import identity_margin, tolerance
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -76,7 +76,7 @@ def test_crowded_tokens_flip_where_integers_say(
         patch.setattr(crowd, "ROWS_AT_ONCE", rows)
         patch.setattr(guarded, "GROUP", group)
         patch.setattr(pairs, "BLOCK_VALUES", values)
-        found = census(numbers, codes, reader, extra, keep=keep)
+        found = count_flips(numbers, codes, reader, extra, keep=keep)
     assert torch.equal(found.flips_per_token, flips.sum(1))
     assert torch.equal(found.flips_per_position, flips.sum(0))
     margins = torch.stack([identity_margin(numbers, code, reader, extra) for code in codes], 1)

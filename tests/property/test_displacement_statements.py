@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from orthogan.geometry import (
-    census,
+    count_flips,
     identity_margin,
     mean_code,
     place_positions,
@@ -100,7 +100,7 @@ def test_margins_are_those_of_the_definition_and_tell_who_is_kept(
     found = identity_margin(tokens, shift, reader, bias)
     size = (1 + float(scores.abs().max())) / float(distance[distance > 0].min())
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-13 * size)
-    result = census(tokens, shift[None], reader, bias)
+    result = count_flips(tokens, shift[None], reader, bias)
     clear = wanted.abs() > 1e-12 * size
     assert torch.equal(result.flips_per_token[clear] > 0, wanted[clear] < 0)
 
@@ -136,7 +136,7 @@ def test_perpendicular_displacements_flip_nothing(
     assert is_perpendicular(tokens - tokens.mean(0), shift)
     assert not is_perpendicular(tokens, shift + (tokens[1] - tokens[0]))
     assert bool((identity_margin(tokens, shift) > 0).all())
-    assert census(tokens, shift[None]).flips == 0
+    assert count_flips(tokens, shift[None]).flips == 0
 
 
 @statement

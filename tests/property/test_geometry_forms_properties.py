@@ -18,7 +18,7 @@ from orthogan.geometry.heads.forms import (
     keys_from_values_defect,
     misalignment,
 )
-from orthogan.geometry.heads.keys import analyse_heads
+from orthogan.geometry.heads.keys import analyze_heads
 from orthogan.geometry.heads.logits import cross_terms_vanish, four_terms
 from orthogan.geometry.heads.tied import previous_token, reversible_chain
 from orthogan.rng import stream
@@ -38,7 +38,7 @@ def test_the_energy_of_a_form_is_that_of_its_two_halves(
     width: int, key: int, seed: int, scale: float
 ) -> None:
     query, keys = scale * draw(seed, "q", 1, width, key), draw(seed, "k", 1, width, key)
-    head = analyse_heads(query, keys).heads[0]
+    head = analyze_heads(query, keys).heads[0]
     assert head.symmetric + head.antisymmetric == pytest.approx(1, abs=1e-12)
     assert head.rank == min(width, key)
     assert head.positive + head.negative <= min(width, 2 * key)
@@ -50,7 +50,7 @@ def test_the_energy_of_a_form_is_that_of_its_two_halves(
 @given(widths, seeds)
 def test_the_tied_defect_is_the_distance_to_the_nearest_tied_form(width: int, seed: int) -> None:
     form = draw(seed, "form", width, width)
-    head = analyse_heads(form[None], torch.eye(width, dtype=torch.float64)[None]).heads[0]
+    head = analyze_heads(form[None], torch.eye(width, dtype=torch.float64)[None]).heads[0]
     energy = float(form.square().sum())
     for other in range(5):
         root = draw(other, "tied", width, width)
@@ -74,7 +74,7 @@ def test_tied_queries_give_a_change_of_basis_and_direction_or_repulsion_none(
     assert basis is not None
     x, y = draw(seed, "x", 5, width), draw(seed, "y", 5, width)
     torch.testing.assert_close((x @ basis.T) @ (y @ basis.T).T, x @ form @ y.T, rtol=0, atol=1e-9)
-    head = analyse_heads(weights, weights).heads[0]
+    head = analyze_heads(weights, weights).heads[0]
     assert head.is_change_of_basis == (key >= width)
     assert (int(torch.linalg.matrix_rank(basis)) == width) == head.is_change_of_basis
     assert head.tied_defect == pytest.approx(0, abs=1e-20)
@@ -115,9 +115,9 @@ def test_the_whitening_defect_is_zero_iff_the_form_is_an_inverse_covariance(
     covariance = root @ root.T
     eye = torch.eye(width, dtype=torch.float64)[None]
     inverse = scale * torch.linalg.inv(covariance)[None]
-    white = analyse_heads(inverse, eye, covariance=covariance).heads[0]
+    white = analyze_heads(inverse, eye, covariance=covariance).heads[0]
     assert white.whitening_defect == pytest.approx(0, abs=1e-12)
-    away = analyse_heads(-inverse, eye, covariance=covariance).heads[0]
+    away = analyze_heads(-inverse, eye, covariance=covariance).heads[0]
     assert away.whitening_defect == 1
     other = draw(seed, "other", width, width)
     cosine = float((other * inverse[0]).sum() / other.norm() / inverse.norm())

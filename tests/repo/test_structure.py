@@ -13,7 +13,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 # Signature and docstring of the public functions that name every option.
 LONG_FUNCTIONS = dict.fromkeys(
-    ("train", "compare", "classify", "language", "survey", "geometry"),
+    ("train", "compare", "classify", "language", "analyze", "geometry"),
     "one option a line, and their docstrings",
 )
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common"}
@@ -52,6 +52,7 @@ def test_public_names():
     import orthogan
 
     assert dir(orthogan) == [
+        "Analysis",
         "Attention",
         "Comparison",
         "Evaluation",
@@ -59,8 +60,8 @@ def test_public_names():
         "RECIPES",
         "Run",
         "Score",
-        "Survey",
         "__version__",
+        "analyze",
         "as_attention",
         "as_convolution",
         "classify",
@@ -73,7 +74,6 @@ def test_public_names():
         "read_tables",
         "resolve",
         "sample",
-        "survey",
         "train",
         "train_language",
     ]

@@ -8,11 +8,11 @@ from scipy.special import betainc
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.geometry import (
-    census,
+    compare_corrections,
+    count_flips,
     identity_margin,
     mean_code,
     place_positions,
-    prescribe,
     recover,
     safe_radius,
     sinusoids,
@@ -189,7 +189,7 @@ def test_random_displacements_within_the_safe_length_flip_no_more_than_the_risk(
     length = random_safe_length(radius, 128, 200, risk=0.2)
     assert length > 2 * radius
     shifts = isotropic_codes(torch.full((400, 128), length / 128**0.5).double())
-    assert int(census(tokens, shifts).flips_per_token[0]) <= 0.2 * 400
+    assert int(count_flips(tokens, shifts).flips_per_token[0]) <= 0.2 * 400
 
 
 def test_placement_reaches_the_sum_of_opposite_products():
@@ -208,11 +208,11 @@ def anisotropic():
 
 def test_every_prescription_reports_what_its_codes_do():
     tokens, codes = anisotropic()
-    found = {one.name: one for one in prescribe(tokens, codes)}
+    found = {one.name: one for one in compare_corrections(tokens, codes)}
     assert list(found) == ["scale", "remove-mean", "rotate", "project"]
     for one in found.values():
-        assert one.before.flips == census(tokens, codes).flips > 0
-        assert one.after.flips == census(tokens, one.codes).flips
+        assert one.before.flips == count_flips(tokens, codes).flips > 0
+        assert one.after.flips == count_flips(tokens, one.codes).flips
         assert one.token_r2 == (linear_r2(tokens, codes)[0], linear_r2(tokens, one.codes)[0])
         assert one.position_r2 == (linear_r2(tokens, codes)[1], linear_r2(tokens, one.codes)[1])
         energy = one.codes.square().sum() / codes.square().sum()
@@ -225,14 +225,14 @@ def test_every_prescription_reports_what_its_codes_do():
     torch.testing.assert_close(found["rotate"].codes, place_positions(codes, tokens))
     torch.testing.assert_close(found["project"].codes, projected_codes(tokens, codes))
     torch.testing.assert_close(found["scale"].codes, scaled_codes(tokens, codes))
-    assert [one.name for one in prescribe(tokens, codes, ["rotate"])] == ["rotate"]
+    assert [one.name for one in compare_corrections(tokens, codes, ["rotate"])] == ["rotate"]
 
 
 def test_scaling_stops_just_inside_the_first_wall():
     tokens, codes = anisotropic()
     shortened = scaled_codes(tokens, codes)
-    assert census(tokens, shortened).flips == 0
-    assert census(tokens, shortened * (1 + 1e-5)).flips > 0
+    assert count_flips(tokens, shortened).flips == 0
+    assert count_flips(tokens, shortened * (1 + 1e-5)).flips > 0
     torch.testing.assert_close(scaled_codes(tokens, shortened / 2), shortened / 2)
 
 
@@ -266,7 +266,11 @@ def test_projection_clears_as_many_directions_as_asked():
         (lambda: place_positions(BAD, torch.eye(2)), DataError, "'codes' holds NaN"),
         (lambda: mean_code(BAD), DataError, "'codes' holds NaN"),
         (lambda: rotated_codes(BAD), DataError, "'codes' holds NaN"),
-        (lambda: prescribe(torch.eye(2), torch.eye(2), ["rotat"]), UnknownNameError, "'rotate'"),
+        (
+            lambda: compare_corrections(torch.eye(2), torch.eye(2), ["rotat"]),
+            UnknownNameError,
+            "'rotate'",
+        ),
         (lambda: projected_codes(torch.eye(2), torch.eye(2), 3), ConfigError, "in 0..2, got 3"),
         (lambda: sinusoids(2, 3), ConfigError, "even width of at least 2, got 3"),
         (lambda: sinusoids(0, 2), ConfigError, "'num_positions'"),

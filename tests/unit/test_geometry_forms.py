@@ -15,7 +15,7 @@ from orthogan.geometry.heads.entropy import (
     largest_share,
 )
 from orthogan.geometry.heads.forms import head_forms, keys_from_values, misalignment
-from orthogan.geometry.heads.keys import analyse_heads
+from orthogan.geometry.heads.keys import analyze_heads
 from orthogan.geometry.heads.logits import TERMS, cross_terms_vanish, four_terms
 from orthogan.geometry.heads.tied import previous_token, reversible_chain
 from orthogan.rng import stream
@@ -28,7 +28,7 @@ def cloud(*shape, seed=0):
 
 
 def head(form, **options):
-    return analyse_heads(form[None], torch.eye(len(form))[None], **options).heads[0]
+    return analyze_heads(form[None], torch.eye(len(form))[None], **options).heads[0]
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_repulsion_cannot_be_tied():
 
 def test_every_optional_input_adds_its_column():
     query, key = cloud(2, 4, 3), cloud(2, 4, 3, seed=1)
-    plain = analyse_heads(query, key)
+    plain = analyze_heads(query, key)
     assert [(one.value_defect, one.whitening_defect) for one in plain.heads] == [(None, None)] * 2
-    full = analyse_heads(query, key, value=cloud(2, 4, 2, seed=2), covariance=torch.eye(4))
+    full = analyze_heads(query, key, value=cloud(2, 4, 2, seed=2), covariance=torch.eye(4))
     assert all(0 < one.value_defect < 1 and 0 < one.whitening_defect <= 1 for one in full.heads)
-    square = analyse_heads(query, key, value=cloud(2, 4, 4, seed=2))
+    square = analyze_heads(query, key, value=cloud(2, 4, 4, seed=2))
     assert all(one.value_defect == pytest.approx(0, abs=1e-20) for one in square.heads)
 
 
 def test_heads_print_as_a_table_and_are_json():
-    found = analyse_heads(cloud(3, 5, 2), cloud(3, 5, 2, seed=1))
+    found = analyze_heads(cloud(3, 5, 2), cloud(3, 5, 2, seed=1))
     lines = str(found).splitlines()
     assert len(lines) == 4
     assert lines[0].split()[0] == "head"
@@ -125,7 +125,7 @@ def test_weights_of_other_sizes_are_refused():
     ]
     for weights, options, message in cases:
         with pytest.raises(ShapeError, match=message):
-            unchecked(analyse_heads)(*weights, **options)
+            unchecked(analyze_heads)(*weights, **options)
 
 
 def unchecked(function):

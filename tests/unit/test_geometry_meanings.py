@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry import census, identity_margin, shorten_to
+from orthogan.geometry import count_flips, identity_margin, shorten_to
 from orthogan.geometry.identity import (
     analogy_hits,
-    best_allowance,
+    best_scale_limit,
     critical_factors,
     rank_correlation,
     similarity_score,
@@ -136,16 +136,16 @@ def test_critical_factors_are_the_tolerances_of_every_pair() -> None:
 def test_shortened_codes_keep_within_the_share_and_no_shorter_than_needed(share: float) -> None:
     codes = 5 * CODES
     found = shorten_to(TOKENS, codes, share)
-    assert found.census.flips / 210 <= share
+    assert found.flip_count.flips / 210 <= share
     assert torch.equal(found.codes, (found.factor * codes.double()).float())
     by_hand = sum(int((identity_margin(TOKENS, code) < 0).sum()) for code in found.codes)
-    assert by_hand == found.census.flips == int(share * 210)
-    assert census(TOKENS, 1.5 * found.codes).flips / 210 > share
+    assert by_hand == found.flip_count.flips == int(share * 210)
+    assert count_flips(TOKENS, 1.5 * found.codes).flips / 210 > share
 
 
 def test_short_codes_are_left_as_they_are() -> None:
     found = shorten_to(TOKENS, 1e-6 * CODES)
-    assert (found.factor, found.census.flips) == (1.0, 0)
+    assert (found.factor, found.flip_count.flips) == (1.0, 0)
     for share in (0.0, 1.0):
         with pytest.raises(ConfigError, match="between 0 and 1"):
             shorten_to(TOKENS, CODES, share)
@@ -153,5 +153,5 @@ def test_short_codes_are_left_as_they_are() -> None:
 
 def test_the_best_allowance_leaves_most_of_the_positions() -> None:
     short, long = shorten_to(TOKENS, CODES, 0.01), shorten_to(TOKENS, CODES, 0.3, name="long")
-    assert best_allowance([short, long]) is long
-    assert best_allowance([]) is None
+    assert best_scale_limit([short, long]) is long
+    assert best_scale_limit([]) is None

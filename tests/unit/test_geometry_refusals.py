@@ -44,7 +44,7 @@ SOUND: dict[Callable[..., object], dict[str, object]] = {
         **DRAWN,
     },
     geometry.head_forms: {"query": HEADS, "key": HEADS},
-    geometry.analyse_heads: {
+    geometry.analyze_heads: {
         "query": HEADS,
         "key": HEADS,
         "value": HEADS,

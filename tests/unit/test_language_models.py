@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from orthogan import rng
-from orthogan.analysis.survey import survey
+from orthogan.analysis.api import analyze
 from orthogan.attention import attention_weights, causal_mask, key_names
 from orthogan.attention.dual import dual_queries
 from orthogan.classification import model as classifier_model
@@ -246,11 +246,11 @@ def test_the_first_tokens_alone(trained: LanguageModel) -> None:
         trained.tables(limit=0)
 
 
-def test_a_survey_of_a_language_model() -> None:
+def test_an_analysis_of_a_language_model() -> None:
     network = fresh(positions="sinusoidal").float()
-    found = survey(tables_of_network(network, LETTERS))
+    found = analyze(tables_of_network(network, LETTERS))
     assert found.own
-    assert found.census is not None
+    assert found.flip_count is not None
     assert list(found.heads) == ["blocks.0.attention"]
     assert found.to_dict()["tokens"] == 6
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from orthogan.analysis.api import analyze
 from orthogan.analysis.network_tables import read_network
-from orthogan.analysis.survey import survey
 from orthogan.analysis.trained import has_language, is_trained, unfinished_language
 from orthogan.cli.entry import run as command
 from orthogan.errors import BundleError, ConfigError, DataError, ResumeError
@@ -36,15 +36,15 @@ def test_it_is_read_from_its_newest_checkpoint(unfinished: Path) -> None:
     assert is_trained(unfinished)
     assert not has_language(unfinished)
     assert unfinished_language(unfinished) == unfinished
-    found = survey(unfinished, limit=5, repairs=()).tables
-    whole = survey(unfinished.parent / "bundle", limit=5, repairs=()).tables
+    found = analyze(unfinished, limit=5, corrections=()).tables
+    whole = analyze(unfinished.parent / "bundle", limit=5, corrections=()).tables
     assert (found.labels, found.source) == (whole.labels, str(unfinished))
     assert len(found.tokens) == 5
     assert torch.equal(found.tokens, whole.tokens)
     assert torch.equal(found.positions, whole.positions)
     assert torch.equal(found.heads[0][1].query, whole.heads[0][1].query)
     with pytest.raises(ConfigError, match="limit is at least 1"):
-        survey(unfinished, limit=0)
+        analyze(unfinished, limit=0)
 
 
 def test_the_command_reads_it(unfinished: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,11 +64,11 @@ def test_a_run_that_has_changed_is_refused(unfinished: Path, text: Path) -> None
         changed = record | {"config": record["config"] | {"network": network}}
         (unfinished / "run.json").write_text(json.dumps(changed))
         with pytest.raises(BundleError, match=words):
-            survey(unfinished)
+            analyze(unfinished)
     (unfinished / "run.json").write_text(json.dumps(record))
     text.write_text(text.read_text() + "more")
     with pytest.raises(DataError, match=r"own.txt: not the text that .*run learns from; restore"):
-        survey(unfinished)
+        analyze(unfinished)
     shutil.rmtree(unfinished / "checkpoints")
     with pytest.raises(ResumeError, match="no checkpoint yet; repeat its command"):
-        survey(unfinished)
+        analyze(unfinished)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from orthogan.embeddings import Tables
-from orthogan.geometry import census
+from orthogan.geometry import count_flips
 from orthogan.rng import normal, stream
 
 
@@ -41,7 +41,7 @@ def test_moved_tables_make_the_same_inputs(tables: Tables) -> None:
 
 
 def test_what_tokens_become_at_a_position_is_counted(tables: Tables) -> None:
-    found = census(tables.tokens, tables.positions)
+    found = count_flips(tables.tokens, tables.positions)
     counted = minilm.becomes(tables, found, 2)
     assert counted["flips"] == int(found.flips_per_position[2]) > 0
     for part in ("into", "kinds"):
@@ -100,7 +100,7 @@ def test_embeddings_are_compared() -> None:
 
 
 def test_samples_and_kinds_are_of_the_whole_table(tables: Tables) -> None:
-    whole = census(tables.tokens, tables.positions)
+    whole = count_flips(tables.tokens, tables.positions)
     part = minilm.sampled_tokens(tables, 0, 2.0)
     assert (part["tokens"], part["flips"], part["has_cls"]) == (30, whole.flips, True)
     low, high = minilm.sampled_pairs(tables, 0)["interval"]

@@ -14,8 +14,8 @@ import torch
 
 import orthogan
 from orthogan import rng
+from orthogan.analysis.api import analyze
 from orthogan.analysis.network_tables import read_network, save_codes
-from orthogan.analysis.survey import survey
 from orthogan.analysis.trained import is_trained, load_trained
 from orthogan.cli.entry import run as command
 from orthogan.data import load
@@ -145,13 +145,13 @@ def test_an_unfinished_classification_run_is_read(classify_tiny, tmp_path: Path)
 
 
 def test_without_a_code_there_is_no_displacement(stored) -> None:
-    found = survey(stored(positions="none"), repairs=())
-    assert (found.census, found.tables.positions) == (None, None)
+    found = analyze(stored(positions="none"), corrections=())
+    assert (found.flip_count, found.tables.positions) == (None, None)
     assert any("no displacement" in note for note in found.notes)
     assert "none moves" in found.notes[-1]
     assert len(found.heads) == 1
-    stand_in = survey(stored(positions="none"), num_positions=3, limit=20, repairs=())
-    assert (stand_in.own, stand_in.census.positions) == (False, 3)
+    stand_in = analyze(stored(positions="none"), num_positions=3, limit=20, corrections=())
+    assert (stand_in.own, stand_in.flip_count.positions) == (False, 3)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_without_a_code_there_is_no_displacement(stored) -> None:
 )
 def test_where_nothing_can_be_displaced_it_is_said(stored, settings: dict, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        survey(stored(**settings), repairs=())
+        analyze(stored(**settings), corrections=())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_wrong_requests_are_refused(
     stored, role: str, options: dict, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        survey(stored(role), repairs=(), **options)
+        analyze(stored(role), corrections=(), **options)
 
 
 def test_other_sources_have_no_players(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_other_sources_have_no_players(tmp_path: Path) -> None:
     assert not is_trained("hf:someone/model")
     assert not is_trained("a" * 5000)
     with pytest.raises(ConfigError, match="leave it out"):
-        survey(path, network="generator")
+        analyze(path, network="generator")
 
 
 def test_damaged_weights_are_refused(stored) -> None:
@@ -237,10 +237,10 @@ def test_the_command_repairs_a_network(
 
 def test_tables_at_hand_are_no_network() -> None:
     with pytest.raises(ConfigError, match="leave it out"):
-        survey(torch.nn.Embedding(3, 2), network="generator")
+        analyze(torch.nn.Embedding(3, 2), network="generator")
     tables = Tables(torch.eye(3), torch.eye(3))
     with pytest.raises(ConfigError, match="leave it out"):
-        survey(tables, network="generator")
+        analyze(tables, network="generator")
 
 
 def test_what_has_no_code_or_is_never_reached_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The report of a survey: well-formed, self-contained, escaped, and true to the survey."""
+"""The report of an analysis: well-formed, self-contained, escaped, and true to the analysis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from orthogan.analysis.survey import Survey, survey
+from orthogan.analysis.api import analyze
+from orthogan.analysis.result import Analysis
 from orthogan.cli.entry import run as command
 from orthogan.embeddings import Head, Tables
 from orthogan.embeddings.result import Layers
@@ -76,15 +77,15 @@ def few_pairs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def found() -> Survey:
+def found() -> Analysis:
     tokens, codes = normal((40, 6), stream(0, "tokens")), normal((9, 6), stream(0, "codes"))
     layers = Layers(("first", "second"), lambda _: (head(), head()))
     tables = Tables(tokens, codes, NAMES, layers, source="planted")
-    return survey(tables, amplitudes=(0.1, 3.0), repairs=("rotate", "scale"))
+    return analyze(tables, amplitudes=(0.1, 3.0), corrections=("rotate", "scale"))
 
 
 @pytest.fixture(scope="module")
-def text(found: Survey) -> str:
+def text(found: Analysis) -> str:
     return geometry_report(found, command="orthogan geometry <planted>")
 
 
@@ -124,20 +125,20 @@ def test_nothing_is_loaded_or_run(text: str, page: Page) -> None:
     assert policy == "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def test_labels_are_escaped_and_visible(found: Survey) -> None:
+def test_labels_are_escaped_and_visible(found: Analysis) -> None:
     tokens = torch.tensor([[0.0], [1.0], [10.0]])
     for name in NAMES[:6]:
         tables = Tables(tokens, torch.tensor([[0.9], [0.0]]), (name, "next", "far"), source=name)
-        text = geometry_report(survey(tables, repairs=()), command=name)
+        text = geometry_report(analyze(tables, corrections=()), command=name)
         shown = Page(text)
         assert "next" in shown.text
         assert not re.search("[\x00-\x08\u202a-\u202e\ud800-\udfff]", "".join(shown.words))
         assert EVIL not in text
-    assert "\\u202e" in geometry_report(survey(Tables(
-        tokens, torch.tensor([[0.9]]), ("a\u202eb", "c", "d")), repairs=()))  # fmt: skip
+    assert "\\u202e" in geometry_report(analyze(Tables(
+        tokens, torch.tensor([[0.9]]), ("a\u202eb", "c", "d")), corrections=()))  # fmt: skip
 
 
-def test_the_numbers_are_those_of_the_survey(found: Survey, page: Page) -> None:
+def test_the_numbers_are_those_of_the_analysis(found: Analysis, page: Page) -> None:
     tree = found.to_dict()
     held = json.loads(page.data)
     beside = held.pop("beside")
@@ -154,19 +155,21 @@ def test_the_numbers_are_those_of_the_survey(found: Survey, page: Page) -> None:
     assert "orthogan geometry <planted>" in page.text
 
 
-def test_a_question_without_an_answer_is_not_asked(found: Survey) -> None:
+def test_a_question_without_an_answer_is_not_asked(found: Analysis) -> None:
     def sections(**changes: object) -> set[str]:
         return set(Page(geometry_report(replace(found, **changes))).sections)
 
     whole = set(Page(geometry_report(found)).sections)
     for name, key in (
-        ("controls", "controls"), ("amplitudes", "amplitude"), ("repairs", "repairs"),
+        ("controls", "controls"), ("amplitudes", "amplitude"), ("corrections", "repairs"),
         ("heads", "heads"),
     ):  # fmt: skip
         assert whole - sections(**{name: type(getattr(found, name))()}) == {key}
-    alone = sections(codes=None, census=None, controls={}, amplitudes={}, counts={}, repairs=())
+    alone = sections(
+        codes=None, flip_count=None, controls={}, amplitudes={}, counts={}, corrections=()
+    )
     assert alone == {"read", "heads", "definitions"}
-    calm = survey(Tables(100 * torch.eye(6), 0.01 * torch.ones(4, 6)), repairs=())
+    calm = analyze(Tables(100 * torch.eye(6), 0.01 * torch.ones(4, 6)), corrections=())
     assert "worst" not in Page(geometry_report(calm)).sections
 
 
@@ -181,19 +184,21 @@ def test_a_question_without_an_answer_is_not_asked(found: Survey) -> None:
     ],
 )
 def test_the_smallest_and_strangest_tables(tokens: torch.Tensor, codes: torch.Tensor) -> None:
-    page = Page(geometry_report(survey(Tables(tokens, codes), repairs=(), amplitudes=(2.0,))))
+    page = Page(geometry_report(analyze(Tables(tokens, codes), corrections=(), amplitudes=(2.0,))))
     assert {"read", "flips", "definitions"} <= set(page.sections)
     assert "nan" not in " ".join(found.get("d") or "" for tag, found in page.tags)
 
 
-def test_the_same_survey_gives_the_same_text_and_the_seed_decides(found: Survey, text: str) -> None:
+def test_the_same_analysis_gives_the_same_text_and_the_seed_decides(
+    found: Analysis, text: str
+) -> None:
     again = geometry_report(found, command="orthogan geometry <planted>")
     assert again == text
     assert geometry_report(found, command="orthogan geometry <planted>", seed=1) != text
 
 
 def test_long_tables_are_correlated_in_part(
-    found: Survey, text: str, monkeypatch: pytest.MonkeyPatch
+    found: Analysis, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measured, "NUM_ROWS", 12)
     assert measured.measure(found).num_rows == 12
@@ -201,7 +206,7 @@ def test_long_tables_are_correlated_in_part(
     assert "tokens drawn at random" not in Page(text).text
 
 
-def test_it_is_written_whole_or_not_at_all(found: Survey, tmp_path: Path) -> None:
+def test_it_is_written_whole_or_not_at_all(found: Analysis, tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.html"
     assert write_geometry_report(found, path) == path
     assert path.read_text("utf-8") == geometry_report(found)
@@ -246,7 +251,7 @@ def test_places_are_named_only_where_they_stand_out() -> None:
         ((0.8, 9.0, 0.1), "At 2 of 3 positions, most at position 1."),
     ):
         codes = torch.tensor(lengths)[:, None] * axis[:1]
-        assert words in Page(geometry_report(survey(Tables(tokens, codes), repairs=()))).text
+        assert words in Page(geometry_report(analyze(Tables(tokens, codes), corrections=()))).text
 
 
 @pytest.mark.parametrize("name", ["", "model.safetensors"])

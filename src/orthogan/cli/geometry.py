@@ -113,8 +113,8 @@ def geometry(
     factors = None
     if amplitudes is not None:
         factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    from orthogan.analysis.api import analyze
     from orthogan.analysis.network_tables import save_codes
-    from orthogan.analysis.survey import survey
     from orthogan.analysis.trained import is_trained
     from orthogan.cli.counting import Countdown
     from orthogan.embeddings import save_positions
@@ -122,7 +122,7 @@ def geometry(
 
     with ProgressDisplay("counting") as display:
         countdown = Countdown(display)
-        found = survey(
+        found = analyze(
             source,
             embedding=embedding,
             positions=positions,
@@ -132,7 +132,7 @@ def geometry(
             network=network,
             reader=reader,
             amplitudes=factors,
-            repairs=() if repair == "none" or reader != "euclidean" else (repair,),
+            corrections=() if repair == "none" or reader != "euclidean" else (repair,),
             within=within,
             analogies=analogies,
             similarity=similarity,
@@ -141,12 +141,12 @@ def geometry(
         )
     tree = found.to_dict()
     if save is not None:
-        if not found.own or not found.repairs:
+        if not found.own or not found.corrections:
             raise ConfigError(f"{source} has no position codes of its own to repair.")
         if is_trained(source):
-            save_codes(source, save, found.repairs[0].codes, f"changed with --repair {repair}")
+            save_codes(source, save, found.corrections[0].codes, f"changed with --repair {repair}")
         else:
-            save_positions(source, save, found.repairs[0].codes, name=positions)
+            save_positions(source, save, found.corrections[0].codes, name=positions)
         say(f"Wrote {save}.")
     if out is not None:
         from orthogan.report import write_geometry_report

@@ -13,10 +13,10 @@ def show_words(tree: dict[str, Any]) -> None:
     _show_meanings(tree["meanings"])
     if tree["prescription"] is not None:
         show("")
-        show(prescription(tree))
+        show(recommendation(tree))
 
 
-def prescription(tree: dict[str, Any]) -> str:
+def recommendation(tree: dict[str, Any]) -> str:
     """The sentence that says what to do with the codes, what it achieves and what it costs."""
     best, (tokens, positions) = tree["prescription"], tree["readable"]
     how = "" if best["name"] == "scale" else f"apply '{best['name']}' to the codes and "

@@ -47,7 +47,7 @@ PICKLES = (
 )
 
 
-Reader: TypeAlias = Callable[[BufferedIOBase, Wanted, str], Tables]
+DecisionRule: TypeAlias = Callable[[BufferedIOBase, Wanted, str], Tables]
 
 
 LONGEST_SHOWN = 300  # characters of a source in a sentence; the end of a path tells most
@@ -148,7 +148,7 @@ def _read_words(opened: Callable[..., Any], path: Path, wanted: Wanted) -> Table
         return read(stream, wanted, str(path))
 
 
-def _reader_of(start: bytes, path: Path) -> Reader:
+def _reader_of(start: bytes, path: Path) -> DecisionRule:
     """The reader of the word vectors that begin like this."""
     if start.startswith(PICKLES):
         raise DataError(

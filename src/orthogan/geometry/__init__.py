@@ -3,7 +3,7 @@
 from orthogan.geometry import collapse, heads, identity, positions, spectra
 from orthogan.geometry.collapse import calibrated_rank, collapse_ratio, depth_curve, two_collapses
 from orthogan.geometry.heads import (
-    analyse_heads,
+    analyze_heads,
     attention_entropy,
     entropy_bound,
     four_terms,
@@ -11,11 +11,11 @@ from orthogan.geometry.heads import (
     keys_from_values,
 )
 from orthogan.geometry.identity import (
-    Census,
     Flip,
-    census,
+    FlipCount,
+    compare_corrections,
+    count_flips,
     identity_margin,
-    prescribe,
     recover,
     safe_radius,
     sampled_margins,
@@ -34,14 +34,15 @@ from orthogan.geometry.spectra import (
 )
 
 __all__ = [
-    "Census",
     "Flip",
-    "analyse_heads",
+    "FlipCount",
+    "analyze_heads",
     "attention_entropy",
     "calibrated_rank",
-    "census",
     "collapse",
     "collapse_ratio",
+    "compare_corrections",
+    "count_flips",
     "depth_curve",
     "dimension_usage",
     "effective_rank",
@@ -58,7 +59,6 @@ __all__ = [
     "participation_ratio",
     "place_positions",
     "positions",
-    "prescribe",
     "recover",
     "safe_radius",
     "sampled_margins",

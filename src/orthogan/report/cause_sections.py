@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orthogan.analysis.survey import Survey
-from orthogan.geometry.identity.flip_count import Census
+from orthogan.analysis.result import Analysis
+from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.spectra.estimates import Estimate
 from orthogan.report.axes import Axis, spanning
 from orthogan.report.figures import Plot, figure
@@ -31,14 +31,16 @@ STRIP = 220.0  # width of the small picture of an estimate
 BEYOND = 2.0  # standard deviations of random rotations: what counts as unlike chance
 
 
-def controls(survey: Survey, _: Measured | None) -> Section | None:
+def controls(analysis: Analysis, _: Measured | None) -> Section | None:
     """Whether any codes would do this."""
-    found = survey.census
-    if found is None or not survey.controls:
+    found = analysis.flip_count
+    if found is None or not analysis.controls:
         return None
-    own = "The source's own codes" if survey.own else "The sinusoids that stand in"
+    own = "The source's own codes" if analysis.own else "The sinusoids that stand in"
     every = [(own, found, "codes")]
-    every += [(CONTROLS.get(name, name), each, "control") for name, each in survey.controls.items()]
+    every += [
+        (CONTROLS.get(name, name), each, "control") for name, each in analysis.controls.items()
+    ]
     largest = max(1 - each.kept for _, each, _ in every) or 1.0
     rows = [
         (name, share(each.kept), count(each.flips), bar((1 - each.kept) / largest, role))
@@ -47,14 +49,14 @@ def controls(survey: Survey, _: Measured | None) -> Section | None:
     return Section(
         "controls",
         "Would any codes of this size do the same?",
-        _beside(found, survey.controls),
+        _beside(found, analysis.controls),
         [table("Flips of the codes beside codes that know nothing of the tokens",
                ["Codes", "kept", "flips", "share of pairs that flip"], rows, (1, 2))],
         "Controls",
     )  # fmt: skip
 
 
-def _beside(found: Census, others: dict[str, Census]) -> str:
+def _beside(found: FlipCount, others: dict[str, FlipCount]) -> str:
     least, most = (pick(others.values(), key=lambda each: each.kept) for pick in (max, min))
     low, high = least.flips / least.pairs, most.flips / most.pairs
     rate = found.flips / found.pairs
@@ -73,12 +75,12 @@ def _range(low: float, high: float) -> str:
     return share(low) if share(low) == share(high) else f"{share(low)} to {share(high)}"
 
 
-def amplitudes(survey: Survey, _: Measured | None) -> Section | None:
+def amplitudes(analysis: Analysis, _: Measured | None) -> Section | None:
     """What happens with longer or shorter codes."""
-    found = survey.census
-    if found is None or not survey.amplitudes:
+    found = analysis.flip_count
+    if found is None or not analysis.amplitudes:
         return None
-    curve = sorted(({1.0: found.kept} | survey.amplitudes).items())
+    curve = sorted(({1.0: found.kept} | analysis.amplitudes).items())
     factors, kept = [list(map(float, numbers)) for numbers in zip(*curve, strict=True)]
     walls = [found.tolerance] if found.tolerance and found.tolerance < float("inf") else []
     low, high = min(*factors, *walls), max(*factors, *walls)
@@ -125,9 +127,9 @@ def _in_order(
     return [factor for factor, _ in points], [value for _, value in points]
 
 
-def repairs(survey: Survey, _: Measured | None) -> Section | None:
+def corrections(analysis: Analysis, _: Measured | None) -> Section | None:
     """What would stop it."""
-    if not survey.repairs:
+    if not analysis.corrections:
         return None
     rows = [
         (
@@ -139,9 +141,9 @@ def repairs(survey: Survey, _: Measured | None) -> Section | None:
             f"{share(round(each.token_r2[0], 6))} \u2192 {share(round(each.token_r2[1], 6))}",
             f"{share(round(each.position_r2[0], 6))} \u2192 {share(round(each.position_r2[1], 6))}",
         )
-        for each in survey.repairs
+        for each in analysis.corrections
     ]
-    best = min(survey.repairs, key=lambda each: (each.after.flips, -each.energy_kept))
+    best = min(analysis.corrections, key=lambda each: (each.after.flips, -each.energy_kept))
     what = REPAIRS.get(best.name, best.name)
     verb = "leaves the" if best.after.flips == best.before.flips else "takes the"
     change = (
@@ -160,12 +162,12 @@ def repairs(survey: Survey, _: Measured | None) -> Section | None:
     )  # fmt: skip
 
 
-def directions(survey: Survey, measured: Measured | None) -> Section | None:
+def directions(analysis: Analysis, measured: Measured | None) -> Section | None:
     """Whether the codes lie where the tokens vary."""
     if measured is None or len(measured.spectrum.tokens) < 2:
         return None
     found = measured.spectrum
-    placed = next((each.codes for each in survey.repairs if each.name == "rotate"), None)
+    placed = next((each.codes for each in analysis.corrections if each.name == "rotate"), None)
     curves: list[tuple[str, str, list[float], str | None]] = [
         ("tokens", "variance of the tokens", found.tokens.tolist(), None),
         ("codes", "mean square of the codes", found.codes.tolist(), None),
@@ -197,7 +199,7 @@ def directions(survey: Survey, measured: Measured | None) -> Section | None:
         "directions",
         "Do the codes lie where the tokens vary?",
         _overlap(measured),
-        [picture, _facts(measured, survey)],
+        [picture, _facts(measured, analysis)],
         "Directions",
     )
 
@@ -216,8 +218,8 @@ def _overlap(measured: Measured) -> str:
     )
 
 
-def _facts(measured: Measured, survey: Survey) -> Html:
-    count_, width = survey.tables.tokens.shape
+def _facts(measured: Measured, analysis: Analysis) -> Html:
+    count_, width = analysis.tables.tokens.shape
     most = min(count_ - 1, width)
     rank, ratio = measured.token_ranks
     facts = [
@@ -248,7 +250,7 @@ def _curve(role: str, values: list[float], floor: float, dash: str | None) -> li
     return [*dust, Line(role, [float(k) for k, _ in above], [value for _, value in above], dash)]
 
 
-def correlations(survey: Survey, measured: Measured | None) -> Section | None:
+def correlations(analysis: Analysis, measured: Measured | None) -> Section | None:
     """How correlated tokens and codes are."""
     if measured is None or not measured.correlations:
         return None
@@ -266,7 +268,7 @@ def correlations(survey: Survey, measured: Measured | None) -> Section | None:
     beyond = sum(each.is_beyond_null for _, each in measured.correlations)
     drawn = (
         f" Taken from {plural(measured.num_rows, 'token')} drawn at random."
-        if measured.num_rows < len(survey.tables.tokens)
+        if measured.num_rows < len(analysis.tables.tokens)
         else ""
     )
     return Section(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
@@ -51,16 +51,16 @@ HEADS: tuple[Shown, ...] = (
 )  # fmt: skip
 
 
-def definitions(survey: Survey, measured: Measured | None) -> Section | None:
+def definitions(analysis: Analysis, measured: Measured | None) -> Section | None:
     """How the numbers on the page are defined."""
     shown: list[Shown] = []
-    if survey.census is not None:
+    if analysis.flip_count is not None:
         shown += COUNTED
-    if survey.repairs:
+    if analysis.corrections:
         shown += REPAIRED
     if measured is not None:
         shown += MEASURED
-    if survey.heads:
+    if analysis.heads:
         shown += HEADS
     if not shown:
         return None

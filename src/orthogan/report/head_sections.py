@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.geometry.heads.keys import HeadForm, HeadTable
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
@@ -56,9 +56,9 @@ QUANTITIES: tuple[Quantity, ...] = (
 )
 
 
-def heads(survey: Survey, _: Measured | None) -> Section | None:
+def heads(analysis: Analysis, _: Measured | None) -> Section | None:
     """What the heads use their keys for."""
-    layers = {name: layer for name, layer in survey.heads.items() if layer.heads}
+    layers = {name: layer for name, layer in analysis.heads.items() if layer.heads}
     if not layers:
         return None
     every = [head for layer in layers.values() for head in layer.heads]

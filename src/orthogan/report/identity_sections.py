@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.report.axes import Axis, Kind, spanning
 from orthogan.report.figures import Plot, figure, legend_of
 from orthogan.report.layers import Area, Columns, Layer, Line, Mark, Wall
@@ -36,9 +36,9 @@ READERS = {
 }
 
 
-def reading(survey: Survey, _: Measured | None) -> Section:
+def reading(analysis: Analysis, _: Measured | None) -> Section:
     """What was read."""
-    tables, found = survey.tables, survey.census
+    tables, found = analysis.tables, analysis.flip_count
     num_tokens, width = tables.tokens.shape
     facts = [
         ("Source", element("code", plain(tables.source))),
@@ -46,7 +46,9 @@ def reading(survey: Survey, _: Measured | None) -> Section:
         ("Spelling", "known" if tables.labels else "not known; tokens are named by their row"),
     ]
     if found is not None:
-        own = "the source's own" if survey.own else "sinusoids that stand in, not the source's own"
+        own = (
+            "the source's own" if analysis.own else "sinusoids that stand in, not the source's own"
+        )
         facts += [
             ("Positions", f"{count(found.positions)}; the codes are {own}"),
             ("Reader", f"{found.reader}: a moved token is read as {READERS[found.reader]}"),
@@ -58,12 +60,12 @@ def reading(survey: Survey, _: Measured | None) -> Section:
                 ("Same vectors", (f"{plural(copies, 'token')} in {groups} share a vector with "
                  "another; no reader tells those apart, and they count as no flip"))
             )  # fmt: skip
-    if survey.heads:
-        heads = sum(len(layer.heads) for layer in survey.heads.values())
-        layers = plural(len(survey.heads), "attention layer")
+    if analysis.heads:
+        heads = sum(len(layer.heads) for layer in analysis.heads.values())
+        layers = plural(len(analysis.heads), "attention layer")
         facts.append(("Attention", f"{plural(heads, 'head')} in {layers}"))
     pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
-    notes = [element("li", plain(note)) for note in survey.notes]
+    notes = [element("li", plain(note)) for note in analysis.notes]
     return Section(
         "read",
         "What was read?",
@@ -79,9 +81,9 @@ def reading(survey: Survey, _: Measured | None) -> Section:
     )  # fmt: skip
 
 
-def flips(survey: Survey, _: Measured | None) -> Section | None:
+def flips(analysis: Analysis, _: Measured | None) -> Section | None:
     """How many pairs change identity."""
-    found = survey.census
+    found = analysis.flip_count
     if found is None:
         return None
     parts = [
@@ -124,14 +126,14 @@ def _tolerance(factor: float | None) -> str:
     return f"The codes could be {decimal(factor)} times as long before the first token changes."
 
 
-def worst(survey: Survey, _: Measured | None) -> Section | None:
+def worst(analysis: Analysis, _: Measured | None) -> Section | None:
     """Which tokens turn into which."""
-    found = survey.census
+    found = analysis.flip_count
     if found is None or not found.flips:
         return None
     rows = [
         (token(name), count(position), token(becomes), decimal(flip.margin))
-        for name, position, becomes, flip in survey.worst(NUM_WORST)
+        for name, position, becomes, flip in analysis.worst(NUM_WORST)
     ]
     first = rows[0]
     deepest = table(
@@ -146,7 +148,7 @@ def worst(survey: Survey, _: Measured | None) -> Section | None:
     most = table(
         "Tokens that lose their identity at the most positions",
         ["Token", "positions lost"],
-        [(token(survey.name_of(i)), count(int(per_token[i]))) for i in order.tolist()],
+        [(token(analysis.name_of(i)), count(int(per_token[i]))) for i in order.tolist()],
         numeric=(1,),
     )
     answer = element(
@@ -162,9 +164,9 @@ def worst(survey: Survey, _: Measured | None) -> Section | None:
     )
 
 
-def places(survey: Survey, _: Measured | None) -> Section | None:
+def places(analysis: Analysis, _: Measured | None) -> Section | None:
     """At which positions."""
-    found, codes = survey.census, survey.codes
+    found, codes = analysis.flip_count, analysis.codes
     if found is None or codes is None or found.positions < 2:
         return None
     flips_at = [int(n) for n in found.flips_per_position]
@@ -224,9 +226,9 @@ def _where(flips_at: list[int]) -> str:
     )
 
 
-def margins(survey: Survey, measured: Measured | None) -> Section | None:
+def margins(analysis: Analysis, measured: Measured | None) -> Section | None:
     """How close it was."""
-    if survey.census is None or measured is None:
+    if analysis.flip_count is None or measured is None:
         return None
     drawn = measured.sample
     finite = drawn.margins.isfinite() & drawn.at_rest.isfinite()
@@ -277,9 +279,9 @@ def _histogram(values: torch.Tensor, low: float, high: float) -> tuple[list[floa
     return edges, [float(n) for n in counts]
 
 
-def tiles(survey: Survey) -> list[tuple[str, str]]:
+def tiles(analysis: Analysis) -> list[tuple[str, str]]:
     """(number, what it is): what is to be seen first."""
-    found = survey.census
+    found = analysis.flip_count
     if found is None:
         return []
     factor = found.tolerance
@@ -294,12 +296,12 @@ def tiles(survey: Survey) -> list[tuple[str, str]]:
     ]
 
 
-def summary(survey: Survey) -> str:
+def summary(analysis: Analysis) -> str:
     """The answer in one paragraph."""
-    found, source = survey.census, short_name(survey.tables.source)
+    found, source = analysis.flip_count, short_name(analysis.tables.source)
     if found is None:
         return f"{source} adds no position code to its tokens: none of them moves."
-    whose = "its own position codes" if survey.own else "sinusoidal position codes"
+    whose = "its own position codes" if analysis.own else "sinusoidal position codes"
     if not found.flips:
         return (
             f"With {whose} no token of {source} is read as another one at any of "

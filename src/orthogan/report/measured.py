@@ -1,4 +1,4 @@
-"""What a geometry report measures beside the survey: spectra, read-outs, correlations, margins."""
+"""What a geometry report measures beside the analysis: spectra, probes, correlations, margins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.geometry.identity.margin_sample import MarginSample, sampled_margins
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.positions.common_shift import mean_code
@@ -25,7 +25,7 @@ FEWEST = 3  # rows that can be correlated
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers of a report that the survey does not hold; None or empty where there are no codes.
+    """Numbers of a report that the analysis does not hold; None or empty where there are no codes.
 
     Attributes:
         spectrum: Tokens and codes along the tokens' principal axes.
@@ -63,20 +63,20 @@ class Measured:
         }
 
 
-def measure(survey: Survey, seed: int = 0) -> Measured | None:
-    """The numbers beside a survey; None where nothing displaces the tokens.
+def measure(analysis: Analysis, seed: int = 0) -> Measured | None:
+    """The numbers beside an analysis; None where nothing displaces the tokens.
 
     Args:
-        survey: What was counted.
+        analysis: What was counted.
         seed: Of the drawn pairs and rows.
 
-    >>> from orthogan.analysis.survey import survey
-    >>> found = survey(torch.nn.Embedding.from_pretrained(torch.eye(4)), num_positions=3)
+    >>> from orthogan.analysis.api import analyze
+    >>> found = analyze(torch.nn.Embedding.from_pretrained(torch.eye(4)), num_positions=3)
     >>> round(measure(found).token_ranks[0], 6)
     3.0
     """
-    tokens, codes = survey.tables.tokens, survey.codes
-    if codes is None or survey.census is None:
+    tokens, codes = analysis.tables.tokens, analysis.codes
+    if codes is None or analysis.flip_count is None:
         return None
     spectrum = shared_spectrum(tokens, codes)
     token_r2, position_r2 = linear_r2(tokens, codes)
@@ -89,7 +89,9 @@ def measure(survey: Survey, seed: int = 0) -> Measured | None:
         mean_share=mean_code(codes).share,
         correlations=_correlations(some, _rows(codes, seed), seed),
         num_rows=len(some),
-        sample=sampled_margins(tokens, codes, survey.census.reader, num_pairs=NUM_PAIRS, seed=seed),
+        sample=sampled_margins(
+            tokens, codes, analysis.flip_count.reader, num_pairs=NUM_PAIRS, seed=seed
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.report.cause_sections import REPAIRS
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
@@ -15,7 +15,7 @@ CHANGES = REPAIRS | {
 }
 
 
-def examples(survey: Survey, _: Measured | None) -> Section | None:
+def examples(analysis: Analysis, _: Measured | None) -> Section | None:
     """Which words turn into which, by amplitude."""
     rows = [
         (
@@ -25,14 +25,14 @@ def examples(survey: Survey, _: Measured | None) -> Section | None:
             token(becomes),
             decimal(flip.margin),
         )
-        for amplitude in survey.counts
-        for name, position, becomes, flip in survey.examples(amplitude)
+        for amplitude in analysis.counts
+        for name, position, becomes, flip in analysis.examples(amplitude)
     ]
     if not rows:
         return None
     listed = ", ".join(
         f"{share(1 - found.kept)} at {TIMES} {amplitude:g}"
-        for amplitude, found in survey.counts.items()
+        for amplitude, found in analysis.counts.items()
     )
     return Section(
         "examples",
@@ -44,22 +44,22 @@ def examples(survey: Survey, _: Measured | None) -> Section | None:
     )  # fmt: skip
 
 
-def allowances(survey: Survey, _: Measured | None) -> Section | None:
+def scale_limits(analysis: Analysis, _: Measured | None) -> Section | None:
     """How long the codes may be."""
-    best = survey.prescription
-    if best is None or survey.readable is None:
+    best = analysis.recommendation
+    if best is None or analysis.readable is None:
         return None
     rows = [
         (
             CHANGES.get(each.name, each.name),
             f"{TIMES} {decimal(each.factor)}",
-            share(1 - each.census.kept),
+            share(1 - each.flip_count.kept),
             share(round(each.token_r2, 6)),
             share(round(each.position_r2, 6)),
         )
-        for each in survey.allowances
+        for each in analysis.scale_limits
     ]
-    whole_tokens, whole_positions = (share(round(value, 6)) for value in survey.readable)
+    whole_tokens, whole_positions = (share(round(value, 6)) for value in analysis.readable)
     return Section(
         "allowances",
         "How long may the codes be?",
@@ -75,9 +75,9 @@ def allowances(survey: Survey, _: Measured | None) -> Section | None:
     )  # fmt: skip
 
 
-def meanings(survey: Survey, _: Measured | None) -> Section | None:
+def meanings(analysis: Analysis, _: Measured | None) -> Section | None:
     """What displaced words still mean."""
-    if not survey.meanings:
+    if not analysis.meanings:
         return None
     rows = [
         (
@@ -87,10 +87,10 @@ def meanings(survey: Survey, _: Measured | None) -> Section | None:
             decimal(one.value),
             f"{decimal(one.low)} to {decimal(one.high)}",
         )
-        for test, found in survey.meanings.items()
+        for test, found in analysis.meanings.items()
         for words, one in found.items()
     ]
-    test, found = next(iter(survey.meanings.items()))
+    test, found = next(iter(analysis.meanings.items()))
     said = "; ".join(f"{decimal(one.value)} {words}" for words, one in found.items())
     return Section(
         "meanings",

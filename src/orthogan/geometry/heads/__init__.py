@@ -16,7 +16,7 @@ from orthogan.geometry.heads.forms import (
     keys_from_values_defect,
 )
 from orthogan.geometry.heads.head_entropy import HeadEntropies, head_entropies, largest_shares
-from orthogan.geometry.heads.keys import HeadForm, HeadTable, analyse_heads
+from orthogan.geometry.heads.keys import HeadForm, HeadTable, analyze_heads
 from orthogan.geometry.heads.logits import FourTerms, cross_terms_vanish, four_terms
 from orthogan.geometry.heads.tied import Chain, PreviousToken, previous_token, reversible_chain
 
@@ -28,7 +28,7 @@ __all__ = [
     "HeadForm",
     "HeadTable",
     "PreviousToken",
-    "analyse_heads",
+    "analyze_heads",
     "attention_entropy",
     "change_of_basis",
     "cross_terms_vanish",

@@ -103,7 +103,7 @@ class HeadTable:
         return "\n".join([head, *map(str, self.heads)])
 
 
-def analyse_heads(
+def analyze_heads(
     query: HeadKeys,
     key: HeadKeys,
     value: HeadValues | None = None,
@@ -127,7 +127,7 @@ def analyse_heads(
         positive semi-definite form: Higham 1988, theorem 2.1.
 
     >>> eye = torch.eye(3)[None]
-    >>> head = analyse_heads(eye, eye, value=eye).heads[0]
+    >>> head = analyze_heads(eye, eye, value=eye).heads[0]
     >>> head.signature, head.is_change_of_basis, head.value_defect
     ('positive definite', True, 0.0)
     """

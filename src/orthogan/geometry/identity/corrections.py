@@ -11,8 +11,8 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.identity._counting.scan import Progress
-from orthogan.geometry.identity.count import census
-from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.identity.count import count_flips
+from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
@@ -23,7 +23,7 @@ INSIDE = 1 - 1e-6  # of the tolerance: rounding the scaled codes must not step o
 
 
 @dataclass(frozen=True)
-class Prescription:
+class Correction:
     """One change of the codes, and what it does.
 
     Attributes:
@@ -39,8 +39,8 @@ class Prescription:
 
     name: str
     codes: Tensor
-    before: Census
-    after: Census
+    before: FlipCount
+    after: FlipCount
     token_r2: tuple[float, float]
     position_r2: tuple[float, float]
     energy_kept: float
@@ -71,7 +71,7 @@ def scaled_codes(tokens: Tensor, codes: Tensor) -> Tensor:
     >>> scaled_codes(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0]])).round(decimals=4)
     tensor([[0.5000]])
     """
-    return _shortened(codes, census(tokens, codes, keep=1).tolerance)
+    return _shortened(codes, count_flips(tokens, codes, keep=1).tolerance)
 
 
 def projected_codes(tokens: Tensor, codes: Tensor, num_directions: int | None = None) -> Tensor:
@@ -108,7 +108,7 @@ def projected_codes(tokens: Tensor, codes: Tensor, num_directions: int | None = 
     return left.to(answer_dtype(codes, tokens))
 
 
-CHANGES: dict[str, Callable[[Tensor, Tensor, Census], Tensor]] = {
+CHANGES: dict[str, Callable[[Tensor, Tensor, FlipCount], Tensor]] = {
     "scale": lambda _, codes, before: _shortened(codes, before.tolerance),
     "remove-mean": lambda _, codes, before: mean_code(codes).centred,  # noqa: ARG005
     "rotate": lambda tokens, codes, before: place_positions(codes, tokens),  # noqa: ARG005
@@ -116,37 +116,37 @@ CHANGES: dict[str, Callable[[Tensor, Tensor, Census], Tensor]] = {
 }
 
 
-def prescribe(
+def compare_corrections(
     tokens: Tensor,
     codes: Tensor,
     changes: Sequence[str] = tuple(CHANGES),
     *,
     progress: Progress | None = None,
-) -> tuple[Prescription, ...]:
+) -> tuple[Correction, ...]:
     """Each change of the codes with the flips before and after, and what can still be read.
 
-    Euclidean reader; every census is exact.
+    Euclidean reader; every count is exact.
 
     Args:
         tokens: Embedding table, one row a token.
         codes: Position codes, one row a position.
         changes: Any of `scale` (one factor on all codes, until nothing flips), `remove-mean`,
             `rotate` (`place_positions`) and `project` (`projected_codes`).
-        progress: Called with (work done, work in all) of each census, in tokens, now and then.
+        progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
     Raises:
         ShapeError: not two matrices of one width.
         DataError: a value is not finite.
         UnknownNameError: no such change.
 
-    >>> found = prescribe(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0]]), ["scale"])
+    >>> found = compare_corrections(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0]]), ["scale"])
     >>> found[0].before.flips, found[0].after.flips
     (1, 0)
     """
     for name in changes:
         if name not in CHANGES:
             raise UnknownNameError("change", name, CHANGES)
-    before = census(tokens, codes, progress=progress)
+    before = count_flips(tokens, codes, progress=progress)
     read_before = linear_r2(tokens, codes)
     energy = float(codes.double().square().sum())
     found = []
@@ -155,11 +155,11 @@ def prescribe(
         read = linear_r2(tokens, changed)
         left = float(changed.double().square().sum())
         found.append(
-            Prescription(
+            Correction(
                 name=name,
                 codes=changed,
                 before=before,
-                after=census(tokens, changed, progress=progress),
+                after=count_flips(tokens, changed, progress=progress),
                 token_r2=(read_before[0], read[0]),
                 position_r2=(read_before[1], read[1]),
                 energy_kept=left / energy if energy else 1.0,

@@ -21,8 +21,8 @@ from orthogan.geometry.identity._counting.guarded import guarded_scores
 from orthogan.geometry.identity._counting.pairs import Contest
 from orthogan.geometry.identity._counting.sample import fates, sampled_census
 from orthogan.geometry.identity._counting.scan import Progress, scan
-from orthogan.geometry.identity.decision_rules import Reader, reader_of
-from orthogan.geometry.identity.flip_count import Census, Flip
+from orthogan.geometry.identity.decision_rules import DecisionRule, decision_rule
+from orthogan.geometry.identity.flip_count import Flip, FlipCount
 from orthogan.geometry.identity.margins import safe_radius, walls_of
 from orthogan.geometry.tables import binary_scale, position_codes, token_table
 
@@ -32,7 +32,7 @@ EXACT_PAIRS = 1024
 EXACT_ROUNDING = 1 - 1e-9
 
 
-def census(
+def count_flips(
     tokens: Tensor,
     codes: Tensor,
     reader: str = "euclidean",
@@ -42,7 +42,7 @@ def census(
     seed: int = 0,
     keep: int = 100,
     progress: Progress | None = None,
-) -> Census:
+) -> FlipCount:
     r"""Every identity that a table of position codes flips, counted exactly.
 
     Token i flips at position t iff some token is strictly better at $e_i + p_t$; for the Euclidean
@@ -69,7 +69,7 @@ def census(
     Source: cells of the Voronoi diagram of the table; rounding guard after Higham 2002.
     Not covered: tokens that change with their context.
 
-    >>> found = census(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.4], [0.6]]))
+    >>> found = count_flips(torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([[0.4], [0.6]]))
     >>> found.flips, found.worst(1)
     (1, [Flip(token=0, position=1, becomes=1, margin=-0.1...)])
     """
@@ -77,7 +77,7 @@ def census(
     shifts = position_codes(table, codes)
     _check_counts(keep, sample)
     scale = binary_scale(table, shifts)
-    read = reader_of(reader, table, bias, scale)
+    read = decision_rule(reader, table, bias, scale)
     same = duplicates(torch.cat([read.tokens, read.bias[:, None]], dim=1))
     alone, moves = read.restricted(same.first), shifts * scale
     if sample is not None:
@@ -92,13 +92,13 @@ def _check_counts(keep: int, sample: int | None) -> None:
 
 
 def _whole_census(
-    reader: Reader,
+    reader: DecisionRule,
     codes: Tensor,
     same: Duplicates,
     keep: int,
     scale: float,
     progress: Progress | None,
-) -> Census:
+) -> FlipCount:
     """The census of all pairs, given the reader of the table without its duplicates."""
     rest = torch.zeros(len(same.first), dtype=torch.float64)
     if reader.name == "logits":  # their gaps do not tell how far the walls are
@@ -170,7 +170,7 @@ def _tolerance(contest: Contest, tally: Tally) -> float:
 
 
 def _result(
-    reader: Reader,
+    reader: DecisionRule,
     codes: Tensor,
     same: Duplicates,
     flips: Tensor,
@@ -178,14 +178,14 @@ def _result(
     factor: float,
     worst: list[Flip],
     keep: int,
-) -> Census:
+) -> FlipCount:
     copies = torch.bincount(same.kind, minlength=len(same.first))
     per_token = flips.sum(1)[same.kind]
     num_flips, num_pairs = int(per_token.sum()), len(same.kind) * len(codes)
     kept = 1 - num_flips / num_pairs
     lengths = codes.norm(dim=1).sort().values
     certified = torch.searchsorted(lengths, radii)
-    return Census(
+    return FlipCount(
         tokens=len(same.kind),
         positions=len(codes),
         reader=reader.name,
@@ -204,7 +204,7 @@ def _result(
     )
 
 
-def _safe_radii(reader: Reader, lead: Tensor) -> Tensor:
+def _safe_radii(reader: DecisionRule, lead: Tensor) -> Tensor:
     """Distance of each token to its nearest wall without a code."""
     if reader.name == "euclidean":
         return (lead / 2).sqrt()

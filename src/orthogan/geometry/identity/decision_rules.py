@@ -23,11 +23,11 @@ from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.geometry.inputs import finite
 from orthogan.geometry.tables import check_directions
 
-READERS = ("euclidean", "cosine", "logits")
+DECISION_RULES = ("euclidean", "cosine", "logits")
 
 
 @dataclass(frozen=True)
-class Reader:
+class DecisionRule:
     """A reader of one token table, in float64.
 
     Attributes:
@@ -44,14 +44,14 @@ class Reader:
     offsets: Tensor
     bias: Tensor
 
-    def restricted(self, rows: Tensor) -> Reader:
+    def restricted(self, rows: Tensor) -> DecisionRule:
         """The reader of some of the tokens only, in ascending order."""
         if len(rows) == len(self.tokens):
             return self
         tokens = self.tokens[rows]
         shared = self.directions is self.tokens
         directions = tokens if shared else self.directions[rows]
-        return Reader(self.name, tokens, directions, self.offsets[rows], self.bias[rows])
+        return DecisionRule(self.name, tokens, directions, self.offsets[rows], self.bias[rows])
 
     def gaps(self, first: Tensor, second: Tensor) -> Tensor:
         """The gaps $g_{ij}$ of pairs of tokens, from differences: near pairs lose no digits."""
@@ -65,7 +65,9 @@ class Reader:
         return ahead - (self.tokens[first] * apart).sum(1)
 
 
-def reader_of(name: str, tokens: Tensor, bias: Tensor | None = None, scale: float = 1.0) -> Reader:
+def decision_rule(
+    name: str, tokens: Tensor, bias: Tensor | None = None, scale: float = 1.0
+) -> DecisionRule:
     """The reader of that name for a checked float64 table.
 
     Args:
@@ -80,17 +82,17 @@ def reader_of(name: str, tokens: Tensor, bias: Tensor | None = None, scale: floa
         ShapeError: not one bias a token.
         DataError: a bias is not finite, or a token is zero, which has no cosine.
     """
-    if name not in READERS:
-        raise UnknownNameError("reader", name, READERS)
+    if name not in DECISION_RULES:
+        raise UnknownNameError("reader", name, DECISION_RULES)
     numbers = _bias_of(name, len(tokens), bias) * scale * scale
     places = tokens * scale
     if name == "cosine":
         check_directions(tokens)
         near_one = tokens / tokens.abs().amax(1, keepdim=True)
         unit = near_one / near_one.norm(dim=1, keepdim=True)
-        return Reader(name, places, unit, torch.zeros_like(numbers), numbers)
+        return DecisionRule(name, places, unit, torch.zeros_like(numbers), numbers)
     offsets = numbers if name == "logits" else -places.square().sum(1) / 2
-    return Reader(name, places, places, offsets, numbers)
+    return DecisionRule(name, places, places, offsets, numbers)
 
 
 def _bias_of(name: str, num_tokens: int, bias: Tensor | None) -> Tensor:

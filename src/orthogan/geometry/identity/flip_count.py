@@ -30,7 +30,7 @@ class Flip:
 
 
 @dataclass(frozen=True)
-class Census:
+class FlipCount:
     """Identities kept and lost by a table of position codes.
 
     Attributes:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.geometry.identity.decision_rules import reader_of
+from orthogan.geometry.identity.decision_rules import decision_rule
 from orthogan.geometry.identity.margins import Walls, walls_of
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.rng import stream
@@ -69,7 +69,7 @@ def sampled_margins(
     table = token_table(tokens)
     shifts = position_codes(table, codes)
     scale = binary_scale(table, shifts)
-    read, moves = reader_of(reader, table, None, scale), shifts * scale
+    read, moves = decision_rule(reader, table, None, scale), shifts * scale
     drawn = torch.from_numpy(
         stream(seed, "margins").integers(table.shape[0] * len(moves), size=num_pairs)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orthogan.geometry.identity.decision_rules import Reader, reader_of
+from orthogan.geometry.identity.decision_rules import DecisionRule, decision_rule
 from orthogan.geometry.tables import answer_dtype, binary_scale, displacement, token_table
 
 BLOCK_ROWS = 64  # 64 x 30,000 float64 values are 15 MB
@@ -168,7 +168,9 @@ def is_perpendicular(tokens: Tensor, shift: Tensor) -> bool:
     return bool(((apart @ moved).abs() <= PERPENDICULAR * (apart.abs() @ moved.abs())).all())
 
 
-def walls_of(reader: Reader, rows: Tensor, shifts: Tensor, centred: Tensor | None = None) -> Walls:
+def walls_of(
+    reader: DecisionRule, rows: Tensor, shifts: Tensor, centred: Tensor | None = None
+) -> Walls:
     """The walls around some tokens.
 
     Args:
@@ -202,13 +204,13 @@ def _blocks(
     table: Tensor, moved: Tensor, name: str, bias: Tensor | None
 ) -> tuple[Iterator[Walls], float]:
     scale = binary_scale(table, moved)
-    reader = reader_of(name, table, bias, scale)
+    reader = decision_rule(name, table, bias, scale)
     centred = reader.directions - reader.directions.mean(0)
     index = torch.arange(len(table)).split(BLOCK_ROWS)
     return (walls_of(reader, rows, moved * scale, centred) for rows in index), scale
 
 
-def _gaps(reader: Reader, centred: Tensor, rows: Tensor, squared: Tensor) -> Tensor:
+def _gaps(reader: DecisionRule, centred: Tensor, rows: Tensor, squared: Tensor) -> Tensor:
     if reader.name == "euclidean":
         return squared / 2
     if reader.name == "cosine":

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.geometry.identity.count import census
-from orthogan.geometry.identity.decision_rules import reader_of
-from orthogan.geometry.identity.flip_count import Census
+from orthogan.geometry.identity.count import count_flips
+from orthogan.geometry.identity.decision_rules import decision_rule
+from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.identity.margins import walls_of
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
@@ -26,7 +26,7 @@ ROWS = 64  # 64 x 20,000 float64 values are 10 MB
 
 
 @dataclass(frozen=True)
-class Allowance:
+class ScaleLimit:
     """Codes made short enough, and what that costs.
 
     Attributes:
@@ -34,7 +34,7 @@ class Allowance:
         share: Share of the pairs that may change identity.
         factor: What the codes are multiplied by; 1 if they were short enough.
         codes: The codes times the factor.
-        census: Exact count with these codes.
+        flip_count: Exact count with these codes.
         token_r2: Share of the tokens' variance that the best linear reader of sums predicts.
         position_r2: The same for the codes: what a linear reader of positions still gets.
     """
@@ -43,7 +43,7 @@ class Allowance:
     share: float
     factor: float
     codes: Tensor
-    census: Census
+    flip_count: FlipCount
     token_r2: float
     position_r2: float
 
@@ -53,8 +53,8 @@ class Allowance:
             "name": self.name,
             "share": self.share,
             "factor": self.factor,
-            "kept": self.census.kept,
-            "flips": self.census.flips,
+            "kept": self.flip_count.kept,
+            "flips": self.flip_count.flips,
             "token_r2": self.token_r2,
             "position_r2": self.position_r2,
         }
@@ -62,13 +62,13 @@ class Allowance:
 
 def shorten_to(
     tokens: Tensor, codes: Tensor, share: float = 0.01, *, name: str = "scale", seed: int = 0
-) -> Allowance:
+) -> ScaleLimit:
     r"""The codes shortened until no more than `share` of all pairs changes identity.
 
     A pair (i, t) flips beyond the factor
     $\lambda_{it} = \min_j \{g_{ij} / \langle p_t, e_j - e_i \rangle :
     \langle p_t, e_j - e_i \rangle > 0\}$. The quantile of these factors in a sample of pairs is
-    tried first, a little below; an exact census of all pairs confirms it, or it goes down by 5 %.
+    tried first, a little below; an exact count of all pairs confirms it, or it goes down by 5 %.
     Euclidean reader. The factor is near the largest one that would do, not that one itself.
 
     Args:
@@ -86,7 +86,7 @@ def shorten_to(
     Source: the lead g_ij - lambda <p, e_j - e_i> is linear in lambda; see `tolerance`.
 
     >>> found = shorten_to(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0]]), 0.4)
-    >>> found.census.flips, round(found.factor, 3)
+    >>> found.flip_count.flips, round(found.factor, 3)
     (0, 0.25)
     """
     if not 0 < share < 1:
@@ -95,12 +95,12 @@ def shorten_to(
     factor = _first_factor(factors, share, whole=len(factors) == len(tokens) * len(codes))
     while True:
         shortened = (factor * codes.double()).to(answer_dtype(codes))
-        counted = census(tokens, shortened)
+        counted = count_flips(tokens, shortened)
         if counted.kept >= 1 - share:
             break
         factor *= STEP_DOWN
     token_r2, position_r2 = linear_r2(tokens, shortened)
-    return Allowance(name, share, factor, shortened, counted, token_r2, position_r2)
+    return ScaleLimit(name, share, factor, shortened, counted, token_r2, position_r2)
 
 
 def critical_factors(
@@ -131,7 +131,7 @@ def critical_factors(
     table = token_table(tokens)
     shifts = position_codes(table, codes)
     scale = binary_scale(table, shifts)
-    reader = reader_of("euclidean", table, None, scale)
+    reader = decision_rule("euclidean", table, None, scale)
     centred = reader.directions - reader.directions.mean(0)
     shifts, total = shifts * scale, len(table) * len(shifts)
     if num_pairs >= total:
@@ -145,7 +145,7 @@ def critical_factors(
     return torch.cat(factors).sort().values
 
 
-def best_allowance(found: Sequence[Allowance]) -> Allowance | None:
+def best_scale_limit(found: Sequence[ScaleLimit]) -> ScaleLimit | None:
     """The one that leaves a linear reader most of the positions; None if there are none."""
     return max(found, key=lambda one: one.position_r2, default=None)
 

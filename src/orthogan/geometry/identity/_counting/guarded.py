@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from orthogan.geometry.identity.decision_rules import Reader
+from orthogan.geometry.identity.decision_rules import DecisionRule
 from orthogan.geometry.tables import binary_scale
 
 UNIT = 2.0**-24
@@ -129,7 +129,7 @@ class GuardedScores:
         return (self.group_top[second] - self.group_low[first]).amax(1)
 
 
-def guarded_scores(reader: Reader, codes: Tensor, rest: Tensor) -> GuardedScores:
+def guarded_scores(reader: DecisionRule, codes: Tensor, rest: Tensor) -> GuardedScores:
     """The float32 tables of a scaled reader and codes in the same scale.
 
     Args:

@@ -11,7 +11,7 @@ from torch import Tensor
 from orthogan.geometry.identity._counting.accumulator import Tally
 from orthogan.geometry.identity._counting.exact import beats
 from orthogan.geometry.identity._counting.guarded import GuardedScores
-from orthogan.geometry.identity.decision_rules import Reader
+from orthogan.geometry.identity.decision_rules import DecisionRule
 
 BLOCK_VALUES = 2**19  # float32 values at a time: 2 MB stay in the cache
 BLOCK_PAIRS = 4096
@@ -22,7 +22,7 @@ TINY = 1e-30  # stands for a distance that float32 cannot tell from 0
 class Contest:
     """What a census is about: the same reader and codes in float64 and in guarded float32."""
 
-    reader: Reader
+    reader: DecisionRule
     codes: Tensor
     scores: GuardedScores
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from orthogan.geometry.identity._counting.duplicates import Duplicates
 from orthogan.geometry.identity._counting.exact import beats
-from orthogan.geometry.identity.decision_rules import Reader
-from orthogan.geometry.identity.flip_count import Census, Flip
+from orthogan.geometry.identity.decision_rules import DecisionRule
+from orthogan.geometry.identity.flip_count import Flip, FlipCount
 from orthogan.geometry.identity.margins import Walls, walls_of
 from orthogan.rng import stream
 from orthogan.statistics import share_interval
@@ -18,12 +18,18 @@ ROUNDING = 1e-9  # relative size of a lead below which float64 products do not d
 
 
 def sampled_census(
-    reader: Reader, codes: Tensor, same: Duplicates, size: int, seed: int, keep: int, scale: float
-) -> Census:
+    rule: DecisionRule,
+    codes: Tensor,
+    same: Duplicates,
+    size: int,
+    seed: int,
+    keep: int,
+    scale: float,
+) -> FlipCount:
     """The census of `size` pairs drawn uniformly with replacement.
 
     Args:
-        reader: The reader of the scaled table without its duplicates.
+        rule: The decision rule of the scaled table without its duplicates.
         codes: The codes in the same scale.
         same: The collisions of the table.
         size: How many pairs are drawn.
@@ -35,12 +41,12 @@ def sampled_census(
     draws = stream(seed, "census").integers(num_tokens * num_positions, size=size)
     drawn = torch.from_numpy(draws)
     tokens, positions = drawn // num_positions, drawn % num_positions
-    centred = reader.directions - reader.directions.mean(0)
+    centred = rule.directions - rule.directions.mean(0)
     lost, certified, worst = [], 0, []
     for token, t in zip(tokens.split(ROWS), positions.split(ROWS), strict=True):
         i = same.kind[token]
-        walls = walls_of(reader, i, codes[t], centred)
-        flips = flipped(reader, codes, walls, i, t)
+        walls = walls_of(rule, i, codes[t], centred)
+        flips = flipped(rule, codes, walls, i, t)
         lost.append(flips)
         at_rest = Walls(walls.gap, walls.distance, torch.zeros_like(walls.reach)).margins()
         certified += int((codes[t].norm(dim=1) < at_rest).sum())
@@ -52,10 +58,10 @@ def sampled_census(
     flips_ = int(lost_.sum())
     low, high = share_interval((size - flips_) / size, size)
     chosen = sorted(set(worst), key=lambda flip: (flip.margin, flip.token, flip.position))
-    return Census(
+    return FlipCount(
         tokens=num_tokens,
         positions=num_positions,
-        reader=reader.name,
+        reader=rule.name,
         pairs=size,
         flips=flips_,
         kept=1 - flips_ / size,
@@ -71,7 +77,7 @@ def sampled_census(
     )
 
 
-def flipped(reader: Reader, codes: Tensor, walls: Walls, tokens: Tensor, at: Tensor) -> Tensor:
+def flipped(rule: DecisionRule, codes: Tensor, walls: Walls, tokens: Tensor, at: Tensor) -> Tensor:
     """Whether each token loses its identity at its position, without a rounding error."""
     lead = walls.reach - walls.gap
     size = walls.reach.abs().amax(1) + walls.gap.abs().amax(1)
@@ -80,7 +86,7 @@ def flipped(reader: Reader, codes: Tensor, walls: Walls, tokens: Tensor, at: Ten
     row, other = ((lead.abs() <= doubt) & ~lost[:, None]).nonzero(as_tuple=True)
     apart = other != tokens[row]
     row, other = row[apart], other[apart]
-    won = beats(reader, codes, tokens[row], other, at[row])
+    won = beats(rule, codes, tokens[row], other, at[row])
     lost[row[won]] = True
     return lost
 

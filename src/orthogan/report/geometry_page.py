@@ -1,4 +1,4 @@
-"""The report of a survey: its questions in order, on one page."""
+"""The report of an analysis: its questions in order, on one page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orthogan.analysis.survey import Survey
+from orthogan.analysis.result import Analysis
 from orthogan.report import cause_sections, identity_sections, word_sections
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
@@ -16,7 +16,7 @@ from orthogan.report.page import Section, page, write_page
 from orthogan.report.target import check_target
 from orthogan.report.wording import plain, short_name
 
-Answer = Callable[[Survey, Measured | None], Section | None]
+Answer = Callable[[Analysis, Measured | None], Section | None]
 
 # In the order in which a stranger asks.
 QUESTIONS: tuple[Answer, ...] = (
@@ -28,8 +28,8 @@ QUESTIONS: tuple[Answer, ...] = (
     cause_sections.controls,
     cause_sections.amplitudes,
     word_sections.examples,
-    cause_sections.repairs,
-    word_sections.allowances,
+    cause_sections.corrections,
+    word_sections.scale_limits,
     word_sections.meanings,
     cause_sections.directions,
     cause_sections.correlations,
@@ -38,44 +38,44 @@ QUESTIONS: tuple[Answer, ...] = (
 )
 
 
-def geometry_report(survey: Survey, *, command: str | None = None, seed: int = 0) -> str:
-    """A survey as one HTML page that needs nothing else: no script, no font, no network.
+def geometry_report(analysis: Analysis, *, command: str | None = None, seed: int = 0) -> str:
+    """An analysis as one HTML page that needs nothing else: no script, no font, no network.
 
-    The same survey gives the same text. A question is on the page only if the survey answers it.
+    The same analysis gives the same text. A question is on the page only if it is answered.
 
     Args:
-        survey: What was counted.
+        analysis: What was counted.
         command: What writes the page again, for its last line; None names the Python call.
         seed: Of what the page adds: drawn margins and rows, shuffled tables.
 
-    >>> from orthogan.analysis.survey import survey
+    >>> from orthogan.analysis.api import analyze
     >>> from torch import eye, nn
-    >>> found = survey(nn.Embedding.from_pretrained(10 * eye(4)), num_positions=3)
+    >>> found = analyze(nn.Embedding.from_pretrained(10 * eye(4)), num_positions=3)
     >>> geometry_report(found).startswith("<!doctype html>")
     True
     """
-    measured = measure(survey, seed)
-    sections = [part for answer in QUESTIONS if (part := answer(survey, measured)) is not None]
-    numbers = survey.to_dict() | ({} if measured is None else {"beside": measured.to_dict()})
+    measured = measure(analysis, seed)
+    sections = [part for answer in QUESTIONS if (part := answer(analysis, measured)) is not None]
+    numbers = analysis.to_dict() | ({} if measured is None else {"beside": measured.to_dict()})
     numbers.pop("flips_per_token", None)  # one number a token: megabytes that nothing shows
-    source = plain(survey.tables.source)
+    source = plain(analysis.tables.source)
     return page(
         title=f"What position codes do to the tokens of {short_name(source)}",
-        summary=identity_sections.summary(survey),
-        tiles=identity_sections.tiles(survey),
+        summary=identity_sections.summary(analysis),
+        tiles=identity_sections.tiles(analysis),
         sections=sections,
-        remade_by=plain(command or f"write_geometry_report(survey({source!r}), path)"),
+        remade_by=plain(command or f"write_geometry_report(analyze({source!r}), path)"),
         numbers=_finite(numbers),
     )
 
 
 def write_geometry_report(
-    survey: Survey, path: str | Path, *, command: str | None = None, seed: int = 0
+    analysis: Analysis, path: str | Path, *, command: str | None = None, seed: int = 0
 ) -> Path:
     """Writes `geometry_report` to a file, entirely or not at all.
 
     Args:
-        survey: What was counted.
+        analysis: What was counted.
         path: An `.html` file, replaced if it exists; folders above it are made.
         command: What writes the page again, for its last line.
         seed: Of what the page adds.
@@ -89,7 +89,7 @@ def write_geometry_report(
     """
     target = Path(path)
     check_target(target)
-    write_page(target, geometry_report(survey, command=command, seed=seed))
+    write_page(target, geometry_report(analysis, command=command, seed=seed))
     return target
 
 

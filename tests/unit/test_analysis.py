@@ -1,4 +1,4 @@
-"""The survey: own codes, stand-ins, controls, amplitudes, repairs, heads; and its command."""
+"""The analysis: own codes, stand-ins, controls, amplitudes, corrections, heads; and its command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from orthogan.analysis.survey import NUM_POSITIONS, survey
+from orthogan.analysis.api import NUM_POSITIONS, analyze
 from orthogan.cli.entry import run as command
 from orthogan.embeddings import Tables
 from orthogan.errors import ConfigError, DataError, UnknownNameError
@@ -36,8 +36,8 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_planted_flips_are_named(tables: Tables) -> None:
-    found = survey(tables, repairs=())
-    assert (found.census.flips, found.own) == (1, True)
+    found = analyze(tables, corrections=())
+    assert (found.flip_count.flips, found.own) == (1, True)
     (token, position, becomes, flip) = found.worst()[0]
     assert (token, position, becomes) == ("river", 1, "bank")
     assert flip.margin == pytest.approx(-0.2)
@@ -50,29 +50,29 @@ def test_planted_flips_are_named(tables: Tables) -> None:
 
 def test_every_count_reports_its_progress(tables: Tables) -> None:
     heard: list[tuple[int, int]] = []
-    found = survey(
+    found = analyze(
         tables,
         amplitudes=(2.0,),
-        repairs=("scale",),
+        corrections=("scale",),
         progress=lambda done, total: heard.append((done, total)),
     )
     # Before and after the repair, the controls, the amplitude: six tokens are one tile each.
     assert heard == [(6, 6)] * (2 + len(found.controls) + 1)
     heard.clear()
-    survey(tables, repairs=(), progress=lambda done, total: heard.append((done, total)))
+    analyze(tables, corrections=(), progress=lambda done, total: heard.append((done, total)))
     assert heard == [(6, 6)] * (1 + len(found.controls))
 
 
 def test_a_repair_removes_them(tables: Tables) -> None:
-    found = survey(tables, repairs=("rotate", "scale"))
-    assert [repair.after.flips for repair in found.repairs] == [0, 0]
-    assert found.census.flips == 1
+    found = analyze(tables, corrections=("rotate", "scale"))
+    assert [repair.after.flips for repair in found.corrections] == [0, 0]
+    assert found.flip_count.flips == 1
 
 
 def test_larger_codes_keep_less(tables: Tables) -> None:
-    found = survey(tables, amplitudes=(0.5, 1.0, 2.0), repairs=())
+    found = analyze(tables, amplitudes=(0.5, 1.0, 2.0), corrections=())
     assert found.amplitudes[0.5] == 1.0
-    assert found.amplitudes[1.0] == found.census.kept > found.amplitudes[2.0]
+    assert found.amplitudes[1.0] == found.flip_count.kept > found.amplitudes[2.0]
 
 
 def test_the_reader_decides() -> None:
@@ -80,7 +80,7 @@ def test_the_reader_decides() -> None:
     codes = normal((5, 6), stream(0, "codes"))
     tables = Tables(tokens, codes)
     flips = {
-        reader: survey(tables, reader=reader, repairs=()).census.flips
+        reader: analyze(tables, reader=reader, corrections=()).flip_count.flips
         for reader in ("euclidean", "cosine", "logits")
     }
     assert len(set(flips.values())) > 1
@@ -89,7 +89,7 @@ def test_the_reader_decides() -> None:
 def test_the_seed_decides_the_random_controls() -> None:
     tables = Tables(normal((60, 6), stream(0, "tokens")), normal((9, 6), stream(0, "codes")))
     counts = [
-        [control.flips for control in survey(tables, repairs=(), seed=seed).controls.values()]
+        [control.flips for control in analyze(tables, corrections=(), seed=seed).controls.values()]
         for seed in (0, 0, 1)
     ]
     assert counts[0] == counts[1] != counts[2]
@@ -97,23 +97,23 @@ def test_the_seed_decides_the_random_controls() -> None:
 
 @pytest.mark.parametrize("width", [5, 6])
 def test_word_vectors_meet_sinusoids(width: int) -> None:
-    found = survey(Tables(normal((30, width), stream(0, "words"))), repairs=())
-    assert (found.own, found.census.positions) == (False, NUM_POSITIONS)
+    found = analyze(Tables(normal((30, width), stream(0, "words"))), corrections=())
+    assert (found.own, found.flip_count.positions) == (False, NUM_POSITIONS)
     assert found.codes[0, :4].tolist() == [0, 1, 0, 1]
     assert "sinusoidal" not in found.controls
     assert "sinusoids" in found.notes[-1]
 
 
 def test_sinusoids_can_replace_the_own_codes(tables: Tables) -> None:
-    found = survey(tables, num_positions=7, repairs=())
-    assert (found.own, found.census.positions) == (False, 7)
+    found = analyze(tables, num_positions=7, corrections=())
+    assert (found.own, found.flip_count.positions) == (False, 7)
 
 
 def test_where_no_code_is_added_nothing_moves() -> None:
     linear = torch.nn.MultiheadAttention(8, 2)
     network = torch.nn.ModuleDict({"tokens": torch.nn.Embedding(5, 8), "attention": linear})
-    found = survey(network, repairs=())
-    assert found.census is None
+    found = analyze(network, corrections=())
+    assert found.flip_count is None
     assert found.to_dict()["kept"] == 1.0
     assert "none moves" in found.notes[-1]
     (table,) = found.heads.values()
@@ -123,9 +123,9 @@ def test_where_no_code_is_added_nothing_moves() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"repairs": ("rotat",)}, UnknownNameError, "rotate"),
+        ({"corrections": ("rotat",)}, UnknownNameError, "rotate"),
         ({"reader": "cosine"}, ConfigError, "euclidean reader"),
-        ({"reader": "cosin", "repairs": ()}, UnknownNameError, "cosine"),
+        ({"reader": "cosin", "corrections": ()}, UnknownNameError, "cosine"),
         ({"amplitudes": (0.0,)}, ConfigError, "positive"),
         ({"num_positions": 0}, ConfigError, "at least 1"),
     ],
@@ -134,12 +134,12 @@ def test_wrong_options_are_refused(
     tables: Tables, options: dict, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        survey(tables, **options)
+        analyze(tables, **options)
 
 
 def test_a_missing_source_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing\.safetensors"):
-        survey(tmp_path / "nothing.safetensors")
+        analyze(tmp_path / "nothing.safetensors")
 
 
 @pytest.fixture

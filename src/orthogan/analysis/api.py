@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from orthogan.analysis.network_tables import read_network
+from orthogan.analysis.result import Analysis
 from orthogan.analysis.trained import has_language, is_trained, unfinished_language
 from orthogan.embeddings import Tables, find_tests, read_tables, word_meanings
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.geometry.heads.keys import HeadTable, analyse_heads
+from orthogan.geometry.heads.keys import HeadTable, analyze_heads
 from orthogan.geometry.identity._counting.scan import Progress
-from orthogan.geometry.identity.corrections import CHANGES, Prescription, prescribe
-from orthogan.geometry.identity.count import census
-from orthogan.geometry.identity.flip_count import Census, Flip
-from orthogan.geometry.identity.meanings import Meaning
+from orthogan.geometry.identity.corrections import CHANGES, Correction, compare_corrections
+from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.recovery import linear_r2
-from orthogan.geometry.identity.scale_limit import Allowance, best_allowance, shorten_to
+from orthogan.geometry.identity.scale_limit import ScaleLimit, best_scale_limit, shorten_to
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
 from orthogan.geometry.positions.controls import CONTROLS
@@ -33,110 +31,9 @@ NUM_POSITIONS = 512  # of the sinusoids that stand in where a source has no code
 # Asked of words that have no codes of their own, unless the caller says otherwise.
 WORD_AMPLITUDES = (0.1, 0.2, 0.5)  # trained tables of width 50 go from unharmed to lost in between
 WORD_SHARE = 0.01
-NUM_EXAMPLES = 3  # of words that turn into others, at each amplitude
 
 
-@dataclass(frozen=True, eq=False)
-class Survey:
-    """The identities of a token table under position codes.
-
-    Attributes:
-        tables: What was read.
-        codes: The codes, `T D`; None where nothing displaces the tokens.
-        own: Whether they are the source's own, not sinusoids that stand in for them.
-        census: Every (token, position) pair, decided; None without codes.
-        controls: The same for codes of the same size that know nothing of the tokens.
-        amplitudes: Share of identities kept when the codes are multiplied by each factor.
-        repairs: Changes of the codes, each with the flips before and after.
-        heads: For each attention layer, what its heads use their key matrices for.
-        counts: The census at each of these amplitudes.
-        allowances: The codes as given, after each repair, without their mean, and that rotated:
-            each shortened until few pairs flip.
-        readable: Shares of the tokens' and of the codes' variance that a linear reader of sums
-            gets with the codes as given; asked with the allowances.
-        meanings: By test of words, what is solved with the words as they are, with the codes, and
-            with the best allowance or else the first repair.
-        notes: Plain sentences.
-    """
-
-    tables: Tables
-    codes: Tensor | None
-    own: bool
-    census: Census | None
-    controls: dict[str, Census] = field(default_factory=dict)
-    amplitudes: dict[float, float] = field(default_factory=dict)
-    repairs: tuple[Prescription, ...] = ()
-    heads: dict[str, HeadTable] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    counts: dict[float, Census] = field(default_factory=dict)
-    allowances: tuple[Allowance, ...] = ()
-    readable: tuple[float, float] | None = None
-    meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
-
-    @property
-    def prescription(self) -> Allowance | None:
-        """The allowance that leaves a linear reader most of the positions."""
-        return best_allowance(self.allowances)
-
-    def name_of(self, token: int) -> str:
-        """The token as its vocabulary spells it, or its row."""
-        return str(token) if self.tables.labels is None else self.tables.labels[token]
-
-    def worst(self, num: int = 20) -> list[tuple[str, int, str, Flip]]:
-        """The deepest flips as (token, position, what it becomes, flip)."""
-        return self._named([] if self.census is None else self.census.worst(num))
-
-    def examples(
-        self, amplitude: float, num: int = NUM_EXAMPLES
-    ) -> list[tuple[str, int, str, Flip]]:
-        """The deepest flips of different tokens at an amplitude, as `worst` has them."""
-        deepest: dict[int, Flip] = {}
-        for flip in self.counts[amplitude].worst_flips:
-            deepest.setdefault(flip.token, flip)
-        return self._named(list(deepest.values())[:num])
-
-    def _named(self, flips: Sequence[Flip]) -> list[tuple[str, int, str, Flip]]:
-        return [(self.name_of(f.token), f.position, self.name_of(f.becomes), f) for f in flips]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
-        count, width = self.tables.tokens.shape
-        found = {"positions": 0, "flips": 0, "kept": 1.0, "certified": 1.0}
-        if self.census is not None:
-            found = self.census.to_dict()
-        return found | {
-            "source": self.tables.source,
-            "tokens": count,
-            "width": width,
-            "own_codes": self.own,
-            "worst": _flips(self.worst()),
-            "controls": {
-                name: {"kept": control.kept, "flips": control.flips}
-                for name, control in self.controls.items()
-            },
-            "amplitudes": {str(factor): kept for factor, kept in self.amplitudes.items()},
-            "counts": {
-                str(factor): {
-                    "flips": count.flips,
-                    "share": 1 - count.kept,
-                    "examples": _flips(self.examples(factor)),
-                }
-                for factor, count in self.counts.items()
-            },
-            "repairs": [repair.to_dict() for repair in self.repairs],
-            "readable": self.readable,
-            "allowances": [allowance.to_dict() for allowance in self.allowances],
-            "prescription": None if self.prescription is None else self.prescription.to_dict(),
-            "meanings": {
-                test: {name: asdict(meaning) for name, meaning in found.items()}
-                for test, found in self.meanings.items()
-            },
-            "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
-            "notes": list(self.notes),
-        }
-
-
-def survey(
+def analyze(
     source: str | Path | nn.Module | Tables,
     *,
     embedding: str | None = None,
@@ -147,14 +44,14 @@ def survey(
     network: str | None = None,
     reader: str = "euclidean",
     amplitudes: Sequence[float] | None = None,
-    repairs: Sequence[str] = ("rotate",),
+    corrections: Sequence[str] = ("rotate",),
     within: float | None = None,
     analogies: str | None = None,
     similarity: str | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
-) -> Survey:
+) -> Analysis:
     """Counts, exactly, the identities that position codes flip, beside controls and repairs.
 
     Args:
@@ -170,7 +67,7 @@ def survey(
         reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
         amplitudes: Also count with the codes multiplied by these factors. None: 0.1, 0.2 and 0.5
             for words without codes of their own, else none.
-        repairs: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
+        corrections: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
         within: Shorten the codes, as given and after each change, until no more than that share
             of the pairs flips; 1 not to. None: 0.01 for words without codes of their own and the
             Euclidean reader, else 1.
@@ -190,11 +87,11 @@ def survey(
         BundleError: a bundle is damaged, or holds no network of that name.
         ResumeError: no checkpoint of a run can be read.
 
-    >>> found = survey(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
-    >>> found.census.flips, found.own
+    >>> found = analyze(nn.Embedding.from_pretrained(10 * torch.eye(4)), num_positions=3)
+    >>> found.flip_count.flips, found.own
     (0, False)
     """
-    _check(reader, amplitudes or (), repairs, num_positions, within)
+    _check(reader, amplitudes or (), corrections, num_positions, within)
     if isinstance(source, str | Path):
         say(f"reading {source}")
     tables = _read(source, embedding, positions, limit, num_heads, network, seed)
@@ -206,28 +103,30 @@ def survey(
         say(f"reading the heads of {name}")
         heads[name] = _forms(layer)
     if codes is None:
-        return Survey(tables, None, True, None, heads=heads, notes=notes)
+        return Analysis(tables, None, True, None, heads=heads, notes=notes)
     tokens = tables.tokens
     say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
-    found = prescribe(tokens, codes, repairs, progress=progress) if repairs else ()
-    counted = found[0].before if found else census(tokens, codes, reader, progress=progress)
+    found = (
+        compare_corrections(tokens, codes, corrections, progress=progress) if corrections else ()
+    )
+    counted = found[0].before if found else count_flips(tokens, codes, reader, progress=progress)
     controls = {}
     for name, control in CONTROLS.items():
         if name == "sinusoidal" and (not own or codes.shape[1] % 2):
             continue
         say(f"counting with {name} codes")
-        controls[name] = census(tokens, control(codes, seed), reader, progress=progress)
+        controls[name] = count_flips(tokens, control(codes, seed), reader, progress=progress)
     for_words = tables.labels is not None and not own
     if amplitudes is None:
         amplitudes = WORD_AMPLITUDES if for_words else ()
     counts = {}
     for factor in amplitudes:
         say(f"counting with the codes times {factor:g}")
-        counts[factor] = census(tokens, factor * codes, reader, progress=progress)
+        counts[factor] = count_flips(tokens, factor * codes, reader, progress=progress)
     if within is None:
         within = WORD_SHARE if for_words and reader == "euclidean" else 1.0
     shortened = _allowances(tokens, codes, found, within, seed, say) if within < 1 else ()
-    best = best_allowance(shortened)
+    best = best_scale_limit(shortened)
     displaced: dict[str, Tensor | None] = {"as they are": None, "with the codes": codes}
     if best is not None:
         displaced[f"{best.name}, x {best.factor:.3g}"] = best.codes
@@ -236,18 +135,18 @@ def survey(
     if tests.analogies or tests.similarity:
         say("asking for the meanings of words")
     meanings, left_out = word_meanings(tables, tests, displaced, seed)
-    return Survey(
+    return Analysis(
         tables,
         codes,
         own,
         counted,
         controls,
         amplitudes={factor: count.kept for factor, count in counts.items()},
-        repairs=found,
+        corrections=found,
         heads=heads,
         notes=notes + left_out,
         counts=counts,
-        allowances=shortened,
+        scale_limits=shortened,
         readable=linear_r2(tokens, codes) if shortened else None,
         meanings=meanings,
     )
@@ -256,14 +155,14 @@ def survey(
 def _allowances(
     tokens: Tensor,
     codes: Tensor,
-    repairs: Sequence[Prescription],
+    corrections: Sequence[Correction],
     share: float,
     seed: int,
     say: Callable[[str], None],
-) -> tuple[Allowance, ...]:
+) -> tuple[ScaleLimit, ...]:
     """The codes as given and after each repair, shortened until no more than `share` flips."""
     centred = mean_code(codes).centred
-    changes = {one.name: one.codes for one in repairs} | {
+    changes = {one.name: one.codes for one in corrections} | {
         "scale": codes,
         "remove-mean": centred,
         "remove-mean, rotate": place_positions(centred, tokens),
@@ -275,24 +174,17 @@ def _allowances(
     return tuple(found)
 
 
-def _flips(named: Sequence[tuple[str, int, str, Flip]]) -> list[dict[str, Any]]:
-    return [
-        {"token": token, "position": position, "becomes": becomes, "margin": flip.margin}
-        for token, position, becomes, flip in named
-    ]
-
-
 def _check(
     reader: str,
     amplitudes: Sequence[float],
-    repairs: Sequence[str],
+    corrections: Sequence[str],
     num_positions: int | None,
     within: float | None,
 ) -> None:
-    for name in repairs:
+    for name in corrections:
         if name not in CHANGES:
             raise UnknownNameError("repair", name, CHANGES)
-    if repairs and reader != "euclidean":
+    if corrections and reader != "euclidean":
         raise ConfigError(
             f"Repairs are counted with the euclidean reader, not with '{reader}'; "
             "leave out the one or the other."
@@ -360,4 +252,4 @@ def _forms(layer: Sequence[Any]) -> HeadTable:
         torch.stack([getattr(head, name).double() for head in layer])
         for name in ("query", "key", "value")
     )
-    return analyse_heads(query, key, value)
+    return analyze_heads(query, key, value)

@@ -1,4 +1,4 @@
-"""The survey of words: amplitudes, examples, the prescription, meanings; and its command."""
+"""The analysis of words: amplitudes, examples, the recommendation, meanings; and its command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from orthogan.analysis.survey import NUM_POSITIONS, WORD_AMPLITUDES, survey
+from orthogan.analysis.api import NUM_POSITIONS, WORD_AMPLITUDES, analyze
 from orthogan.cli.entry import run as command
 from orthogan.embeddings import Tables, read_tables
 from orthogan.errors import ConfigError
@@ -37,14 +37,14 @@ def analogies(tmp_path: Path) -> Path:
 
 
 def test_words_are_shortened_and_counted_at_several_amplitudes() -> None:
-    found = survey(WORDS, num_positions=16)
+    found = analyze(WORDS, num_positions=16)
     assert tuple(found.counts) == tuple(found.amplitudes) == WORD_AMPLITUDES
     assert found.amplitudes[0.5] == found.counts[0.5].kept < found.amplitudes[0.1]
-    names = [one.name for one in found.allowances]
+    names = [one.name for one in found.scale_limits]
     assert names == ["rotate", "scale", "remove-mean", "remove-mean, rotate"]
-    assert all(one.census.kept >= 0.99 for one in found.allowances)
-    best = max(found.allowances, key=lambda one: one.position_r2)
-    assert found.prescription is best
+    assert all(one.flip_count.kept >= 0.99 for one in found.scale_limits)
+    best = max(found.scale_limits, key=lambda one: one.position_r2)
+    assert found.recommendation is best
     assert found.readable == linear_r2(WORDS.tokens, found.codes)
     token, position, becomes, flip = found.examples(0.5)[0]
     moved = WORDS.tokens[flip.token] + 0.5 * found.codes[position]
@@ -55,24 +55,24 @@ def test_words_are_shortened_and_counted_at_several_amplitudes() -> None:
 
 def test_tables_with_codes_of_their_own_are_asked_only_when_told() -> None:
     own = Tables(WORDS.tokens, normal((5, 6), stream(0, "codes")), LABELS)
-    plain = survey(own)
-    assert (plain.amplitudes, plain.allowances, plain.prescription) == ({}, (), None)
-    told = survey(own, amplitudes=(0.3,), within=0.05)
+    plain = analyze(own)
+    assert (plain.amplitudes, plain.scale_limits, plain.recommendation) == ({}, (), None)
+    told = analyze(own, amplitudes=(0.3,), within=0.05)
     assert list(told.amplitudes) == [0.3]
-    assert {one.share for one in told.allowances} == {0.05}
-    assert survey(WORDS, num_positions=16, amplitudes=(), within=1.0).allowances == ()
+    assert {one.share for one in told.scale_limits} == {0.05}
+    assert analyze(WORDS, num_positions=16, amplitudes=(), within=1.0).scale_limits == ()
 
 
 def test_meanings_are_asked_before_with_codes_and_after(similarity, analogies) -> None:
-    found = survey(WORDS, num_positions=16, similarity=str(similarity), analogies=str(analogies))
+    found = analyze(WORDS, num_positions=16, similarity=str(similarity), analogies=str(analogies))
     assert set(found.meanings) == {"pairs", "analogies (meaning)"}
     names = list(found.meanings["pairs"])
-    best = found.prescription
+    best = found.recommendation
     assert names == ["as they are", "with the codes", f"{best.name}, x {best.factor:.3g}"]
     values = [one.value for one in found.meanings["pairs"].values()]
     assert values[0] == pytest.approx(1)
     assert values[0] > values[2] > values[1]
-    unshortened = survey(WORDS, num_positions=16, similarity=str(similarity), within=1.0, seed=1)
+    unshortened = analyze(WORDS, num_positions=16, similarity=str(similarity), within=1.0, seed=1)
     assert list(unshortened.meanings["pairs"])[2] == "repair: rotate"
     assert unshortened.meanings["pairs"]["with the codes"].value != values[1]
     tree = json.loads(json.dumps(found.to_dict()))
@@ -84,13 +84,13 @@ def test_meanings_are_asked_before_with_codes_and_after(similarity, analogies) -
 @pytest.mark.parametrize("share", [0.0, 1.5])
 def test_an_impossible_share_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match="'within' must be above 0"):
-        survey(WORDS, num_positions=16, within=share)
+        analyze(WORDS, num_positions=16, within=share)
 
 
 def test_a_share_needs_the_euclidean_reader() -> None:
     with pytest.raises(ConfigError, match="euclidean reader"):
-        survey(WORDS, num_positions=16, within=0.1, reader="cosine", repairs=())
-    assert survey(WORDS, num_positions=16, reader="cosine", repairs=()).allowances == ()
+        analyze(WORDS, num_positions=16, within=0.1, reader="cosine", corrections=())
+    assert analyze(WORDS, num_positions=16, reader="cosine", corrections=()).scale_limits == ()
 
 
 def test_the_command_answers_for_words(tmp_path, similarity, analogies, capsys) -> None:
@@ -117,7 +117,7 @@ def test_the_shipped_words_are_read_and_mean_something() -> None:
     unit = torch.nn.functional.normalize(tables.tokens[rows])
     cosines = unit @ unit.T
     assert min(cosines[0, 1], cosines[2, 3]) > cosines[:2, 2:].max()
-    assert survey(tables, num_positions=2, within=1.0, amplitudes=()).codes.shape == (2, 50)
+    assert analyze(tables, num_positions=2, within=1.0, amplitudes=()).codes.shape == (2, 50)
     assert NUM_POSITIONS == 512
     with pytest.raises(ConfigError, match="leave out embedding"):
         read_tables("words", embedding="x")
@@ -126,7 +126,7 @@ def test_the_shipped_words_are_read_and_mean_something() -> None:
 def test_the_report_answers_what_words_become_and_still_mean(
     analogies: Path, similarity: Path
 ) -> None:
-    found = survey(WORDS, num_positions=16, analogies=str(analogies), similarity=str(similarity))
+    found = analyze(WORDS, num_positions=16, analogies=str(analogies), similarity=str(similarity))
     text = geometry_report(found)
     for question in ("examples", "allowances", "meanings"):
         assert f'id="{question}"' in text
@@ -135,6 +135,6 @@ def test_the_report_answers_what_words_become_and_still_mean(
     for test, answers in found.meanings.items():
         assert test in text
         assert all(words in text for words in answers)
-    plain = geometry_report(survey(WORDS, num_positions=3, amplitudes=(), within=1.0))
+    plain = geometry_report(analyze(WORDS, num_positions=3, amplitudes=(), within=1.0))
     for question in ("examples", "allowances", "meanings"):
         assert f'id="{question}"' not in plain

@@ -130,7 +130,7 @@ def test_the_report_answers_what_words_become_and_still_mean(
     text = geometry_report(found)
     for question in ("examples", "allowances", "meanings"):
         assert f'id="{question}"' in text
-    assert f"{found.prescription.factor:.3g}"[:4] in text
+    assert f"{found.recommendation.factor:.3g}"[:4] in text
     assert found.examples(0.5)[0][0] in text
     for test, answers in found.meanings.items():
         assert test in text

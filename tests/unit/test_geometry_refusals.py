@@ -143,25 +143,29 @@ def test_complex_values_are_refused_and_whole_numbers_taken() -> None:
             {"table": cloud(1, 4)},
             "at least 2 rows to have a variance, got 1",
         ),
-        (geometry.dimension_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
-        (geometry.dimension_correlation, {"table": cloud(9, 1)}, "at least 2 columns"),
-        (geometry.member_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
-        (geometry.token_correlation, {"states": cloud(2, 3, 4)}, "at least 3 images"),
-        (geometry.token_correlation, {"states": cloud(5, 1, 4)}, "at least 2 tokens"),
+        (geometry.spectra.dimension_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
+        (geometry.spectra.dimension_correlation, {"table": cloud(9, 1)}, "at least 2 columns"),
+        (geometry.spectra.member_correlation, {"table": cloud(2, 4)}, "at least 3 rows"),
+        (geometry.spectra.token_correlation, {"states": cloud(2, 3, 4)}, "at least 3 images"),
+        (geometry.spectra.token_correlation, {"states": cloud(5, 1, 4)}, "at least 2 tokens"),
         (
-            geometry.content_position_correlation,
+            geometry.spectra.content_position_correlation,
             {"position": cloud(8, 2)},
             "same number of rows, got 9 and 8",
         ),
         (geometry.keys_from_values, {"value": cloud(5, 3)}, "same width, got 4 and 5"),
-        (geometry.keys_from_values_defect, {"value": cloud(5, 3)}, "same width, got 4 and 5"),
-        (geometry.change_of_basis, {"form": cloud(4, 3)}, "'rows of form' and 'columns of form'"),
-        (geometry.reversible_chain, {"logits": cloud(4, 3)}, "same number, got 4 and 3"),
+        (geometry.heads.keys_from_values_defect, {"value": cloud(5, 3)}, "same width, got 4 and 5"),
+        (
+            geometry.heads.change_of_basis,
+            {"form": cloud(4, 3)},
+            "'rows of form' and 'columns of form'",
+        ),
+        (geometry.heads.reversible_chain, {"logits": cloud(4, 3)}, "same number, got 4 and 3"),
         (geometry.four_terms, {"position": cloud(4, 4)}, "same number of tokens, got 3 and 4"),
         (geometry.four_terms, {"position": cloud(3, 5)}, "same width, got 4 and 5"),
         (geometry.four_terms, {"forms": cloud(2, 4, 5)}, "same width, got 4 and 5"),
-        (geometry.cross_terms_vanish, {"positions": cloud(9, 5)}, "same width, got 4 and 5"),
-        (geometry.cross_terms_vanish, {"forms": cloud(2, 5, 4)}, "same width, got 4 and 5"),
+        (geometry.heads.cross_terms_vanish, {"positions": cloud(9, 5)}, "same width, got 4 and 5"),
+        (geometry.heads.cross_terms_vanish, {"forms": cloud(2, 5, 4)}, "same width, got 4 and 5"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(
@@ -188,9 +192,9 @@ def test_a_null_without_draws_is_refused(function: Callable[..., object]) -> Non
 
 def test_no_draw_and_edges_of_nothing_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least 1 draw"):
-        geometry.beside_permutations("rank", geometry.effective_rank, TABLE, num_draws=0)
+        geometry.spectra.beside_permutations("rank", geometry.effective_rank, TABLE, num_draws=0)
     with pytest.raises(ConfigError, match="positive counts, got 0 samples and 3"):
-        geometry.marchenko_pastur_edges(0, 3)
+        geometry.spectra.marchenko_pastur_edges(0, 3)
 
 
 # Arguments of every shape and content, in the place of every tensor of every public function.
@@ -220,10 +224,26 @@ MEASURED_BY_OTHERS = {"beside_permutations"}
 SETTINGS = {"int": 2, "float": 1.0, "str": "euclidean"}
 
 
+PACKAGES = (
+    geometry,
+    geometry.collapse,
+    geometry.heads,
+    geometry.identity,
+    geometry.positions,
+    geometry.spectra,
+)
+PUBLIC = {
+    name: function
+    for package in PACKAGES
+    for name, function in vars(package).items()
+    if name in package.__all__ and inspect.isfunction(function) and name not in MEASURED_BY_OTHERS
+}
+
+
 def tensors_and_settings(name: str) -> tuple[list[str], dict[str, object]] | None:
     """The arguments that a public function cannot do without; None where one is neither."""
     tensors, settings = [], {}
-    for parameter in inspect.signature(getattr(geometry, name)).parameters.values():
+    for parameter in inspect.signature(PUBLIC[name]).parameters.values():
         if parameter.default is not parameter.empty:
             continue
         if parameter.annotation in (*TENSORS, "Iterable[Tensor]"):
@@ -235,11 +255,6 @@ def tensors_and_settings(name: str) -> tuple[list[str], dict[str, object]] | Non
     return (tensors, settings) if tensors else None
 
 
-PUBLIC = [
-    name
-    for name in geometry.__all__
-    if inspect.isfunction(getattr(geometry, name)) and name not in MEASURED_BY_OTHERS
-]
 SWEPT = [name for name in PUBLIC if tensors_and_settings(name)]
 
 
@@ -252,7 +267,7 @@ def test_whatever_is_passed_is_measured_or_refused_in_our_words(name: str) -> No
         # A third tensor and others are as the second.
         values = [ODD[one] for one in chosen] + [ODD[chosen[-1]]] * len(tensors)
         with suppress(OrthoganError):
-            getattr(geometry, name)(**dict(zip(tensors, values, strict=False)), **settings)
+            PUBLIC[name](**dict(zip(tensors, values, strict=False)), **settings)
 
 
 def test_the_sweep_is_of_most_functions() -> None:
@@ -263,32 +278,33 @@ def test_the_sweep_is_of_most_functions() -> None:
 @pytest.mark.usefixtures("as_in_use")
 def test_angles_are_between_orthonormal_columns_of_one_length() -> None:
     left, right = (torch.linalg.qr(cloud(6, 3)).Q, torch.linalg.qr(cloud(6, 2)).Q)
-    assert geometry.principal_angles(left, right).shape == (2,)
+    assert geometry.identity.principal_angles(left, right).shape == (2,)
     for dtype in (torch.float32, torch.bfloat16):
-        assert geometry.principal_angles(left.to(dtype), right.to(dtype)).shape == (2,)
+        assert geometry.identity.principal_angles(left.to(dtype), right.to(dtype)).shape == (2,)
     bent = left.clone()
     bent[:, 1] += 0.01 * bent[:, 0]
     for bad, name in ((2 * left, "left"), (bent, "left"), (left + 1e-4, "left")):
         with pytest.raises(DataError, match=f"'{name}' needs orthonormal columns"):
-            geometry.principal_angles(bad, right)
+            geometry.identity.principal_angles(bad, right)
     with pytest.raises(DataError, match="'right' needs orthonormal columns"):
-        geometry.principal_angles(left, torch.zeros(6, 1))
+        geometry.identity.principal_angles(left, torch.zeros(6, 1))
     with pytest.raises(ShapeError, match="same number of rows, got 6 and 5"):
-        geometry.principal_angles(left, torch.eye(5))
+        geometry.identity.principal_angles(left, torch.eye(5))
     for bad in (left[:, 0], left[None], left[:, :0]):
         with pytest.raises(ShapeError, match="'left' needs one basis vector a column"):
-            geometry.principal_angles(bad, right)
+            geometry.identity.principal_angles(bad, right)
     with pytest.raises(DataError, match="'left' holds NaN"):
-        geometry.principal_angles(left * torch.nan, right)
+        geometry.identity.principal_angles(left * torch.nan, right)
 
 
 @pytest.mark.parametrize("option", ["num_landmarks", "num_neighbours"])
 @pytest.mark.parametrize("count", [0, -1])
 def test_clusters_without_landmarks_or_neighbours_are_refused(option: str, count: int) -> None:
     with pytest.raises(ConfigError, match=f"'{option}' is at least 1, got {count}"):
-        geometry.spectral_clusters(TABLE, 2, **{option: count})
+        geometry.spectra.spectral_clusters(TABLE, 2, **{option: count})
 
 
 def test_every_public_name_exists_and_is_listed_once() -> None:
-    assert len(set(geometry.__all__)) == len(geometry.__all__)
-    assert all(hasattr(geometry, name) for name in geometry.__all__)
+    for package in PACKAGES:
+        assert len(set(package.__all__)) == len(package.__all__)
+        assert all(hasattr(package, name) for name in package.__all__)

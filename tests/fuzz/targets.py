@@ -31,7 +31,7 @@ from orthogan.cli.geometry import _rule
 from orthogan.config import read_config_file
 from orthogan.data.named import read_named
 from orthogan.embeddings import find_tests, read_tables
-from orthogan.experiments import cells, record, variants
+from orthogan.experiments import record, trials, variants
 from orthogan.experiments.compare import compare
 from orthogan.export.onnx_file import load_exported
 from orthogan.language import model as language_models
@@ -224,7 +224,7 @@ def run_record(content: bytes, folder: Path) -> Calls:
     run.mkdir()
     lay_out(content, run)
     yield partial(run_folder.list_runs, folder)
-    yield partial(cells.read_run, run)
+    yield partial(trials.read_run, run)
     yield partial(recorded_threads, run)
     yield partial(trained.unfinished_language, run)
     yield partial(_opened, run, "gan")

@@ -11,28 +11,28 @@ from typing import Any
 import pytest
 
 from orthogan.errors import ConfigError, ResumeError
-from orthogan.experiments.cells import MISSING, RunState, seconds_left
 from orthogan.experiments.matching import count_player, matched
 from orthogan.experiments.plan import Plan, make_plan, run_name
-from orthogan.experiments.question import Question
 from orthogan.experiments.record import read_plan, write_plan
+from orthogan.experiments.spec import ExperimentSpec
+from orthogan.experiments.trials import MISSING, RunState, seconds_left
 from orthogan.experiments.variants import checked_vary, parse_vary
 
 
 @pytest.fixture
 def planned(tiny_file: Path, tiny_settings, tmp_path: Path):
-    """A plan on tiny data; any field of the question can be given."""
+    """A plan on tiny data; any field of the spec can be given."""
 
     def make(vary: dict[str, Any], **fields: Any) -> Plan:
         model = fields.get("model", "attention-gan")
-        question = Question(
+        spec = ExperimentSpec(
             vary=checked_vary(vary),
             seeds=fields.pop("seeds", (0, 1)),
             source=fields.pop("source", str(tiny_file)),
             settings=(*tiny_settings(model), *fields.pop("more", ())),
             **({"images": 320} | fields),
         )
-        return make_plan(question, tmp_path / "out", "float32")
+        return make_plan(spec, tmp_path / "out", "float32")
 
     return make
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_varied(words: list[str], sentence: str) -> None:
 
 def test_seeds_interleave_and_turn(planned) -> None:
     plan = planned({"generator.score": ["softmax", "cosine"]}, seeds=(4, 7, 9))
-    order = [(cell.variant.config.generator.score, cell.seed) for cell in plan.cells]
+    order = [(trial.variant.config.generator.score, trial.seed) for trial in plan.trials]
     assert order == [
         *(("softmax", 4), ("cosine", 4)),
         *(("cosine", 7), ("softmax", 7)),
@@ -110,12 +110,15 @@ def test_keys_and_positions_can_vary(planned) -> None:
 def test_the_recipe_can_vary(planned) -> None:
     plan = planned({"model": ["attention-gan", "faithful"]})
     assert [variant.config.loss for variant in plan.variants] == ["relativistic", "non-saturating"]
-    assert [plan.request(cell)["model"] for cell in plan.cells[:2]] == ["attention-gan", "faithful"]
+    assert [plan.request(trial)["model"] for trial in plan.trials[:2]] == [
+        "attention-gan",
+        "faithful",
+    ]
 
 
 def test_folders_are_named_by_what_varies(planned) -> None:
     plan = planned({"batch_size": [8, 16]})
-    names = [cell.path.name for cell in plan.cells[:2]]
+    names = [trial.path.name for trial in plan.trials[:2]]
     assert names == ["batch_size=8-seed0", "batch_size=16-seed0"]
     first, second = run_name("a=x/y", 0), run_name("a=x-y", 0)
     assert first != second
@@ -316,12 +319,12 @@ def _states(plan: Plan, *seconds: float | None) -> list[RunState]:
     """Runs done in so many seconds, None for those that are not started."""
     return [
         RunState(
-            path=cell.path,
-            seed=cell.seed,
+            path=trial.path,
+            seed=trial.seed,
             status=MISSING if time is None else "done",
             seconds=time or 0.0,
         )
-        for cell, time in zip(plan.cells, seconds, strict=True)
+        for trial, time in zip(plan.trials, seconds, strict=True)
     ]
 
 

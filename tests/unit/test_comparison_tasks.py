@@ -13,17 +13,17 @@ import pytest
 from orthogan.classification import ClassificationConfig
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.experiments import plot
-from orthogan.experiments.answer import answers
-from orthogan.experiments.cells import RunState
 from orthogan.experiments.classify_task import ClassifyTask
 from orthogan.experiments.groups import Group, refuse_mixed_data, shared_task, split_notes
 from orthogan.experiments.language_task import LanguageTask
 from orthogan.experiments.matching import count_player
 from orthogan.experiments.plan import Plan, make_plan
-from orthogan.experiments.question import Question
+from orthogan.experiments.results import variant_results
+from orthogan.experiments.spec import ExperimentSpec
 from orthogan.experiments.table import table
 from orthogan.experiments.task import RunConfig
 from orthogan.experiments.tasks import TASKS, task_of, task_of_record
+from orthogan.experiments.trials import RunState
 from orthogan.experiments.variants import checked_vary
 from orthogan.gan.config import TrainingConfig
 from orthogan.language import LanguageConfig
@@ -47,8 +47,8 @@ def planned(tiny_file: Path, tmp_path: Path, tiny_settings, tiny_classifier):
     def make(task: str, vary: dict[str, Any], *more: str, **fields: Any) -> Plan:
         given = {"seeds": (0, 1)} | usual[task] | fields
         given["settings"] = (*given["settings"], *more)
-        question = Question(task=task, vary=checked_vary(vary), **given)
-        return make_plan(question, tmp_path / "out", "float32")
+        spec = ExperimentSpec(task=task, vary=checked_vary(vary), **given)
+        return make_plan(spec, tmp_path / "out", "float32")
 
     return make
 
@@ -266,7 +266,7 @@ def drawn(planned, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, 
             for run in runs:
                 score = {"value": 0.98765 + run.seed / 1000}
                 evaluations[run.path] = {"scores": {name: score}}
-        rows = answers(groups, evaluations)
+        rows = variant_results(groups, evaluations)
         plot.picture(groups, rows)
         return figures[0], table(rows, TASKS[task]())[1][0]
 

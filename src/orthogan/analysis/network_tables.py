@@ -17,9 +17,9 @@ from orthogan.analysis.trained import Trained, load_trained
 from orthogan.attention import PositionCode
 from orthogan.data import ImageSet, load
 from orthogan.embeddings import Tables
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.modules import module_model
 from orthogan.embeddings.projections import read_heads
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError
 from orthogan.models import bundle
 from orthogan.networks.classifier import Classifier
@@ -60,7 +60,7 @@ def read_network(
     found = load_trained(source, network)
     code = _code_of(found)
     tokens, labels, notes = _sampled(found, code, limit or NUM_TOKENS, seed)
-    heads = read_heads(module_model(found.network), code.codes.shape[1], Wanted(), notes)
+    heads = read_heads(module_model(found.network), code.codes.shape[1], LoadOptions(), notes)
     codes, why = _added(code, found)
     if codes is None and not heads:
         raise DataError(f"{found.where}: {why} There is no attention either: nothing to analyse.")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from orthogan.embeddings.labels import read_words, without_counts
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables, check_table
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import DataError, ShapeError, UnknownNameError
 from orthogan.untrusted import MAX_TABLE_BYTES, ArrayArchive, map_array, open_arrays, text_of
 
@@ -41,7 +41,7 @@ def to_table(array: NDArray[Any], name: str, limit: int | None) -> Tensor:
     return table
 
 
-def read_npy(path: Path, wanted: Wanted) -> Tables:
+def read_npy(path: Path, options: LoadOptions) -> Tables:
     """The table in a `.npy` file, labelled by the list of words beside it if there is one.
 
     For `vectors.npy` that is the first of `vectors.txt`, `vectors.vocab`, `vectors.vocab.txt`,
@@ -50,16 +50,16 @@ def read_npy(path: Path, wanted: Wanted) -> Tables:
     Raises:
         DataError: damaged, or not as many words as rows.
     """
-    wanted.only_limit(str(path))
+    options.only_limit(str(path))
     array = map_array(path)
     beside = word_list(path)
     if beside is not None:
         notes = [f"Words are read from {beside.name}."]
         words = without_counts(read_words(beside), beside, notes)
-        tables = _labelled(array, words, str(path), wanted.limit, str(beside))
+        tables = _labelled(array, words, str(path), options.limit, str(beside))
         return replace(tables, notes=(*notes, *tables.notes))
     note = f"Tokens have no labels: no {path.stem}.txt with a word a line lies beside {path.name}."
-    return Tables(to_table(array, str(path), wanted.limit), source=str(path), notes=(note,))
+    return Tables(to_table(array, str(path), options.limit), source=str(path), notes=(note,))
 
 
 def word_list(path: Path) -> Path | None:
@@ -90,7 +90,7 @@ def _labelled(
     )
 
 
-def read_npz(path: Path, wanted: Wanted) -> Tables:
+def read_npz(path: Path, options: LoadOptions) -> Tables:
     """The tables in an `.npz` file: tokens, and if they are there positions and labels.
 
     Raises:
@@ -98,32 +98,32 @@ def read_npz(path: Path, wanted: Wanted) -> Tables:
         UnknownNameError: a named array does not exist.
         ShapeError: an array is no table, or the widths or counts differ.
     """
-    if wanted.num_heads is not None:
-        wanted.only_limit(str(path))
+    if options.num_heads is not None:
+        options.only_limit(str(path))
     with open_arrays(path) as arrays:
-        return _from_members(arrays, wanted)
+        return _from_members(arrays, options)
 
 
-def _from_members(arrays: ArrayArchive, wanted: Wanted) -> Tables:
+def _from_members(arrays: ArrayArchive, options: LoadOptions) -> Tables:
     path, members = arrays.path, arrays.names
 
     def read(key: str) -> NDArray[Any]:
         return arrays.read(key, MAX_TABLE_BYTES)
 
-    key = _key(members, wanted.embedding, TOKEN_KEYS, path)
+    key = _key(members, options.embedding, TOKEN_KEYS, path)
     if key is None:
         raise DataError(
             f"{path}: no array is named like tokens ({', '.join(TOKEN_KEYS)}); it holds: "
             f"{', '.join(members) or 'nothing'}. Name one with embedding=."
         )
-    place = _key(members, wanted.positions, POSITION_KEYS, path)
+    place = _key(members, options.positions, POSITION_KEYS, path)
     positions = None if place is None else to_table(read(place), f"{path}[{place}]", None)
     words = _key(members, None, LABEL_KEYS, path)
     if words is None:
-        tokens = to_table(read(key), f"{path}[{key}]", wanted.limit)
+        tokens = to_table(read(key), f"{path}[{key}]", options.limit)
         return Tables(tokens, positions, source=str(path))
     labels = _words(read(words), f"{path}[{words}]")
-    found = _labelled(read(key), labels, f"{path}[{key}]", wanted.limit, f"{path}[{words}]")
+    found = _labelled(read(key), labels, f"{path}[{key}]", options.limit, f"{path}[{words}]")
     return replace(found, positions=positions, source=str(path))
 
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
+from orthogan.embeddings.hook_points import HookPoint, known_hook_points, named_hook_points
 from orthogan.embeddings.modules import module_model
 from orthogan.embeddings.projections import layer_heads
-from orthogan.embeddings.sites import Site, known_sites, named_sites
 from orthogan.errors import ConfigError, ShapeError
 
 MAX_NAMES = 8
@@ -81,34 +81,34 @@ def capture(
     >>> capture(layer, (tokens, tokens, tokens))[0].query.shape
     torch.Size([1, 2, 5, 4])
     """
-    sites, watched = _watched(module, (query, key, value), num_heads)
+    hook_points, watched = _watched(module, (query, key, value), num_heads)
     found: list[Activations] = []
     with _listening(module) as listen:
-        for site in sites:
-            _listen_to(module, site, num_heads, found, listen)
+        for hook_point in hook_points:
+            _listen_to(module, hook_point, num_heads, found, listen)
         for name, layer in watched.items():
             hook = partial(_multihead, name, num_heads, found)
             listen(layer.register_forward_hook(hook, with_kwargs=True))
         _run(module, inputs)
-    _check_reached([*(site.name for site in sites), *watched], found)
+    _check_reached([*(hook_point.name for hook_point in hook_points), *watched], found)
     return found
 
 
 def _watched(
     module: nn.Module, patterns: tuple[str | None, ...], num_heads: int | None
-) -> tuple[list[Site], dict[str, nn.MultiheadAttention]]:
+) -> tuple[list[HookPoint], dict[str, nn.MultiheadAttention]]:
     """The layers to listen to: those made of modules, and those of torch that call none."""
     if any(patterns):
-        return named_sites(module, patterns), {}
-    sites = known_sites(module, num_heads)
+        return named_hook_points(module, patterns), {}
+    hook_points = known_hook_points(module, num_heads)
     parts = module.named_modules()
     of_torch = {name: part for name, part in parts if isinstance(part, nn.MultiheadAttention)}
-    if not sites and not of_torch:
+    if not hook_points and not of_torch:
         raise ConfigError(
             f"{type(module).__name__}: no attention layer is recognised; name the modules that "
             "make queries, keys and values with query=, key= and value=."
         )
-    return sites, of_torch
+    return hook_points, of_torch
 
 
 def _check_reached(names: list[str], found: list[Activations]) -> None:
@@ -138,22 +138,22 @@ def _listening(module: nn.Module) -> Iterator[Callable[[RemovableHandle], None]]
 
 def _listen_to(
     module: nn.Module,
-    site: Site,
+    hook_point: HookPoint,
     num_heads: int | None,
     found: list[Activations],
     listen: Callable[[RemovableHandle], None],
 ) -> None:
     outputs: dict[str, Tensor] = {}
-    heads = num_heads or layer_heads(module_model(module), site.name)
+    heads = num_heads or layer_heads(module_model(module), hook_point.name)
 
     def hook(name: str, _: nn.Module, __: Any, output: Any) -> None:
         outputs[name] = output[0] if isinstance(output, tuple) else output
-        if len(outputs) == len(set(site.modules)):
-            parts = site.split([outputs[part] for part in site.modules])
+        if len(outputs) == len(set(hook_point.modules)):
+            parts = hook_point.split([outputs[part] for part in hook_point.modules])
             outputs.clear()
-            found.append(_activations(site.name, parts, heads))
+            found.append(_activations(hook_point.name, parts, heads))
 
-    for name in set(site.modules):
+    for name in set(hook_point.modules):
         listen(module.get_submodule(name).register_forward_hook(partial(hook, name)))
 
 

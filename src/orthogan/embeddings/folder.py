@@ -7,11 +7,11 @@ from pathlib import Path
 
 from orthogan.embeddings.json_file import read_object
 from orthogan.embeddings.labels import read_labels
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.model import model_tables
 from orthogan.embeddings.result import Tables
 from orthogan.embeddings.safetensors_file import INDEX_SUFFIX, open_sharded, open_tensors
-from orthogan.embeddings.stored import Model
-from orthogan.embeddings.wanted import Wanted
+from orthogan.embeddings.tensors import Model
 from orthogan.errors import DataError
 
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
@@ -21,13 +21,13 @@ CONVERT = (
 )
 
 
-def read_folder(folder: Path, wanted: Wanted) -> Tables:
+def read_folder(folder: Path, options: LoadOptions) -> Tables:
     """The tables of the model in a folder.
 
     Raises:
         DataError: no safetensors file, or more than one model.
     """
-    return read_weights(weights_file([p.name for p in folder.iterdir()], folder), wanted)
+    return read_weights(weights_file([p.name for p in folder.iterdir()], folder), options)
 
 
 def weights_file(names: list[str], folder: Path) -> Path:
@@ -54,14 +54,14 @@ def weights_file(names: list[str], folder: Path) -> Path:
     raise DataError(f"{folder}: holds no .safetensors file and no word vectors.")
 
 
-def read_weights(path: Path, wanted: Wanted) -> Tables:
+def read_weights(path: Path, options: LoadOptions) -> Tables:
     """The tables in a safetensors file or index, with the configuration beside it.
 
     Raises:
         DataError: damaged, truncated, or no token table in it.
         UnknownNameError: a named tensor does not exist.
     """
-    return model_tables(open_model(path), wanted, partial(read_labels, path.parent))
+    return model_tables(open_model(path), options, partial(read_labels, path.parent))
 
 
 def open_model(path: Path) -> Model:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from orthogan.embeddings.stored import Model
+from orthogan.embeddings.tensors import Model
 
 # All queries, then all keys, then all values, unless the model is one of those below.
 FUSED = ("c_attn", "qkv", "Wqkv", "in_proj_weight", "in_proj", "qkv_proj", "query_key_value")

@@ -11,21 +11,21 @@ from typing import Any
 
 from orthogan.embeddings.folder import CONVERT, PICKLED, read_weights, weights_file
 from orthogan.embeddings.labels import FILES
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
 from orthogan.embeddings.safetensors_file import INDEX_SUFFIX, shard_names
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import DataError, MissingExtraError
 
 PREFIX = "hf:"
 EXTRA = "hub"
 
 
-def read_hub(name: str, wanted: Wanted) -> Tables:
+def read_hub(name: str, options: LoadOptions) -> Tables:
     """The tables of a hub model, whose files are kept in the hub's own cache.
 
     Args:
         name: For example "sentence-transformers/all-MiniLM-L6-v2".
-        wanted: What the caller named.
+        options: What the caller named.
 
     Raises:
         MissingExtraError: `huggingface_hub` is not installed.
@@ -51,7 +51,7 @@ def read_hub(name: str, wanted: Wanted) -> Tables:
     for file in ("config.json", *FILES):
         if file in names:
             fetch(file)
-    return replace(read_weights(path, wanted), source=where)
+    return replace(read_weights(path, options), source=where)
 
 
 def _weights(names: list[str], name: str) -> str:

@@ -9,30 +9,30 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from orthogan.embeddings.embeddings import TOKENS, matching
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.model import model_tables
 from orthogan.embeddings.projections import read_heads
 from orthogan.embeddings.result import Layers, Tables
-from orthogan.embeddings.stored import Model, Stored
-from orthogan.embeddings.wanted import Wanted
+from orthogan.embeddings.tensors import LazyTensor, Model
+from orthogan.embeddings.token_table import TOKENS, matching
 from orthogan.errors import ConfigError
 
 # Names of the attribute that holds the number of heads, in torch, timm, transformers and here.
 HEAD_ATTRIBUTES = ("num_heads", "num_attention_heads", "n_heads", "n_head", "heads", "nhead")
 
 
-def read_module(module: nn.Module, wanted: Wanted) -> Tables:
+def read_module(module: nn.Module, options: LoadOptions) -> Tables:
     """The token table, position table and heads of a model in memory.
 
     Raises:
         DataError: nothing is recognised as a token table; name it with `embedding`.
     """
     model = module_model(module)
-    if wanted.embedding is None and not matching(model, TOKENS, (2,)):
+    if options.embedding is None and not matching(model, TOKENS, (2,)):
         only = [name for name, part in module.named_modules() if isinstance(part, nn.Embedding)]
         if len(only) == 1:
-            wanted = replace(wanted, embedding=f"{only[0]}.weight".removeprefix("."))
-    return model_tables(model, wanted)
+            options = replace(options, embedding=f"{only[0]}.weight".removeprefix("."))
+    return model_tables(model, options)
 
 
 def module_heads(module: nn.Module, *, num_heads: int | None = None) -> Layers:
@@ -54,7 +54,7 @@ def module_heads(module: nn.Module, *, num_heads: int | None = None) -> Layers:
     (1, 2, (8, 4))
     """
     notes: list[str] = []
-    layers = read_heads(module_model(module), None, Wanted(num_heads=num_heads), notes)
+    layers = read_heads(module_model(module), None, LoadOptions(num_heads=num_heads), notes)
     if not layers:
         why = " ".join(notes) or "no weights are named like those of attention."
         raise ConfigError(f"{type(module).__name__}: no attention layer can be read: {why}")
@@ -91,7 +91,7 @@ def _inside_out(module: nn.Module, prefix: str) -> Iterator[nn.Module]:
         yield module.get_submodule(".".join(pieces[:length]))
 
 
-def _stored(values: Tensor) -> Stored:
+def _stored(values: Tensor) -> LazyTensor:
     def load(num_rows: int | None) -> Tensor:
         part = values if num_rows is None else values[:num_rows]
         return part.detach().cpu()
@@ -99,7 +99,7 @@ def _stored(values: Tensor) -> Stored:
     name = {"torch.float32": "F32", "torch.float64": "F64"}.get(
         str(values.dtype), str(values.dtype)
     )
-    return Stored(tuple(values.shape), name, values.is_floating_point(), load)
+    return LazyTensor(tuple(values.shape), name, values.is_floating_point(), load)
 
 
 def _config(module: nn.Module) -> Mapping[str, Any]:

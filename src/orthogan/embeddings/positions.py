@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from orthogan.embeddings.embeddings import matching
-from orthogan.embeddings.stored import Model
+from orthogan.embeddings.tensors import Model
+from orthogan.embeddings.token_table import matching
 from orthogan.errors import ShapeError
 
 POSITIONS = (

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orthogan.embeddings.fused import FUSED, Parts, fused_layout
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Head, Layer, Layers
-from orthogan.embeddings.stored import Model
-from orthogan.embeddings.wanted import Wanted
+from orthogan.embeddings.tensors import Model
 from orthogan.errors import ConfigError
 
 SEPARATE = (
@@ -85,7 +85,7 @@ def split_heads(parts: Parts, num_heads: int) -> Layer:
     )
 
 
-def read_heads(model: Model, width: int | None, wanted: Wanted, notes: list[str]) -> Layers:
+def read_heads(model: Model, width: int | None, options: LoadOptions, notes: list[str]) -> Layers:
     """The heads of every attention layer that reads tokens of `width` (None: of any width).
 
     `notes` gets a sentence on every kind of layer that was left out.
@@ -98,8 +98,8 @@ def read_heads(model: Model, width: int | None, wanted: Wanted, notes: list[str]
     for prefix, leaves in sorted(
         matrices_by_module(model).items(), key=lambda item: _natural(item[0])
     ):
-        layer = _projection(model, prefix, leaves, wanted)
-        why = layer if isinstance(layer, str) else _unfit(layer, width, wanted, prefix)
+        layer = _projection(model, prefix, leaves, options)
+        why = layer if isinstance(layer, str) else _unfit(layer, width, options, prefix)
         if isinstance(layer, Projection) and not why:
             found[prefix] = layer
         elif why:
@@ -123,13 +123,13 @@ def matrices_by_module(model: Model) -> dict[str, dict[str, str]]:
 
 
 def _projection(
-    model: Model, prefix: str, leaves: Mapping[str, str], wanted: Wanted
+    model: Model, prefix: str, leaves: Mapping[str, str], options: LoadOptions
 ) -> Projection | str | None:
     """The layer at a prefix, why it cannot be read, or None where there is no attention."""
     parts = projecting_leaves(leaves)
     if not parts:
         return None
-    num_heads = wanted.num_heads or layer_heads(model, prefix)
+    num_heads = options.num_heads or layer_heads(model, prefix)
     if num_heads is None:
         return "their number of heads is not known, give num_heads="
     names = [leaves[leaf] for leaf in parts]
@@ -197,12 +197,14 @@ def _fused(model: Model, name: str, leaf: str, num_heads: int) -> Projection | s
     return Projection(layout.width, layout.sizes, num_heads, read)
 
 
-def _unfit(layer: Projection | None, width: int | None, wanted: Wanted, prefix: str) -> str | None:
+def _unfit(
+    layer: Projection | None, width: int | None, options: LoadOptions, prefix: str
+) -> str | None:
     if layer is None:
         return None
     if not layer.is_sound:
         sizes = " + ".join(map(str, layer.sizes))
-        if wanted.num_heads:
+        if options.num_heads:
             raise ConfigError(
                 f"num_heads = {layer.num_heads} does not divide the layer '{prefix}', whose "
                 f"queries, keys and values have {sizes} rows."

@@ -16,12 +16,12 @@ from orthogan.embeddings import arrays
 from orthogan.embeddings.folder import CONVERT, read_folder, read_weights
 from orthogan.embeddings.hub import PREFIX, read_hub
 from orthogan.embeddings.label_notes import noted
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.modules import read_module
 from orthogan.embeddings.packages import NAMED
 from orthogan.embeddings.result import Tables
 from orthogan.embeddings.safetensors_file import INDEX_SUFFIX, is_safetensors
 from orthogan.embeddings.spacy_folder import read_spacy, vectors_folder
-from orthogan.embeddings.wanted import Wanted
 from orthogan.embeddings.word_binary import read_word2vec_binary
 from orthogan.embeddings.word_text import (
     is_number,
@@ -47,7 +47,7 @@ PICKLES = (
 )
 
 
-DecisionRule: TypeAlias = Callable[[BufferedIOBase, Wanted, str], Tables]
+Reader: TypeAlias = Callable[[BufferedIOBase, LoadOptions, str], Tables]
 
 
 LONGEST_SHOWN = 300  # characters of a source in a sentence; the end of a path tells most
@@ -82,11 +82,11 @@ def read_tables(
     >>> read_tables(nn.Embedding(5, 3))
     Tables(5 tokens x 3, no positions, no labels, 0 layers, source='Embedding')
     """
-    wanted = Wanted(embedding, positions, limit, num_heads)
+    options = LoadOptions(embedding, positions, limit, num_heads)
     if isinstance(source, nn.Module):
-        return read_module(source, wanted)
+        return read_module(source, options)
     try:
-        return noted(_read(source, wanted))
+        return noted(_read(source, options))
     except OrthoganError:
         raise
     except OSError as error:
@@ -95,12 +95,12 @@ def read_tables(
         raise DataError(f"{source}: does not fit into memory; give limit=.") from None
 
 
-def _read(source: str | Path, wanted: Wanted) -> Tables:
+def _read(source: str | Path, options: LoadOptions) -> Tables:
     if isinstance(source, str):
         if source in NAMED:
-            return NAMED[source](wanted)
+            return NAMED[source](options)
         if source.startswith(PREFIX):
-            return read_hub(source.removeprefix(PREFIX), wanted)
+            return read_hub(source.removeprefix(PREFIX), options)
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path.expanduser raises on '~nobody'
     if not str(source) or not _exists(path):
         name = str(source)
@@ -111,44 +111,44 @@ def _read(source: str | Path, wanted: Wanted) -> Tables:
         )
     if path.is_dir():
         is_pipeline = vectors_folder(path) is not None
-        return read_spacy(path, wanted) if is_pipeline else read_folder(path, wanted)
+        return read_spacy(path, options) if is_pipeline else read_folder(path, options)
     if not path.is_file():
         raise DataError(f"{path}: is neither a regular file nor a folder.")
-    return _read_file(path, wanted)
+    return _read_file(path, options)
 
 
-def _read_file(path: Path, wanted: Wanted) -> Tables:
+def _read_file(path: Path, options: LoadOptions) -> Tables:
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(PEEK_BYTES)
     if not start:
         raise DataError(f"{path}: is empty.")
     if path.name.endswith((INDEX_SUFFIX, ".safetensors")) or is_safetensors(start, size):
-        return read_weights(path, wanted)
+        return read_weights(path, options)
     if start.startswith(MAGIC):
-        return arrays.read_npy(path, wanted)
+        return arrays.read_npy(path, options)
     if start.startswith(ZIPS):
         _refuse_torch(path)
-        return arrays.read_npz(path, wanted)
-    wanted.only_limit(str(path))
+        return arrays.read_npz(path, options)
+    options.only_limit(str(path))
     try:
-        return _read_words(gzip.open if start.startswith(GZIP) else open, path, wanted)
+        return _read_words(gzip.open if start.startswith(GZIP) else open, path, options)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: the compressed file is damaged or truncated ({error}).") from None
 
 
-def _read_words(opened: Callable[..., Any], path: Path, wanted: Wanted) -> Tables:
+def _read_words(opened: Callable[..., Any], path: Path, options: LoadOptions) -> Tables:
     with opened(path, "rb") as stream:
         start = stream.read(SAMPLE_BYTES)
     read = _reader_of(start, path)
     size = path.stat().st_size if opened is open else None
     with opened(path, "rb") as stream:
         if read is read_word2vec_binary:
-            return read_word2vec_binary(stream, wanted, str(path), size)
-        return read(stream, wanted, str(path))
+            return read_word2vec_binary(stream, options, str(path), size)
+        return read(stream, options, str(path))
 
 
-def _reader_of(start: bytes, path: Path) -> DecisionRule:
+def _reader_of(start: bytes, path: Path) -> Reader:
     """The reader of the word vectors that begin like this."""
     if start.startswith(PICKLES):
         raise DataError(
@@ -187,7 +187,7 @@ def _is_binary(start: bytes, rest: bytes) -> bool:
         return True
     if len(start) < SAMPLE_BYTES:  # the whole file, which can be tried
         try:
-            read_word2vec_binary(BytesIO(start), Wanted(), "")
+            read_word2vec_binary(BytesIO(start), LoadOptions(), "")
         except DataError:
             return False
         return True

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from orthogan.embeddings.json_file import read_object
-from orthogan.embeddings.stored import Stored
+from orthogan.embeddings.tensors import LazyTensor
 from orthogan.errors import DataError
 from orthogan.files import parse_json
 
@@ -104,7 +104,7 @@ def _entry(name: str, fields: Any, start: int, size: int, path: Path) -> Entry:
     return Entry(dtype, tuple(shape), start + first, start + last)
 
 
-def open_tensors(path: Path) -> dict[str, Stored]:
+def open_tensors(path: Path) -> dict[str, LazyTensor]:
     """The tensors of a safetensors file, mapped: each costs memory only once it is read.
 
     Raises:
@@ -118,7 +118,7 @@ def open_tensors(path: Path) -> dict[str, Stored]:
     except (SafetensorError, ValueError) as error:
         raise DataError(f"{path}: not a safetensors file: {error}.") from None
 
-    def stored(name: str, entry: Entry) -> Stored:
+    def stored(name: str, entry: Entry) -> LazyTensor:
         def load(num_rows: int | None) -> Tensor:
             if num_rows is None or not entry.shape:
                 whole: Tensor = handle.get_tensor(name)
@@ -126,7 +126,9 @@ def open_tensors(path: Path) -> dict[str, Stored]:
             part: Tensor = handle.get_slice(name)[:num_rows]
             return part
 
-        return Stored(entry.shape, entry.dtype, "F" in entry.dtype and entry.dtype in BITS, load)
+        return LazyTensor(
+            entry.shape, entry.dtype, "F" in entry.dtype and entry.dtype in BITS, load
+        )
 
     return {name: stored(name, entry) for name, entry in entries.items()}
 
@@ -146,7 +148,7 @@ def shard_names(index: Path) -> dict[str, str]:
     return places
 
 
-def open_sharded(index: Path) -> dict[str, Stored]:
+def open_sharded(index: Path) -> dict[str, LazyTensor]:
     """The tensors of a model in several files, by the `*.safetensors.index.json` that lists them.
 
     Raises:
@@ -154,7 +156,7 @@ def open_sharded(index: Path) -> dict[str, Stored]:
             that is not there.
     """
     places = shard_names(index)
-    shards: dict[str, dict[str, Stored]] = {}
+    shards: dict[str, dict[str, LazyTensor]] = {}
     for file in sorted(set(places.values())):
         path = index.parent / file
         if not path.is_file():

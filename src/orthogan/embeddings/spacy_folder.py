@@ -10,8 +10,8 @@ import numpy as np
 
 from orthogan.embeddings.arrays import to_table
 from orthogan.embeddings.json_file import read_json, read_object
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import DataError, ShapeError
 from orthogan.untrusted import map_array
 
@@ -30,13 +30,13 @@ def vectors_folder(folder: Path) -> Path | None:
     )
 
 
-def read_spacy(folder: Path, wanted: Wanted) -> Tables:
+def read_spacy(folder: Path, options: LoadOptions) -> Tables:
     """The vectors of a pipeline folder, one row a vector; words that share a row give it one name.
 
     Raises:
         DataError: damaged, or hashed vectors (floret), which have no row of their own for a word.
     """
-    wanted.only_limit(str(folder))
+    options.only_limit(str(folder))
     place = vectors_folder(folder)
     if place is None:
         raise DataError(f"{folder}: holds no vectors of spaCy (vocab/vectors and vocab/key2row).")
@@ -63,7 +63,7 @@ def read_spacy(folder: Path, wanted: Wanted) -> Tables:
             rows[row] = words[key]
     if not rows:
         raise DataError(f"{folder}: no row of its vectors belongs to a word.")
-    kept = sorted(rows)[: wanted.limit]
+    kept = sorted(rows)[: options.limit]
     tokens = to_table(np.asarray(array[kept]), str(place / "vectors"), None)
     notes = [
         (shared, "more words share the row of another word and were left out."),

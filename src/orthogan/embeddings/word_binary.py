@@ -7,8 +7,8 @@ from io import BufferedIOBase
 
 import numpy as np
 
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
-from orthogan.embeddings.wanted import Wanted
 from orthogan.embeddings.word_records import CONTROL, WordRecords
 from orthogan.embeddings.word_rows import WordRows
 from orthogan.embeddings.word_text import parse_header
@@ -19,7 +19,7 @@ MOST_BROKEN = 0.1  # of the words, with control characters: some corpora hold a 
 
 
 def read_word2vec_binary(
-    stream: BufferedIOBase, wanted: Wanted, where: str, size: int | None = None
+    stream: BufferedIOBase, options: LoadOptions, where: str, size: int | None = None
 ) -> Tables:
     """Words and vectors in the binary form of word2vec: a line of sizes, then word by word.
 
@@ -29,7 +29,7 @@ def read_word2vec_binary(
 
     Args:
         stream: The bytes from the file's start.
-        wanted: The limit.
+        options: The limit.
         where: What to call the source in messages.
         size: Bytes of the file if it is not compressed, so that an impossible header is refused
             before anything is read.
@@ -44,12 +44,12 @@ def read_word2vec_binary(
     if header is None or min(header) < 1:
         raise DataError(f"{where}: line 1: the number of words and the width are missing.")
     num_words, width = header
-    if size is not None and not wanted.limit and num_words * (4 * width + 1) > size:
+    if size is not None and not options.limit and num_words * (4 * width + 1) > size:
         raise DataError(
             f"{where}: truncated: {num_words:,} words of width {width} take at least "
             f"{num_words * (4 * width + 1):,} bytes, the file has {size:,}."
         )
-    rows = WordRows(width, wanted, where)
+    rows = WordRows(width, options, where)
     source = WordRecords(stream, width, where, num_words)
     broken = 0
     for number in range(1, num_words + 1):

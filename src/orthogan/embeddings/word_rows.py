@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from orthogan.embeddings.encodings import decoded
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
-from orthogan.embeddings.wanted import Wanted
 from orthogan.errors import DataError
 
 BLOCK_BYTES = 16 * 2**20  # gathered before they are set aside: no list of a million small arrays
@@ -17,15 +17,15 @@ BLOCK_BYTES = 16 * 2**20  # gathered before they are set aside: no list of a mil
 class WordRows:
     """Words with vectors of one width, gathered until a source ends or a limit is reached.
 
-    >>> rows = WordRows(2, Wanted(), "here")
+    >>> rows = WordRows(2, LoadOptions(), "here")
     >>> rows.add(b"a", np.ones(2, np.float32), "line 1")
     >>> rows.add(b"a", np.zeros(2, np.float32), "line 2")
     >>> rows.tables().notes
     ("1 word occurs more than once, the first 'a'; the first vector of each was kept.",)
     """
 
-    def __init__(self, width: int, wanted: Wanted, where: str) -> None:
-        self.width, self._wanted, self._where = width, wanted, where
+    def __init__(self, width: int, options: LoadOptions, where: str) -> None:
+        self.width, self._wanted, self._where = width, options, where
         self._words: dict[bytes, int] = {}
         self._blocks: list[NDArray[np.float32]] = []
         self._block_rows = max(1, BLOCK_BYTES // (4 * width))

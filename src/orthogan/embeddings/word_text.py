@@ -10,8 +10,8 @@ from io import BufferedIOBase
 import numpy as np
 from numpy.typing import NDArray
 
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
-from orthogan.embeddings.wanted import Wanted
 from orthogan.embeddings.word_rows import WordRows
 from orthogan.errors import DataError
 
@@ -29,7 +29,7 @@ def parse_header(line: bytes) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def read_word2vec_text(stream: BufferedIOBase, wanted: Wanted, where: str) -> Tables:
+def read_word2vec_text(stream: BufferedIOBase, options: LoadOptions, where: str) -> Tables:
     """Words and vectors in the text form of word2vec, which is fastText's .vec as well.
 
     The first line holds the number of words and the width; then one line a word. A word of this
@@ -44,7 +44,7 @@ def read_word2vec_text(stream: BufferedIOBase, wanted: Wanted, where: str) -> Ta
         raise DataError(f"{where}: line 1: the number of words and the width are missing.")
     num_words, width = header
     _check_sizes(num_words, width, where)
-    rows = WordRows(width, wanted, where)
+    rows = WordRows(width, options, where)
     seen = 0
     for number, line in lines:
         if seen == num_words:
@@ -66,7 +66,7 @@ def read_word2vec_text(stream: BufferedIOBase, wanted: Wanted, where: str) -> Ta
     return rows.tables()
 
 
-def read_glove(stream: BufferedIOBase, wanted: Wanted, where: str) -> Tables:
+def read_glove(stream: BufferedIOBase, options: LoadOptions, where: str) -> Tables:
     """Words and vectors in the text form of GloVe: one line a word, no header.
 
     The first line gives the width. A word may hold spaces: the last numbers of a line are its
@@ -82,7 +82,7 @@ def read_glove(stream: BufferedIOBase, wanted: Wanted, where: str) -> Tables:
     for number, line in _lines(stream, where):
         fields = line.replace(b"\t", b" ").split(b" ")
         if rows is None:
-            rows = WordRows(_glove_width(fields, where), wanted, where)
+            rows = WordRows(_glove_width(fields, where), options, where)
         word = b" ".join(fields[: -rows.width])
         if not word:
             raise DataError(

@@ -1,7 +1,7 @@
-"""Which setting is better, over seeds: a question, its runs, and an answer."""
+"""Which setting is better, over seeds: a spec, its runs, and an answer."""
 
-from orthogan.experiments.answer import Difference, VariantAnswer
 from orthogan.experiments.compare import compare
-from orthogan.experiments.outcome import Comparison
+from orthogan.experiments.results import Difference, VariantResult
+from orthogan.experiments.summary import Comparison
 
-__all__ = ["Comparison", "Difference", "VariantAnswer", "compare"]
+__all__ = ["Comparison", "Difference", "VariantResult", "compare"]

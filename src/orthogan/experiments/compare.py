@@ -8,7 +8,6 @@ from typing import Any
 
 from orthogan.devices import pick_device
 from orthogan.errors import ConfigError, ResumeError, UnknownNameError
-from orthogan.experiments.cells import RunState, read_cell, run_cells
 from orthogan.experiments.groups import (
     Group,
     existing_runs,
@@ -18,14 +17,15 @@ from orthogan.experiments.groups import (
     shared_task,
 )
 from orthogan.experiments.measure import KEPT, Measure
-from orthogan.experiments.outcome import Comparison, conclude
 from orthogan.experiments.plan import Plan, make_plan
-from orthogan.experiments.question import DEFAULT_MODEL, Question
 from orthogan.experiments.record import read_plan, refuse_foreign, stored_plan, write_plan
 from orthogan.experiments.scores import Kept, stored_score
+from orthogan.experiments.spec import DEFAULT_MODEL, ExperimentSpec
 from orthogan.experiments.stored import stored_groups
+from orthogan.experiments.summary import Comparison, summarize
 from orthogan.experiments.task import Task
 from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
+from orthogan.experiments.trials import RunState, read_trial, run_trials
 from orthogan.experiments.variants import checked_vary
 from orthogan.files import storage_errors
 from orthogan.training.lock import FolderLock
@@ -126,7 +126,7 @@ def compare(
         )
         return _of_existing(runs, measure, target)
     _check_matching(parameters, match)
-    question = Question(
+    spec = ExperimentSpec(
         vary=checked_vary(vary or {}),
         seeds=_seeds(seeds),
         task=task or DEFAULT_TASK,
@@ -142,9 +142,9 @@ def compare(
         device=device or "auto",
         threads=threads,
     )
-    target = target or _default_out(question)
+    target = target or _default_out(spec)
     display = ProgressDisplay(target.name, show_progress)
-    return _of_question(question, target, measure, plan, display)
+    return _of_spec(spec, target, measure, plan, display)
 
 
 def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None) -> Comparison:
@@ -167,7 +167,7 @@ def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None
     if out is not None:
         refuse_foreign(out)
     evaluations, said = _stored_evaluations(states, task, measure, out)
-    return conclude(
+    return summarize(
         groups or grouped(states),
         evaluations,
         (*notes, *said),
@@ -208,8 +208,8 @@ def _stored_evaluations(
     return evaluations, notes
 
 
-def _of_question(
-    question: Question,
+def _of_spec(
+    spec: ExperimentSpec,
     out: Path,
     measure: Measure,
     only_plan: bool,
@@ -217,9 +217,9 @@ def _of_question(
 ) -> Comparison:
     refuse_foreign(out)
     earlier = read_plan(out)
-    found = resolve_precision("auto", pick_device(question.device))
+    found = resolve_precision("auto", pick_device(spec.device))
     precision = found if earlier is None else earlier["precision"]
-    plan = make_plan(question, out, precision)
+    plan = make_plan(spec, out, precision)
     measure.check(plan.task, plan.variants[0].config)  # not after hours of training
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ def _of_question(
 
 
 def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
-    missing = [not read_cell(cell).is_finished for cell in plan.cells]
+    missing = [not read_trial(trial).is_finished for trial in plan.trials]
     commands = [line for line, wanted in zip(plan.commands(), missing, strict=True) if wanted]
     return Comparison(
         status="planned",
@@ -266,14 +266,14 @@ def _run_and_answer(
             display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
 
     try:
-        status = run_cells(plan, display.note, finished, show_progress=display.show)
+        status = run_trials(plan, display.note, finished, show_progress=display.show)
         if status == "done":
             groups = _groups(plan)
             evaluations = {run.path: measured(run) for group in groups for run in group.done}
-            return conclude(groups, evaluations, notes, plan.out)
+            return summarize(groups, evaluations, notes, plan.out)
     except KeyboardInterrupt:
         status = "interrupted"
-    states = [read_cell(cell) for cell in plan.cells]
+    states = [read_trial(trial) for trial in plan.trials]
     count = sum(state.is_finished for state in states)
     wait = "Another process trains the rest" if status == "waiting" else "Stopped"
     return Comparison(
@@ -289,7 +289,7 @@ def _groups(plan: Plan) -> list[Group]:
     return [
         Group(
             label=variant.label,
-            runs=tuple(read_cell(cell) for cell in plan.cells if cell.variant is variant),
+            runs=tuple(read_trial(trial) for trial in plan.trials if trial.variant is variant),
         )
         for variant in plan.variants
     ]
@@ -305,11 +305,11 @@ def _locked(out: Path) -> FolderLock:
         ) from None
 
 
-def _default_out(question: Question) -> Path:
-    usual = TASKS[question.task].config_type().data.source
-    data = Path(question.source or usual).stem or "images"
-    task = named(question.task).values()  # the same settings of another kind go elsewhere
-    keys = [key.rpartition(".")[2] for key in question.vary]
+def _default_out(spec: ExperimentSpec) -> Path:
+    usual = TASKS[spec.task].config_type().data.source
+    data = Path(spec.source or usual).stem or "images"
+    task = named(spec.task).values()  # the same settings of another kind go elsewhere
+    keys = [key.rpartition(".")[2] for key in spec.vary]
     return DEFAULT_OUT / "-".join([data.replace(":", "-"), *task, *keys])
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.errors import ConfigError, DataError, ResumeError
-from orthogan.experiments.cells import RunState, read_run
 from orthogan.experiments.matching import players_of
 from orthogan.experiments.plan import identity
 from orthogan.experiments.record import stored_plan
 from orthogan.experiments.task import Task
 from orthogan.experiments.tasks import task_of
+from orthogan.experiments.trials import RunState, read_run
 from orthogan.training.run_record import RUN_FILE
 
 RUNS = Path("runs")  # where a bare name of a run is looked for
@@ -78,7 +78,7 @@ def grouped(runs: Sequence[RunState]) -> list[Group]:
     """
     rows: dict[str, list[RunState]] = {}
     for run in runs:
-        rows.setdefault(repr(sorted(identity(run.settled()).items())), []).append(run)
+        rows.setdefault(repr(sorted(identity(run.resolved()).items())), []).append(run)
     for row in rows.values():
         seen: dict[int, Path] = {}
         for run in row:
@@ -101,9 +101,9 @@ def shared_task(runs: Sequence[RunState]) -> Task:
     Raises:
         ConfigError: two are of different tasks.
     """
-    task = task_of(runs[0].settled())
+    task = task_of(runs[0].resolved())
     for run in runs[1:]:
-        other = task_of(run.settled())
+        other = task_of(run.resolved())
         if other.name != task.name:
             raise ConfigError(
                 f"{runs[0].path} trained {task.noun} and {run.path} {other.noun}: they have no "
@@ -128,8 +128,8 @@ def refuse_mixed_data(runs: Sequence[RunState]) -> None:
             here, there = _fingerprint(first), _fingerprint(run)
             if here != there and not _split_apart(first, run):
                 raise DataError(
-                    f"{first.path} was trained on {first.settled().data.source} (fingerprint "
-                    f"{here}), {run.path} on {run.settled().data.source} (fingerprint {there}): "
+                    f"{first.path} was trained on {first.resolved().data.source} (fingerprint "
+                    f"{here}), {run.path} on {run.resolved().data.source} (fingerprint {there}): "
                     "scores on different data cannot be compared."
                 )
 
@@ -176,11 +176,11 @@ def _runs_in(path: Path) -> list[Path]:
 
 
 def _labels(rows: Sequence[Sequence[RunState]]) -> list[str]:
-    settings = [identity(row[0].settled()) for row in rows]
+    settings = [identity(row[0].resolved()) for row in rows]
     names = {name: None for tree in settings for name in tree}
     differing = [name for name in names if len({repr(tree.get(name)) for tree in settings}) > 1]
     # A kind decides which other settings there are.
-    kinds = [f"{player}.kind" for player in players_of(rows[0][0].settled())]
+    kinds = [f"{player}.kind" for player in players_of(rows[0][0].resolved())]
     kinds = [name for name in kinds if name in differing]
     for keys in (differing, kinds):
         labels = [_label(tree, keys) for tree in settings]
@@ -203,7 +203,7 @@ def _name(run: RunState) -> str:
 
 
 def _refuse_other_score(first: RunState, second: RunState) -> None:
-    one, two = first.settled(), second.settled()
+    one, two = first.resolved(), second.resolved()
     before, after = one.settings(), two.settings()
     for name in task_of(one).scored_by:
         if before[name] != after[name]:
@@ -215,7 +215,7 @@ def _refuse_other_score(first: RunState, second: RunState) -> None:
 
 def _split_apart(first: RunState, second: RunState) -> bool:
     """Whether the data of two runs may differ by what their seeds hold out, and by no more."""
-    one, two = first.settled(), second.settled()
+    one, two = first.resolved(), second.resolved()
     return task_of(one).splits_by_seed and first.seed != second.seed and one.data == two.data
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.errors import ConfigError
-from orthogan.experiments.cells import RunState
 from orthogan.experiments.scores import Kept, stored_score
 from orthogan.experiments.task import RunConfig, Task
+from orthogan.experiments.trials import RunState
 
 KEPT = "evaluations"  # the folder of them, beside the runs
 

@@ -1,4 +1,4 @@
-"""What will be run: variants x seeds, each cell an ordinary run with an ordinary command."""
+"""What will be run: variants x seeds, each trial an ordinary run with an ordinary command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from orthogan.config import read_config_file
 from orthogan.errors import ConfigError, DataError, SettingError
 from orthogan.experiments.matching import count_player, current_width, matched, players_of
-from orthogan.experiments.question import Question, check_question
+from orthogan.experiments.spec import ExperimentSpec, check_spec
 from orthogan.experiments.task import RunConfig, Task
 from orthogan.experiments.tasks import TASKS
 from orthogan.experiments.variants import MODEL, Values, checked_vary, combinations, label_of
@@ -47,7 +47,7 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Trial:
     """One run of the plan."""
 
     variant: Variant
@@ -57,33 +57,33 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Every run that answers a question, and where it goes.
+    """Every run that answers a spec, and where it goes.
 
     Attributes:
-        question: What is asked.
+        spec: What is asked.
         task: What kind of runs answer it.
         variants: The rows of the answer.
         out: Folder of the runs.
         left_out: A sentence for each variant that has no meaning.
     """
 
-    question: Question
+    spec: ExperimentSpec
     task: Task
     variants: tuple[Variant, ...]
     out: Path
     left_out: tuple[str, ...] = ()
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def trials(self) -> tuple[Trial, ...]:
         """Seed by seed, all variants of one before the next, every other seed backwards.
 
         So a machine that slows down in the course of the plan slows all variants alike.
         """
         rows = []
-        for turn, seed in enumerate(self.question.seeds):
+        for turn, seed in enumerate(self.spec.seeds):
             order = self.variants if turn % 2 == 0 else self.variants[::-1]
             rows += [
-                Cell(variant=variant, seed=seed, path=self.out / run_name(variant.label, seed))
+                Trial(variant=variant, seed=seed, path=self.out / run_name(variant.label, seed))
                 for variant in order
             ]
         return tuple(rows)
@@ -94,18 +94,18 @@ class Plan:
         moved = [note for variant in self.variants for note in variant.notes]
         return (*self.left_out, *moved, *self._unmatched())
 
-    def request(self, cell: Cell) -> dict[str, Any]:
-        """The arguments of `task.train` for a cell."""
-        question, variant = self.question, cell.variant
-        place = {"run": cell.path, "device": question.device, "threads": question.threads}
-        return _decisive(question, self.task, variant.model, variant.settings, cell.seed) | place
+    def request(self, trial: Trial) -> dict[str, Any]:
+        """The arguments of `task.train` for a trial."""
+        spec, variant = self.spec, trial.variant
+        place = {"run": trial.path, "device": spec.device, "threads": spec.threads}
+        return _decisive(spec, self.task, variant.model, variant.settings, trial.seed) | place
 
     def commands(self) -> list[str]:
-        """One `orthogan ...` command a cell, ready for a shell, in the order of the plan."""
-        return [pasteable(self._words(cell)) for cell in self.cells]
+        """One `orthogan ...` command a trial, ready for a shell, in the order of the plan."""
+        return [pasteable(self._words(trial)) for trial in self.trials]
 
-    def _words(self, cell: Cell) -> list[str | Path]:
-        asked = self.request(cell)
+    def _words(self, trial: Trial) -> list[str | Path]:
+        asked = self.request(trial)
         source = asked["source"]
         if source is not None and str(source).startswith("-"):
             source = Path(source)  # written so that it is not taken for an option
@@ -117,9 +117,9 @@ class Plan:
         return words
 
     def _unmatched(self) -> list[str]:
-        matched_players = {key.partition(".")[0] for key in self.question.match}
+        matched_players = {key.partition(".")[0] for key in self.spec.match}
         notes = []
-        for player in players_of(self.variants[0].config) if self.question.match else ():
+        for player in players_of(self.variants[0].config) if self.spec.match else ():
             counts = {count_player(variant.config, player) for variant in self.variants}
             if player not in matched_players and len(counts) > 1:
                 notes.append(
@@ -129,30 +129,30 @@ class Plan:
         return notes
 
 
-def make_plan(question: Question, out: Path, precision: str) -> Plan:
-    """The plan that answers a question; every variant is built once, nothing is trained.
+def make_plan(spec: ExperimentSpec, out: Path, precision: str) -> Plan:
+    """The plan that answers a spec; every variant is built once, nothing is trained.
 
     A variant whose settings are all right each by itself, and have no meaning together or with
     these data, is left out, as long as two remain.
 
     Args:
-        question: What is asked.
+        spec: What is asked.
         out: Folder of the runs.
-        precision: What `auto` means in every cell, wherever it runs.
+        precision: What `auto` means in every trial, wherever it runs.
 
     Raises:
         ConfigError: a varied setting is unknown or does not fit; the label says which.
         DataError: the data cannot be loaded.
     """
-    task = TASKS[question.task]()
-    check_question(question, task)
+    task = TASKS[spec.task]()
+    check_spec(spec, task)
     variants: list[Variant] = []
     refused: dict[str, ConfigError | DataError] = {}
-    for values in combinations(checked_vary(question.vary)):
+    for values in combinations(checked_vary(spec.vary)):
         label = label_of(values)
         try:
-            variant = _variant(question, task, values, precision)
-            variants.append(_matched(variant, variants, question.match))
+            variant = _variant(spec, task, values, precision)
+            variants.append(_matched(variant, variants, spec.match))
         except (SettingError, LookupError) as error:
             raise ConfigError(f"{label}: {error}") from None
         except (ConfigError, DataError) as error:
@@ -162,11 +162,11 @@ def make_plan(question: Question, out: Path, precision: str) -> Plan:
         raise first if isinstance(first, DataError) else ConfigError(f"{label}: {first}")
     _refuse_twins(variants)
     left_out = tuple(f"{label} is left out: {error}" for label, error in refused.items())
-    return Plan(question=question, task=task, variants=tuple(variants), out=out, left_out=left_out)
+    return Plan(spec=spec, task=task, variants=tuple(variants), out=out, left_out=left_out)
 
 
 def run_name(label: str, seed: int) -> str:
-    """The folder of a cell.
+    """The folder of a trial.
 
     >>> run_name("generator.score=cosine, batch_size=32", 3)
     'generator.score=cosine,batch_size=32-seed3'
@@ -188,12 +188,12 @@ def identity(config: RunConfig) -> dict[str, Any]:
 
 
 def _decisive(
-    question: Question, task: Task, model: str, settings: Sequence[str], seed: int
+    spec: ExperimentSpec, task: Task, model: str, settings: Sequence[str], seed: int
 ) -> dict[str, Any]:
     """The arguments that decide what is trained."""
-    given = {name: getattr(question, name) for name in task.takes}
+    given = {name: getattr(spec, name) for name in task.takes}
     given |= {"model": model} if "model" in given else {}
-    return given | {"source": question.source, "settings": list(settings), "seed": seed}
+    return given | {"source": spec.source, "settings": list(settings), "seed": seed}
 
 
 def _option(name: str, value: Any) -> list[str]:
@@ -204,18 +204,18 @@ def _option(name: str, value: Any) -> list[str]:
     return [f"--{name}", str(value)]
 
 
-def _variant(question: Question, task: Task, values: Values, precision: str) -> Variant:
-    model = values.get(MODEL, question.model)
+def _variant(spec: ExperimentSpec, task: Task, values: Values, precision: str) -> Variant:
+    model = values.get(MODEL, spec.model)
     varied = [f"{key}={value}" for key, value in values.items() if key != MODEL]
-    settings = (*question.settings, *varied)
+    settings = (*spec.settings, *varied)
     base = task.base(model)
-    if question.config is not None:
-        base = base.merge(read_config_file(question.config))
+    if spec.config is not None:
+        base = base.merge(read_config_file(spec.config))
     if base.evolve(*settings).precision == "auto":
-        # Settled once, so that cells run elsewhere have it too.
+        # Settled once, so that trials run elsewhere have it too.
         settings = (*settings, f"precision={precision}")
-    seed = question.seeds[0]
-    config = task.resolve(**_decisive(question, task, model, settings, seed))
+    seed = spec.seeds[0]
+    config = task.resolve(**_decisive(spec, task, model, settings, seed))
     if config.seed != seed:
         raise ConfigError("the seed is fixed by --set seed=...; seeds are given by --seeds.")
     return Variant(label=label_of(values), model=model, settings=settings, config=config)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orthogan.experiments.answer import VariantAnswer
 from orthogan.experiments.groups import Group
+from orthogan.experiments.results import VariantResult
 from orthogan.experiments.task import Task
 from orthogan.experiments.tasks import is_live_score, task_of
 
@@ -32,7 +32,7 @@ METADATA = {"Software": None}  # so that the same answer gives the same bytes
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
+def picture(groups: Sequence[Group], rows: Sequence[VariantResult]) -> bytes:
     """A PNG: score against images or tokens and against seconds, and the final scores below.
 
     Curves are thin for each seed, with a cross where it diverged, and bold for the mean over the
@@ -44,7 +44,7 @@ def picture(groups: Sequence[Group], rows: Sequence[VariantAnswer]) -> bytes:
     """
     from matplotlib.figure import Figure  # late: it takes half a second to import
 
-    task = task_of(groups[0].runs[0].settled())
+    task = task_of(groups[0].runs[0].resolved())
     height = CURVES_IN + 1.4 + ROW_IN * len(rows)
     figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
     layout = figure.add_gridspec(2, 2, height_ratios=[CURVES_IN, 1.0 + ROW_IN * len(rows)])
@@ -125,7 +125,7 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group], task: Task) -
     right.tick_params(labelleft=False)
 
 
-def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer], task: Task) -> None:
+def _draw_finals(axes: Axes, rows: Sequence[VariantResult], task: Task) -> None:
     metric = next(iter(rows[0].scores), "score")
     for index, row in enumerate(rows):
         colour, _ = _style(index)
@@ -150,14 +150,14 @@ def _draw_finals(axes: Axes, rows: Sequence[VariantAnswer], task: Task) -> None:
     axes.grid(axis="x", alpha=0.25)
 
 
-def _ends(rows: Sequence[VariantAnswer], metric: str) -> list[float]:
+def _ends(rows: Sequence[VariantResult], metric: str) -> list[float]:
     """Every final score and every end of an interval."""
     means = [mean for row in rows if (mean := row.scores.get(metric)) is not None]
     ends = [end for mean in means for end in (mean.value, mean.low, mean.high) if end is not None]
     return [*ends, *(value for row in rows for value in row.values.get(metric, {}).values())]
 
 
-def _caption(row: VariantAnswer) -> str:
+def _caption(row: VariantResult) -> str:
     return f"{row.label} ({len(row.diverged)} diverged)" if row.diverged else row.label
 
 

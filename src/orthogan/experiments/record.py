@@ -105,7 +105,7 @@ def refuse_foreign(out: Path) -> None:
 def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     """Writes the plan down, or checks that the folder holds the same one.
 
-    Other seeds of the same question may be asked for; each such list is kept.
+    Other seeds of the same spec may be asked for; each such list is kept.
 
     Returns:
         What a reader of the results must know about the seeds.
@@ -119,7 +119,7 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     variants: list[StoredVariant] = [
         {"label": variant.label, "settings": identity(variant.config)} for variant in plan.variants
     ]
-    seeds = list(plan.question.seeds)
+    seeds = list(plan.spec.seeds)
     asked = [] if earlier is None else list(earlier["seeds"])
     if earlier is not None:
         _refuse_other_task(plan.out, earlier.get("task", DEFAULT_TASK), plan.task.name)

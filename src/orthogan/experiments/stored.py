@@ -1,4 +1,4 @@
-"""A comparison read back from its folder: the cells of its plan, and what is wrong with some."""
+"""A comparison read back from its folder: the trials of its plan, and what is wrong with some."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orthogan.errors import ConfigError
-from orthogan.experiments.cells import RunState, read_run
 from orthogan.experiments.groups import Group
 from orthogan.experiments.plan import identity, run_name
 from orthogan.experiments.record import StoredPlan, StoredVariant, seed_notes
+from orthogan.experiments.trials import RunState, read_run
 from orthogan.training.run_record import RUN_FILE
 
 
@@ -55,7 +55,7 @@ def _finished(path: Path, variant: StoredVariant, seed: int) -> RunState | str:
     if not (path / RUN_FILE).exists():
         return "is not started"
     state = read_run(path)
-    if identity(state.settled()) != variant["settings"] or state.seed != seed:
+    if identity(state.resolved()) != variant["settings"] or state.seed != seed:
         return "was made with other settings than the plan has"
     return state if state.is_finished else f"is not finished ({state.status})"
 

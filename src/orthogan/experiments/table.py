@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orthogan.experiments.answer import Difference, VariantAnswer
+from orthogan.experiments.results import Difference, VariantResult
 from orthogan.experiments.task import Task
 from orthogan.statistics.paired import Mean
 
@@ -12,7 +12,7 @@ SCORE_HEADERS = ("variant", "seeds")
 NONE = "-"
 
 
-def table(rows: Sequence[VariantAnswer], task: Task) -> tuple[list[str], list[list[str]]]:
+def table(rows: Sequence[VariantResult], task: Task) -> tuple[list[str], list[list[str]]]:
     """Headers and one row a variant.
 
     For each metric: the mean over seeds with its 95 % interval, the difference from the first
@@ -27,7 +27,7 @@ def table(rows: Sequence[VariantAnswer], task: Task) -> tuple[list[str], list[li
     return headers, [_row(row, metrics, task) for row in rows]
 
 
-def verdicts(rows: Sequence[VariantAnswer]) -> list[str]:
+def verdicts(rows: Sequence[VariantResult]) -> list[str]:
     """One sentence a variant, where there is something to say."""
     return [f"{row.label}: {row.verdict}" for row in rows if row.verdict]
 
@@ -43,7 +43,7 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
-def _row(row: VariantAnswer, metrics: Sequence[str], task: Task) -> list[str]:
+def _row(row: VariantResult, metrics: Sequence[str], task: Task) -> list[str]:
     broken = f" ({len(row.diverged)} diverged)" if row.diverged else ""
     cells = [row.label, f"{len(row.seeds)}{broken}"]
     for metric in metrics:
@@ -75,7 +75,7 @@ def _probability(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _costs(row: VariantAnswer, task: Task) -> dict[str, str]:
+def _costs(row: VariantResult, task: Task) -> dict[str, str]:
     """The columns of what a variant costs; the operations stand behind the first count."""
     counts = [
         (name, " + ".join(f"{value:,}" for value in values) if any(values) else NONE)

@@ -24,7 +24,7 @@ class Task(ABC):
         name: What `--task` calls it.
         noun: What one run trains, for sentences.
         command: The command of such a run.
-        takes: Parts of a question that this command takes too; the other ones do nothing here.
+        takes: Parts of a spec that this command takes too; the other ones do nothing here.
         config_type: The settings of a run.
         scores: How the names of the scores begin that are taken during training.
         better: `higher` or `lower`; empty where each metric decides.

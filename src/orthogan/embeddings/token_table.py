@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import check_table
-from orthogan.embeddings.stored import Model
-from orthogan.embeddings.wanted import Wanted
+from orthogan.embeddings.tensors import Model
 from orthogan.errors import DataError, ShapeError, did_you_mean
 
 # Ends of tensor names; the first pattern that fits wins.
@@ -47,16 +47,16 @@ def matching(model: Model, patterns: Sequence[str], num_axes: Sequence[int]) -> 
     return []
 
 
-def embedding_name(model: Model, wanted: Wanted, notes: list[str]) -> str:
+def embedding_name(model: Model, options: LoadOptions, notes: list[str]) -> str:
     """The name of the token table, or of the patch projection of a model of images.
 
     Raises:
         UnknownNameError: no tensor has the name that was asked for.
         DataError: nothing is recognised as a table; the sentence lists what could be one.
     """
-    if wanted.embedding is not None:
-        model.find(wanted.embedding)
-        return wanted.embedding
+    if options.embedding is not None:
+        model.find(options.embedding)
+        return options.embedding
     found = matching(model, TOKENS, (2,)) or matching(model, PATCHES, (4,))
     if not found:
         found = _only_matrix(model, notes)

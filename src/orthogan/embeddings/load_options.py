@@ -8,7 +8,7 @@ from orthogan.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LoadOptions:
     """Names of the tensors (None: recognise them), the first rows only, the number of heads.
 
     Raises:

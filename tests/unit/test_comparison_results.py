@@ -15,13 +15,13 @@ from PIL import Image
 from scipy import stats
 
 from orthogan.errors import ConfigError, DataError
-from orthogan.experiments import outcome, plot
-from orthogan.experiments.answer import VariantAnswer, answers
-from orthogan.experiments.cells import RunState
+from orthogan.experiments import plot, summary
 from orthogan.experiments.gan_task import GanTask
 from orthogan.experiments.groups import Group, grouped, machine_notes, refuse_mixed_data
-from orthogan.experiments.outcome import conclude
+from orthogan.experiments.results import VariantResult, variant_results
+from orthogan.experiments.summary import summarize
 from orthogan.experiments.table import table, verdicts
+from orthogan.experiments.trials import RunState
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
 
@@ -82,7 +82,7 @@ def asked(config) -> Callable[..., tuple[list[Group], dict[Path, Any]]]:
 
 
 def words(asked: Any, **scores: Any) -> dict[str, str]:
-    return {row.label: row.verdict for row in answers(*asked(**scores))}
+    return {row.label: row.verdict for row in variant_results(*asked(**scores))}
 
 
 # ---- verdicts
@@ -125,7 +125,7 @@ def test_looking_at_several_variants_needs_more(asked) -> None:
 
 def test_one_seed_says_nothing(asked) -> None:
     groups, evaluations = asked(a=[1.0], b=[0.1])
-    result = conclude(groups, evaluations, (), None)
+    result = summarize(groups, evaluations, (), None)
     assert "chance cannot be told from effect" in result.verdicts[1]
     assert "One seed only, so no interval and no test: a; b." in result.notes
     _, (first, second) = result.table
@@ -134,7 +134,7 @@ def test_one_seed_says_nothing(asked) -> None:
 
 
 def test_diverged_runs_are_counted_and_left_out(asked) -> None:
-    rows = answers(*asked(a=[1.0, 1.1, 1.2], b=[2.0, None, 2.3], c=[None, None, None]))
+    rows = variant_results(*asked(a=[1.0, 1.1, 1.2], b=[2.0, None, 2.3], c=[None, None, None]))
     assert [(row.seeds, row.diverged) for row in rows] == [
         ((0, 1, 2), ()),
         ((0, 2), (1,)),
@@ -161,7 +161,7 @@ def test_seeds_that_are_not_shared_are_not_paired(config) -> None:
         Group(label="b", runs=(run(config("batch_size=9"), 5), run(config("batch_size=9"), 6))),
     ]
     evaluations = {each.path: {"scores": {FD: {"value": 1.0}}} for g in groups for each in g.runs}
-    rows = answers(groups, evaluations)
+    rows = variant_results(groups, evaluations)
     assert rows[1].differences == {FD: None}
     assert rows[1].verdict == "No seed in common with the first, so nothing can be paired."
 
@@ -170,7 +170,7 @@ def test_every_metric_has_its_own_columns(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.2], b=[0.5, 0.9])
     for seed, path in enumerate(evaluations):
         evaluations[path]["scores"]["recall"] = {"value": 0.1 * seed}
-    headers, rows = table(answers(groups, evaluations), GanTask())
+    headers, rows = table(variant_results(groups, evaluations), GanTask())
     assert headers[2:8] == [
         *(FD, "difference", "p: t, sign-flip"),
         *("recall", "difference", "p: t, sign-flip"),
@@ -181,11 +181,11 @@ def test_every_metric_has_its_own_columns(asked) -> None:
     evaluations[next(iter(evaluations))]["scores"].pop("recall")
     evaluations[list(evaluations)[1]]["scores"].pop("recall")
     with pytest.raises(ConfigError, match="measured by different metrics"):
-        answers(groups, evaluations)
+        variant_results(groups, evaluations)
 
 
 def test_costs_are_in_the_table(asked) -> None:
-    rows = answers(*asked(a=[1.0, 1.2], b=[0.5, 0.9]))
+    rows = variant_results(*asked(a=[1.0, 1.2], b=[0.5, 0.9]))
     headers, cells = table(rows, GanTask())
     shown = dict(zip(headers, cells[0], strict=True))
     costs = rows[0].costs
@@ -243,7 +243,7 @@ def test_different_machines_are_said(config) -> None:
 
 def test_the_result_is_plain_json_with_every_run(asked, tmp_path: Path) -> None:
     groups, evaluations = asked(a=[1.0, 1.1, 1.2], b=[2.0, None, 2.3])
-    result = conclude(groups, evaluations, ("Note.",), tmp_path / "out")
+    result = summarize(groups, evaluations, ("Note.",), tmp_path / "out")
     assert result.status == "done"
     assert result.reason == "Done: 6 runs of 2 variants; 1 of them diverged."
     stored = json.loads((tmp_path / "out" / "result.json").read_text())
@@ -265,7 +265,7 @@ def test_the_result_is_plain_json_with_every_run(asked, tmp_path: Path) -> None:
 
 def test_all_diverged_is_a_failure(asked) -> None:
     groups, evaluations = asked(a=[None], b=[None])
-    result = conclude(groups, evaluations, (), None)
+    result = summarize(groups, evaluations, (), None)
     assert result.status == "diverged"
     assert [row[:2] for row in result.table[1]] == [
         ["a", "0 (1 diverged)"],
@@ -284,7 +284,7 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 def test_every_variant_has_its_colour_in_the_picture(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.1], b=[2.0, 2.3])
-    rows = answers(groups, evaluations)
+    rows = variant_results(groups, evaluations)
     found = colours_in(plot.picture(groups, rows))
     assert rgb(plot.COLOURS[0]) in found
     assert rgb(plot.COLOURS[1]) in found
@@ -294,7 +294,7 @@ def test_every_variant_has_its_colour_in_the_picture(asked) -> None:
 
 def test_a_diverged_run_is_marked(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.1, 1.2])
-    rows = answers(groups, evaluations)
+    rows = variant_results(groups, evaluations)
     broken = RunState(**(vars(groups[0].runs[0]) | {"status": "diverged"}))
     marked = [Group(label="a", runs=(broken, *groups[0].runs[1:]))]
     assert plot.picture(marked, rows) != plot.picture(groups, rows)
@@ -303,14 +303,14 @@ def test_a_diverged_run_is_marked(asked) -> None:
 def test_more_variants_than_colours_can_be_drawn(asked) -> None:
     groups, evaluations = asked(**{f"v{index}": [1.0 + index, None] for index in range(10)})
     assert plot._style(0) != plot._style(8)
-    assert plot.picture(groups, answers(groups, evaluations)).startswith(b"\x89PNG")
+    assert plot.picture(groups, variant_results(groups, evaluations)).startswith(b"\x89PNG")
 
 
 def test_runs_without_scores_on_the_way_can_be_drawn(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.1])
     bare = [Group(label=g.label, runs=tuple(_bare(each) for each in g.runs)) for g in groups]
-    picture = plot.picture(bare, answers(groups, evaluations))
-    assert picture != plot.picture(groups, answers(groups, evaluations))
+    picture = plot.picture(bare, variant_results(groups, evaluations))
+    assert picture != plot.picture(groups, variant_results(groups, evaluations))
 
 
 def _bare(state: RunState) -> RunState:
@@ -326,11 +326,11 @@ def test_a_curve_is_read_from_the_scores_of_a_run(config) -> None:
 
 
 def test_rows_know_their_means(asked) -> None:
-    rows: tuple[VariantAnswer, ...] = answers(*asked(a=[1.0, 2.0, 3.0]))
+    rows: tuple[VariantResult, ...] = variant_results(*asked(a=[1.0, 2.0, 3.0]))
     mean = rows[0].scores[FD]
     assert (mean.value, mean.n) == (2.0, 3)
     assert rows[0].verdict == ""
-    assert outcome.Comparison(status="planned", reason="").table == ([], [])
+    assert summary.Comparison(status="planned", reason="").table == ([], [])
 
 
 # ---- one correction for p values, verdicts and intervals
@@ -347,7 +347,7 @@ def test_both_p_values_are_those_of_holm(asked) -> None:
     ranked = sorted(t, key=t.__getitem__)
     steps = [3 * t[ranked[0]], 2 * t[ranked[1]], t[ranked[2]]]
     expected = dict(zip(ranked, np.maximum.accumulate(np.minimum(steps, 1)), strict=True))
-    rows = answers(*asked(a=first, **others))
+    rows = variant_results(*asked(a=first, **others))
     for row in rows[1:]:
         found = row.differences[FD]
         assert found.t == pytest.approx(expected[row.label], rel=1e-9)
@@ -361,12 +361,12 @@ def test_an_interval_leaves_out_zero_just_where_a_difference_is_claimed(asked) -
     lower = [0.78, 1.05, 0.82, 1.02, 0.86, 0.9]
     same = {name: [x + (-1) ** i * 0.1 for i, x in enumerate(first)] for name in "cde"}
     for others, is_claimed in (({}, True), (same, False)):
-        row = answers(*asked(a=first, b=lower, **others))[1]
+        row = variant_results(*asked(a=first, b=lower, **others))[1]
         found = row.differences[FD]
         assert (found.low < found.high < 0) == is_claimed
         assert ("Not distinguishable" in row.verdict) != is_claimed
         assert f"{found.low:.3g} to {found.high:.3g}" in row.verdict
-        headers, cells = table(answers(*asked(a=first, b=lower, **others)), GanTask())
+        headers, cells = table(variant_results(*asked(a=first, b=lower, **others)), GanTask())
         assert f"({found.low:.3g} to {found.high:.3g})" in cells[1][headers.index("difference")]
         assert found.t_confidence == pytest.approx(0.95 if is_claimed else 1 - 0.05 / 4)
 
@@ -379,20 +379,20 @@ def test_scores_stay_where_they_can_lie(asked) -> None:
         evaluations[path]["scores"]["class-kl"] = {"value": 0.01 - 0.002 * seed}
         evaluations[path]["scores"]["kd[x]"] = {"value": 0.01 - 0.02 * seed}
         evaluations[path]["scores"]["home-made"] = {"value": 0.01 - 0.02 * seed}
-    row = answers(groups, evaluations)[0]
+    row = variant_results(groups, evaluations)[0]
     assert 0 < row.scores[FD].low < row.scores[FD].high < math.inf
     assert 0 < row.scores["recall"].low < 0.95 < row.scores["recall"].high < 1
     assert 0 < row.scores["modes"].low < row.scores["modes"].high < 1000
     assert row.scores["class-kl"].low == 0
     assert row.scores["kd[x]"].low == 0
     assert row.scores["home-made"].low < 0
-    found = answers(groups, evaluations)[1].differences
+    found = variant_results(groups, evaluations)[1].differences
     assert found["recall"].low == -1
     assert found["recall"].high == 1
 
 
 def test_equal_scores_are_called_the_same(asked) -> None:
-    rows = answers(*asked(a=[1.0, 1.2, 1.1], b=[1.0, 1.2, 1.1]))
+    rows = variant_results(*asked(a=[1.0, 1.2, 1.1], b=[1.0, 1.2, 1.1]))
     assert rows[1].verdict == (
         f"Not distinguishable from a with 3 seeds: {FD} is the same each time."
     )
@@ -400,7 +400,7 @@ def test_equal_scores_are_called_the_same(asked) -> None:
 
 
 def test_the_same_difference_each_time_is_no_proof(asked) -> None:
-    rows = answers(*asked(a=[1.0, 2.0, 3.0], b=[0.5, 1.5, 2.5]))
+    rows = variant_results(*asked(a=[1.0, 2.0, 3.0], b=[0.5, 1.5, 2.5]))
     assert rows[1].verdict == (
         f"Not distinguishable from a with 3 seeds: {FD} differs by -0.5 each time, and 3 seeds "
         "are too few for the sign-flip test to tell it from chance."
@@ -412,21 +412,21 @@ def test_a_score_that_is_no_number_is_left_out_and_said(asked) -> None:
     groups, evaluations = asked(a=[1.0, 1.1, 1.2], b=[2.0, 2.2, 2.3])
     path = groups[1].runs[1].path
     evaluations[path]["scores"][FD]["value"] = None
-    result = conclude(groups, evaluations, (), None)
+    result = summarize(groups, evaluations, (), None)
     assert f"The {FD} of {path} is not a finite number, so it is left out." in result.notes
     assert result.variants[1].values == {FD: {0: 2.0, 2: 2.3}}
     assert result.variants[1].differences[FD].seeds == (0, 2)
     json.dumps(result.to_dict(), allow_nan=False)
     for each in evaluations.values():
         each["scores"][FD]["value"] = None
-    nothing = conclude(groups, evaluations, (), None)
+    nothing = summarize(groups, evaluations, (), None)
     assert [row.scores for row in nothing.variants] == [{FD: None}, {FD: None}]
     assert len(nothing.table[1]) == 2
 
 
 def test_one_seed_against_many(asked) -> None:
     groups, evaluations = asked(a=[1.0], b=[2.0, 2.2, 2.3])
-    result = conclude(groups, evaluations, (), None)
+    result = summarize(groups, evaluations, (), None)
     assert "One seed only, so no interval and no test: a." in result.notes
     assert "One seed in common with the first" in result.verdicts[1]
     assert result.variants[1].scores[FD].low is not None

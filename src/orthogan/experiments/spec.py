@@ -16,7 +16,7 @@ _PARTIAL = ("images", "tokens", "size")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ExperimentSpec:
     """What is asked: the settings that vary, and everything that does not.
 
     Attributes:
@@ -52,32 +52,32 @@ class Question:
     threads: int | None = None
 
 
-def check_question(question: Question, task: Task) -> None:
+def check_spec(spec: ExperimentSpec, task: Task) -> None:
     """Refuses what cannot be asked, whatever the variants are.
 
     Raises:
         ConfigError: no seed, or one twice; an option that does nothing for the task; a width that
             is varied and matched.
     """
-    if not question.seeds:
+    if not spec.seeds:
         raise ConfigError("At least one seed is needed.")
-    repeated = [seed for seed in question.seeds if question.seeds.count(seed) > 1]
+    repeated = [seed for seed in spec.seeds if spec.seeds.count(seed) > 1]
     if repeated:
         raise ConfigError(f"Seed {repeated[0]} is given twice; a repeated run adds nothing.")
-    _refuse_idle(question, task)
-    clash = [key for key in question.match if key in question.vary]
+    _refuse_idle(spec, task)
+    clash = [key for key in spec.match if key in spec.vary]
     if clash:
         raise ConfigError(f"'{clash[0]}' is varied, so it cannot be matched; match another width.")
 
 
-def _refuse_idle(question: Question, task: Task) -> None:
-    idle = [name for name in _PARTIAL if name not in task.takes and getattr(question, name)]
+def _refuse_idle(spec: ExperimentSpec, task: Task) -> None:
+    idle = [name for name in _PARTIAL if name not in task.takes and getattr(spec, name)]
     if idle:
         hint = f"; a budget is counted in {task.unit}" if idle[0] in ("images", "tokens") else ""
         raise ConfigError(f"--{idle[0]} has no effect with --task {task.name}{hint}.")
     if "model" in task.takes:
         return
-    if MODEL in question.vary or question.model != DEFAULT_MODEL:
+    if MODEL in spec.vary or spec.model != DEFAULT_MODEL:
         raise ConfigError(
             f"'{MODEL}' is the recipe of a GAN, and --task {task.name} has none; give settings "
             "such as network.score."

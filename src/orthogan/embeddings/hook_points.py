@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from orthogan.embeddings.fused import Parts, fused_layout
 from orthogan.embeddings.modules import module_model
 from orthogan.embeddings.projections import layer_heads, matrices_by_module, projecting_leaves
-from orthogan.embeddings.stored import Model
+from orthogan.embeddings.tensors import Model
 from orthogan.errors import ConfigError, UnknownNameError
 
 
 @dataclass(frozen=True)
-class Site:
+class HookPoint:
     """One attention layer: the modules to listen to, and how their outputs are taken apart.
 
     Attributes:
@@ -30,7 +30,7 @@ class Site:
     split: Callable[[Sequence[Tensor]], Parts] = field(repr=False)
 
 
-def known_sites(module: nn.Module, num_heads: int | None) -> list[Site]:
+def known_hook_points(module: nn.Module, num_heads: int | None) -> list[HookPoint]:
     """The attention layers whose projections are named like those of a model library.
 
     Raises:
@@ -38,18 +38,20 @@ def known_sites(module: nn.Module, num_heads: int | None) -> list[Site]:
     """
     model = module_model(module)
     called = {name for name, _ in module.named_modules()}
-    sites = []
+    hook_points = []
     for prefix, leaves in matrices_by_module(model).items():
         parts = projecting_leaves(leaves)
         names = tuple(leaves[leaf].removesuffix(".weight") for leaf in parts)
         if not parts or not called.issuperset(names):
             continue  # no attention, or weights without a module of their own
         split = {3: _as_they_are, 2: _key_value}.get(len(parts))
-        sites.append(Site(prefix, names, split or _fused(model, prefix, names[0], num_heads)))
-    return sites
+        hook_points.append(
+            HookPoint(prefix, names, split or _fused(model, prefix, names[0], num_heads))
+        )
+    return hook_points
 
 
-def named_sites(module: nn.Module, patterns: Sequence[str | None]) -> list[Site]:
+def named_hook_points(module: nn.Module, patterns: Sequence[str | None]) -> list[HookPoint]:
     """The attention layers whose queries, keys and values are made by modules of these names.
 
     Raises:
@@ -72,7 +74,7 @@ def named_sites(module: nn.Module, patterns: Sequence[str | None]) -> list[Site]
             "the same layers."
         )
     return [
-        Site(triple[0].rpartition(".")[0], triple, _as_they_are)
+        HookPoint(triple[0].rpartition(".")[0], triple, _as_they_are)
         for triple in zip(*matched, strict=True)
     ]
 

@@ -54,7 +54,7 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VariantAnswer:
+class VariantResult:
     """One row of the answer.
 
     Attributes:
@@ -84,9 +84,9 @@ class VariantAnswer:
     verdict: str
 
 
-def answers(
+def variant_results(
     groups: Sequence[Group], evaluations: Mapping[Path, Mapping[str, Any]]
-) -> tuple[VariantAnswer, ...]:
+) -> tuple[VariantResult, ...]:
     """The rows of the answer; the first group is what the others are compared with.
 
     Args:
@@ -98,7 +98,7 @@ def answers(
     """
     values = [_values(group, evaluations) for group in groups]
     metrics = _metrics(values)
-    task = task_of(groups[0].runs[0].settled())
+    task = task_of(groups[0].runs[0].resolved())
     ranges = {metric: task.range_of(metric) for metric in metrics}
     differences = {
         metric: _differences(metric, groups, values, ranges[metric]) for metric in metrics
@@ -107,7 +107,7 @@ def answers(
     for index, group in enumerate(groups):
         own = {metric: differences[metric][index] for metric in metrics}
         rows.append(
-            VariantAnswer(
+            VariantResult(
                 label=group.label,
                 seeds=tuple(run.seed for run in group.done),
                 diverged=tuple(run.seed for run in group.diverged),
@@ -221,12 +221,12 @@ def _mean(values: Mapping[int, float], within: Range) -> Mean | None:
 
 
 def _costs(group: Group) -> Costs:
-    config = group.runs[0].settled()
+    config = group.runs[0].resolved()
     return task_of(config).costs(config)
 
 
 def _step_seconds(group: Group) -> float | None:
-    config = group.runs[0].settled()
+    config = group.runs[0].resolved()
     size = task_of(config).step_size(config)
     found = [step_seconds(run.records, size) for run in group.done]
     return _average([each for each in found if each is not None])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.errors import DivergedError, ResumeError
-from orthogan.experiments.plan import Cell, Plan, identity
+from orthogan.experiments.plan import Plan, Trial, identity
 from orthogan.experiments.task import RunConfig
 from orthogan.experiments.tasks import task_of_record
 from orthogan.training.lock import FolderLock
@@ -56,7 +56,7 @@ class RunState:
         """Whether nothing is left to run."""
         return self.status in FINISHED
 
-    def settled(self) -> RunConfig:
+    def resolved(self) -> RunConfig:
         """The settings.
 
         Raises:
@@ -94,64 +94,64 @@ def read_run(path: Path) -> RunState:
     )
 
 
-def read_cell(cell: Cell) -> RunState:
-    """A cell of a plan as it stands.
+def read_trial(trial: Trial) -> RunState:
+    """A trial of a plan as it stands.
 
     Raises:
         ResumeError: its folder holds a run with other settings.
     """
-    if not (cell.path / RUN_FILE).exists():
-        return RunState(path=cell.path, seed=cell.seed, status=MISSING)
-    state = read_run(cell.path)
-    wanted, found = identity(cell.variant.config), identity(state.settled())
+    if not (trial.path / RUN_FILE).exists():
+        return RunState(path=trial.path, seed=trial.seed, status=MISSING)
+    state = read_run(trial.path)
+    wanted, found = identity(trial.variant.config), identity(state.resolved())
     names = [name for name in wanted | found if wanted.get(name) != found.get(name)]
-    if names or state.seed != cell.seed:
+    if names or state.seed != trial.seed:
         name = names[0] if names else "seed"
         raise ResumeError(
-            f"{cell.path} was made with other settings: {name} is "
-            f"{state.settled().settings().get(name, 'absent')}, here "
-            f"{cell.variant.config.evolve(f'seed={cell.seed}').settings().get(name, 'absent')}. "
+            f"{trial.path} was made with other settings: {name} is "
+            f"{state.resolved().settings().get(name, 'absent')}, here "
+            f"{trial.variant.config.evolve(f'seed={trial.seed}').settings().get(name, 'absent')}. "
             "Move it away, or choose another --out."
         )
     return state
 
 
-def run_cells(
+def run_trials(
     plan: Plan, say: Say, finished: Callable[[RunState], object], *, show_progress: bool
 ) -> str:
-    """Runs every cell that is not finished, one after the other.
+    """Runs every trial that is not finished, one after the other.
 
     Args:
         plan: What to run.
         say: Takes each sentence of progress.
-        finished: Called with each cell that ended here.
+        finished: Called with each trial that ended here.
         show_progress: Show the progress inside each run.
 
     Returns:
-        `done` if nothing is left; `waiting` if another process trains a cell; `interrupted` or
+        `done` if nothing is left; `waiting` if another process trains a trial; `interrupted` or
         `preempted` if somebody stopped it.
 
     Raises:
         StorageError: the disk is full; what was finished is kept.
     """
-    cells, status = plan.cells, "done"
-    for number, cell in enumerate(cells, 1):
-        state = read_cell(cell)
+    trials, status = plan.trials, "done"
+    for number, trial in enumerate(trials, 1):
+        state = read_trial(trial)
         if state.is_finished:
             continue
         if state.status == BUSY:
-            say(f"{cell.path.name} is being trained by another process; it is left to it.")
+            say(f"{trial.path.name} is being trained by another process; it is left to it.")
             status = "waiting"
             continue
-        say(_announcement(number, cell, plan))
+        say(_announcement(number, trial, plan))
         try:
-            ended = plan.task.train(**plan.request(cell), show_progress=show_progress)
+            ended = plan.task.train(**plan.request(trial), show_progress=show_progress)
         except DivergedError as error:
             say(f"{error} The plan goes on.")
         else:
             if ended not in FINISHED:
                 return ended
-        finished(read_cell(cell))
+        finished(read_trial(trial))
     return status
 
 
@@ -160,24 +160,24 @@ def seconds_left(plan: Plan, states: Sequence[RunState]) -> float | None:
 
     Args:
         plan: The plan.
-        states: Its cells as they stand, in the order of the plan.
+        states: Its trials as they stand, in the order of the plan.
 
     Returns:
         Exact for a budget in seconds; for another, from the mean of the finished runs of
         the same variant, or of all of them; None before the first has finished.
     """
     done = [
-        (cell.variant.label, state.seconds)
-        for cell, state in zip(plan.cells, states, strict=True)
+        (trial.variant.label, state.seconds)
+        for trial, state in zip(plan.trials, states, strict=True)
         if state.status == "done"
     ]
     left = 0.0
-    for cell, state in zip(plan.cells, states, strict=True):
+    for trial, state in zip(plan.trials, states, strict=True):
         if state.is_finished:
             continue
-        expected = cell.variant.config.budget.seconds
+        expected = trial.variant.config.budget.seconds
         if expected is None:
-            own = [seconds for label, seconds in done if label == cell.variant.label]
+            own = [seconds for label, seconds in done if label == trial.variant.label]
             known = own or [seconds for _, seconds in done]
             if not known:
                 return None
@@ -186,11 +186,11 @@ def seconds_left(plan: Plan, states: Sequence[RunState]) -> float | None:
     return left
 
 
-def _announcement(number: int, cell: Cell, plan: Plan) -> str:
-    left = seconds_left(plan, [read_cell(each) for each in plan.cells])
+def _announcement(number: int, trial: Trial, plan: Plan) -> str:
+    left = seconds_left(plan, [read_trial(each) for each in plan.trials])
     time = (
         "the time left is known after the first run"
         if left is None
         else f"{duration(left)} of training left in the whole plan"
     )
-    return f"Run {number} of {len(plan.cells)}: {cell.variant.label}, seed {cell.seed}; {time}."
+    return f"Run {number} of {len(plan.trials)}: {trial.variant.label}, seed {trial.seed}; {time}."

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orthogan.experiments.answer import VariantAnswer, answers
-from orthogan.experiments.cells import RunState
 from orthogan.experiments.groups import (
     Group,
     machine_notes,
@@ -17,8 +15,10 @@ from orthogan.experiments.groups import (
     split_notes,
 )
 from orthogan.experiments.plot import picture
+from orthogan.experiments.results import VariantResult, variant_results
 from orthogan.experiments.table import table, verdicts
 from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
+from orthogan.experiments.trials import RunState
 from orthogan.files import storage_errors, write_atomic, write_json
 from orthogan.version import __version__
 
@@ -27,7 +27,7 @@ RESULT_FILE, PICTURE_FILE = "result.json", "comparison.png"
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The answer to a question, or how far it is.
+    """The answer to a spec, or how far it is.
 
     Attributes:
         status: `done`; `diverged` if every run was; `waiting` if another process trains some;
@@ -46,7 +46,7 @@ class Comparison:
     status: str
     reason: str
     task: str = DEFAULT_TASK
-    variants: tuple[VariantAnswer, ...] = ()
+    variants: tuple[VariantResult, ...] = ()
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Comparison:
         return picture(self.groups, self.variants) if self.variants else None
 
 
-def conclude(
+def summarize(
     groups: Sequence[Group],
     evaluations: Mapping[Path, Mapping[str, Any]],
     notes: Sequence[str],
@@ -124,7 +124,7 @@ def conclude(
         status="diverged" if broken == len(runs) else "done",
         reason=_reason(len(groups), len(runs), broken),
         task=task.name,
-        variants=answers(groups, evaluations),
+        variants=variant_results(groups, evaluations),
         groups=tuple(groups),
         notes=tuple(said),
         evaluations=evaluations,
@@ -160,7 +160,7 @@ def _reason(num_groups: int, num_runs: int, broken: int) -> str:
     return f"Done: {num_runs} runs of {variants}{lost}."
 
 
-def _row(row: VariantAnswer, unit: str) -> dict[str, Any]:
+def _row(row: VariantResult, unit: str) -> dict[str, Any]:
     values = {
         metric: {str(seed): value for seed, value in own.items()}
         for metric, own in row.values.items()

@@ -13,7 +13,7 @@ from orthogan.errors import DataError, UnknownNameError
 
 
 @dataclass(frozen=True)
-class Stored:
+class LazyTensor:
     """A tensor somewhere.
 
     Attributes:
@@ -51,11 +51,11 @@ class Model:
     """
 
     where: str
-    tensors: Mapping[str, Stored]
+    tensors: Mapping[str, LazyTensor]
     config: Mapping[str, Any] = field(default_factory=dict)
     count_heads: Callable[[str], int | None] = no_heads
 
-    def find(self, name: str) -> Stored:
+    def find(self, name: str) -> LazyTensor:
         """The tensor of exactly that name.
 
         Raises:

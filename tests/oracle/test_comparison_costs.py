@@ -11,7 +11,7 @@ from orthogan.classification import ClassificationConfig
 from orthogan.experiments.classify_task import ClassifyTask
 from orthogan.experiments.costs import num_parameters, step_seconds
 from orthogan.experiments.flops import FlopCounter
-from orthogan.experiments.gan_task import costs_of
+from orthogan.experiments.gan_task import GanTask
 from orthogan.experiments.language_task import LanguageTask
 from orthogan.gan.recipes import RECIPES
 from orthogan.language import LanguageConfig
@@ -56,27 +56,27 @@ def test_operations_of_a_step_grow_with_batch_and_penalty(tiny_settings) -> None
     # Muon's own products do not grow with the batch; Adam has none.
     muon = base
     base = base.evolve("generator_optimizer.kind=adam", "discriminator_optimizer.kind=adam")
-    assert costs_of(muon).flops_per_step > costs_of(base).flops_per_step
-    plain = costs_of(base.evolve("penalty.kind=none"))
-    doubled = costs_of(base.evolve("penalty.kind=none", "batch_size=32"))
+    assert GanTask().costs(muon).flops_per_step > GanTask().costs(base).flops_per_step
+    plain = GanTask().costs(base.evolve("penalty.kind=none"))
+    doubled = GanTask().costs(base.evolve("penalty.kind=none", "batch_size=32"))
     assert (plain.batch_size, doubled.batch_size) == (16, 32)
     assert doubled.flops_per_step == 2 * plain.flops_per_step > 0
-    whole = costs_of(base.evolve("penalty.share=1"))
+    whole = GanTask().costs(base.evolve("penalty.share=1"))
     assert whole.flops_per_step > 1.3 * plain.flops_per_step
-    of_half = costs_of(base).flops_per_step - plain.flops_per_step
+    of_half = GanTask().costs(base).flops_per_step - plain.flops_per_step
     assert 2 * of_half == whole.flops_per_step - plain.flops_per_step
-    assert costs_of(base) == costs_of(base)
+    assert GanTask().costs(base) == GanTask().costs(base)
 
 
 def test_keys_and_values_of_the_default() -> None:
     config = RECIPES["attention-gan"]().evolve("precision=float32")
-    found = costs_of(config)
+    found = GanTask().costs(config)
     # One block each: 49 tokens of width 64, 16 patches of width 96; keys and values, 4 bytes.
     assert found.generator_key_value_bytes == 49 * (64 + 64) * 4
     assert found.discriminator_key_value_bytes == 16 * (96 + 96) * 4
-    half = costs_of(config.evolve("precision=bfloat16"))
+    half = GanTask().costs(config.evolve("precision=bfloat16"))
     assert half.generator_key_value_bytes == 49 * (64 + 64) * 2
-    deeper = costs_of(config.evolve("generator.blocks=3"))
+    deeper = GanTask().costs(config.evolve("generator.blocks=3"))
     assert deeper.generator_key_value_bytes == 3 * found.generator_key_value_bytes
     assert found.generator_parameters == num_parameters(config.generator.build())
     assert found.discriminator_parameters == num_parameters(config.discriminator.build())
@@ -104,7 +104,7 @@ def test_keys_are_kept_where_they_are_not_there_already(
         *("generator.size=16", "discriminator.size=16", "precision=float32"),
         *(f"generator.{setting}" for setting in settings),
     )
-    assert costs_of(config).generator_key_value_bytes == 16 * (key_width + 8) * 4
+    assert GanTask().costs(config).generator_key_value_bytes == 16 * (key_width + 8) * 4
 
 
 @pytest.mark.parametrize("num_tokens", [6, 70])
@@ -165,7 +165,7 @@ def test_convolutions_keep_no_keys(tiny_settings) -> None:
     config = RECIPES["conv-gan"]().evolve(
         *tiny_settings("conv-gan"), "generator.size=16", "discriminator.size=16"
     )
-    found = costs_of(config)
+    found = GanTask().costs(config)
     assert (found.generator_key_value_bytes, found.discriminator_key_value_bytes) == (0, 0)
 
 
@@ -175,7 +175,7 @@ def test_classes_are_given_to_both_players(tiny_settings) -> None:
         *("generator.size=16", "discriminator.size=16", "condition=classes"),
         *("generator.classes=4", "discriminator.classes=4"),
     )
-    assert costs_of(config).generator_key_value_bytes > 0
+    assert GanTask().costs(config).generator_key_value_bytes > 0
 
 
 def test_the_time_of_a_step_leaves_out_scoring() -> None:

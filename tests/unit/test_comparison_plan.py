@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orthogan.errors import ConfigError, ResumeError
-from orthogan.experiments.matching import count_player, matched
+from orthogan.experiments.matching import count_parameters, matched
 from orthogan.experiments.plan import Plan, make_plan, run_name
 from orthogan.experiments.record import read_plan, write_plan
 from orthogan.experiments.spec import ExperimentSpec
@@ -211,7 +211,7 @@ def test_impossible_questions(planned, vary, fields: dict[str, Any], sentence: s
 def test_a_width_is_moved_until_the_counts_agree(planned) -> None:
     vary, wide = {"generator.blocks": [1, 3]}, ["generator.hidden=64"]
     plan = planned(vary, match=("generator.hidden",), more=wide)
-    first, second = (count_player(variant.config, "generator") for variant in plan.variants)
+    first, second = (count_parameters(variant.config, "generator") for variant in plan.variants)
     assert abs(second / first - 1) <= 0.02
     hidden = plan.variants[1].config.generator.hidden
     assert hidden < 64
@@ -223,7 +223,7 @@ def test_a_width_is_moved_until_the_counts_agree(planned) -> None:
     assert f"{second:,} parameters" in note
     unmatched = planned(vary, more=wide)
     assert unmatched.notes == ()
-    counts = [count_player(variant.config, "generator") for variant in unmatched.variants]
+    counts = [count_parameters(variant.config, "generator") for variant in unmatched.variants]
     assert counts[1] > 1.05 * counts[0]
 
 
@@ -233,7 +233,7 @@ def test_what_stays_different_is_said(planned) -> None:
     assert note.startswith("The discriminators still differ, from ")
     assert "--match discriminator.width" in note
     both = planned(vary, match=("generator.width", "discriminator.hidden"))
-    counts = [count_player(variant.config, "discriminator") for variant in both.variants]
+    counts = [count_parameters(variant.config, "discriminator") for variant in both.variants]
     assert abs(counts[1] / counts[0] - 1) <= 0.02
     assert "still differ" not in " ".join(both.notes)
 
@@ -241,7 +241,7 @@ def test_what_stays_different_is_said(planned) -> None:
 def test_the_nearest_width_is_found(planned) -> None:
     config = planned({"batch_size": [8, 16]}).variants[0].config
     counts = {
-        width: count_player(config.evolve(f"generator.width={width}"), "generator")
+        width: count_parameters(config.evolve(f"generator.width={width}"), "generator")
         for width in range(2, 60, 2)
     }
     for width, count in counts.items():
@@ -255,7 +255,7 @@ def test_the_nearest_width_is_found(planned) -> None:
         ("generator.width", 1, "within 2% of 1 parameters; the nearest is generator.width=2 with"),
         ("generator.wdth", 5000, "Did you mean 'generator.width'"),
         ("generator.score", 5000, "whole-number setting; generator.score is 'cosine'"),
-        ("batch_size", 5000, "a width of a player, such as generator.width, got 'batch_size'"),
+        ("batch_size", 5000, "a width of a network, such as generator.width, got 'batch_size'"),
         ("generator.heads", 10**9, "does not bring more parameters; match another width"),
     ],
 )

@@ -17,11 +17,11 @@ from scipy import stats
 from orthogan.errors import ConfigError, DataError
 from orthogan.experiments import plot, summary
 from orthogan.experiments.gan_task import GanTask
-from orthogan.experiments.groups import Group, grouped, machine_notes, refuse_mixed_data
+from orthogan.experiments.groups import grouped, machine_notes, refuse_mixed_data
 from orthogan.experiments.results import VariantResult, variant_results
 from orthogan.experiments.summary import summarize
 from orthogan.experiments.table import table, verdicts
-from orthogan.experiments.trials import RunState
+from orthogan.experiments.trials import Group, RunState
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
 

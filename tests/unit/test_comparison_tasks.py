@@ -14,16 +14,16 @@ from orthogan.classification import ClassificationConfig
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.experiments import plot
 from orthogan.experiments.classify_task import ClassifyTask
-from orthogan.experiments.groups import Group, refuse_mixed_data, shared_task, split_notes
+from orthogan.experiments.groups import refuse_mixed_data, shared_task, split_notes
 from orthogan.experiments.language_task import LanguageTask
-from orthogan.experiments.matching import count_player
+from orthogan.experiments.matching import count_parameters
 from orthogan.experiments.plan import Plan, make_plan
 from orthogan.experiments.results import variant_results
+from orthogan.experiments.scores import Measure
 from orthogan.experiments.spec import ExperimentSpec
 from orthogan.experiments.table import table
-from orthogan.experiments.task import RunConfig
-from orthogan.experiments.tasks import TASKS, task_of, task_of_record
-from orthogan.experiments.trials import RunState
+from orthogan.experiments.task import COMPARED, RunConfig, task_of, task_of_record
+from orthogan.experiments.trials import Group, RunState
 from orthogan.experiments.variants import checked_vary
 from orthogan.gan.config import TrainingConfig
 from orthogan.language import LanguageConfig
@@ -58,7 +58,7 @@ def labels(plan: Plan) -> list[str]:
 
 
 def test_every_task_knows_its_runs() -> None:
-    assert sorted(TASKS) == sorted(CONFIGS)
+    assert sorted(COMPARED) == sorted(CONFIGS)
     for name, config in CONFIGS.items():
         assert task_of(config()).name == name
         assert task_of_record({"task": name, "config": config().to_dict()}).name == name
@@ -88,7 +88,7 @@ def test_a_network_is_matched_like_a_player(planned, task: str) -> None:
     key = "network.width"
     fine = (f"{key}=64", "network.heads=1", "network.positions=learned")  # any width will do
     plan = planned(task, {"network.blocks": [1, 2]}, *fine, match=(key,))
-    first, second = (count_player(variant.config, "network") for variant in plan.variants)
+    first, second = (count_parameters(variant.config, "network") for variant in plan.variants)
     assert abs(second / first - 1) <= 0.02
     (note,) = plan.notes
     assert note.startswith("network.blocks=2: network.width 64 -> ")
@@ -238,14 +238,14 @@ def test_a_run_without_its_score_is_refused(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "score.json").write_text(content)
     with pytest.raises(BundleError, match="holds no score, though the run is done"):
-        ClassifyTask().evaluation(tmp_path, None, None)
+        ClassifyTask().evaluation(tmp_path, Measure())
 
 
 def test_a_run_is_scored_by_what_it_wrote_down(tmp_path: Path) -> None:
     score = {"scores": {"accuracy": {"value": 0.75}}, "worst": []}
     (tmp_path / "score.json").write_text(json.dumps(score))
     for metrics in (None, ["accuracy"]):
-        assert ClassifyTask().evaluation(tmp_path, metrics, None) == score
+        assert ClassifyTask().evaluation(tmp_path, Measure(metrics=metrics)) == score
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def drawn(planned, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, 
                 evaluations[run.path] = {"scores": {name: score}}
         rows = variant_results(groups, evaluations)
         plot.picture(groups, rows)
-        return figures[0], table(rows, TASKS[task]())[1][0]
+        return figures[0], table(rows, COMPARED[task]())[1][0]
 
     return draw
 

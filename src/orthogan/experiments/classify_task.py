@@ -12,20 +12,15 @@ from orthogan.classification import api as classifiers
 from orthogan.classification.examples import Examples, load_lesson
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data import ImageSet
-from orthogan.experiments.costs import (
-    CPU,
-    NetworkCosts,
-    count_flops,
-    key_value_bytes,
-    num_parameters,
-)
-from orthogan.experiments.task import RunConfig, SelfScoringTask
+from orthogan.experiments.costs import CPU, NetworkCosts, network_costs
+from orthogan.experiments.task import COMPARED, RunConfig, SelfScoringTask
 from orthogan.networks.statistics import waits_for_tokens
-from orthogan.statistics.ranges import SHARE, Range
+from orthogan.statistics import SHARE, Range
 
 METRIC = "accuracy"
 
 
+@COMPARED.register("classify")
 class ClassifyTask(SelfScoringTask):
     """Runs of `orthogan classify`."""
 
@@ -40,49 +35,36 @@ class ClassifyTask(SelfScoringTask):
     scored_by = ("data.label_parts",)
     splits_by_seed = True
 
-    def resolve(self, **asked: Any) -> ClassificationConfig:
+    def resolve(self, **options: Any) -> ClassificationConfig:
         """As `classifiers.resolve_classification`, with the tokens of the images counted."""
-        config = classifiers.resolve_classification(**asked)
+        config = classifiers.resolve_classification(**options)
         with rng.initialization(config.seed, "check"):
             network = config.network.build()
         if waits_for_tokens(network):
             examples = load_lesson(config.data, config.seed).train
-            ClassifierTrainer(config, examples, CPU)  # its network is shown the first images
+            ClassifierTrainer(config, examples, CPU)  # calibrates it with the first images
         return config
 
-    def train(self, **asked: Any) -> str:
+    def train(self, **options: Any) -> str:
         """As `classifiers.classify`."""
-        return classifiers.classify(**asked).status
+        return classifiers.classify(**options).status
 
-    def metric(self, config: RunConfig) -> str:
+    def metric(self, config: RunConfig) -> str:  # noqa: ARG002 - it is the same for all
         """The accuracy on the test images of the run."""
-        _ = config
         return METRIC
 
-    def range_of(self, metric: str) -> Range:
-        """An accuracy is a share."""
-        _ = metric
+    def range_of(self, metric: str) -> Range:  # noqa: ARG002 - there is one
+        """An accuracy is a fraction."""
         return SHARE
 
     def costs(self, config: RunConfig) -> NetworkCosts:
         """The costs of the network."""
         assert isinstance(config, ClassificationConfig)  # noqa: S101 - the task is chosen by it
+        form, count = config.network, config.batch_size
+        shape = (count, form.colours, form.size, form.size)
         with rng.initialization(config.seed, "costs"):
-            trainer = ClassifierTrainer(config, _random_examples(config), CPU)
-            flops = count_flops(trainer.step)
-        form = config.network
-        image = torch.zeros(1, form.colours, form.size, form.size)
-        return NetworkCosts(
-            parameters=num_parameters(trainer.network),
-            flops_per_step=flops,
-            batch_size=config.batch_size,
-            key_value_bytes=key_value_bytes(trainer.network.eval(), config.precision, image),
-        )
-
-
-def _random_examples(config: ClassificationConfig) -> Examples:
-    form, count = config.network, config.batch_size
-    pixels = torch.randint(0, 256, (count, form.colours, form.size, form.size), dtype=torch.uint8)
-    return Examples(
-        images=ImageSet(pixels), targets=torch.randint(0, form.classes, (count, form.labels))
-    )
+            pixels = torch.randint(0, 256, shape, dtype=torch.uint8)
+            targets = torch.randint(0, form.classes, (count, form.labels))
+            examples = Examples(images=ImageSet(pixels), targets=targets)
+            trainer = ClassifierTrainer(config, examples, CPU)
+            return network_costs(trainer, count, config.precision, torch.zeros(1, *shape[1:]))

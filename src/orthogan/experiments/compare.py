@@ -1,4 +1,4 @@
-"""`compare`: asks whether a setting matters, runs what that takes, and answers."""
+"""`compare`: whether a setting matters: runs what that takes, tests it, and says so."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import Any
 from orthogan.devices import pick_device
 from orthogan.errors import ConfigError, ResumeError, UnknownNameError
 from orthogan.experiments.groups import (
-    Group,
     existing_runs,
     grouped,
     located,
     refuse_mixed_data,
     shared_task,
 )
-from orthogan.experiments.measure import KEPT, Measure
 from orthogan.experiments.plan import Plan, make_plan
-from orthogan.experiments.record import read_plan, refuse_foreign, stored_plan, write_plan
-from orthogan.experiments.scores import Kept, stored_score
+from orthogan.experiments.record import (
+    read_plan,
+    refuse_foreign,
+    stored_groups,
+    stored_plan,
+    write_plan,
+)
+from orthogan.experiments.scores import KEPT, Kept, Measure, stored_score
 from orthogan.experiments.spec import DEFAULT_MODEL, ExperimentSpec
-from orthogan.experiments.stored import stored_groups
 from orthogan.experiments.summary import Comparison, summarize
-from orthogan.experiments.task import Task
-from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
-from orthogan.experiments.trials import RunState, read_trial, run_trials
+from orthogan.experiments.task import COMPARED, DEFAULT_TASK, ComparedTask, named
+from orthogan.experiments.trials import Group, RunState, read_trial, run_trials
 from orthogan.experiments.variants import checked_vary
 from orthogan.files import storage_errors
 from orthogan.training.lock import FolderLock
@@ -35,6 +37,8 @@ from orthogan.version import __version__
 
 DEFAULT_OUT = Path("comparisons")
 DEFAULT_SEEDS = 5
+# Options that mean something for runs that exist; all others decide how runs are made.
+OF_EXISTING = ("runs", "metrics", "num_images", "out", "show_progress")
 
 
 def compare(
@@ -68,7 +72,7 @@ def compare(
     Args:
         runs: Run folders to compare instead; a folder of runs stands for all that are finished
             in it. Runs that differ in nothing but the seed are grouped. The folder of a
-            comparison gives its answer again, from the scores that are stored there.
+            comparison gives its result again, from the scores that are stored there.
         task: `gan` (the default), `classify` or `language`: what kind of runs to make.
         vary: Values of each setting that varies; `model` varies the recipe of a GAN.
         seeds: How many, counted from 0, or which; 5 by default.
@@ -79,7 +83,7 @@ def compare(
         tokens: Budget of a run in tokens predicted, of a language model.
         parameters: `equal` moves the widths named by `match` until every variant has the
             parameters of the first, within 2 %.
-        match: Such widths, at most one a network: `generator.width`, `discriminator.width`;
+        match: Such widths, at most one per network: `generator.width`, `discriminator.width`;
             `network.width` of the other tasks.
         settings: Changes that all variants share, such as `"batch_size=64"`.
         config: File of settings.
@@ -103,27 +107,16 @@ def compare(
         StorageError: the folder cannot be written.
         UnknownNameError: no such task, recipe, device or metric.
     """
+    options = dict(locals())
     measure = Measure(metrics=metrics, num_images=num_images)
     target = None if out is None else Path(out)
     if runs:
-        _refuse_idle(
-            task=task,
-            vary=vary,
-            seeds=seeds,
-            source=source,
-            model=model,
-            minutes=minutes,
-            images=images,
-            tokens=tokens,
-            parameters=parameters,
-            match=match,
-            settings=settings,
-            config=config,
-            size=size,
-            device=device,
-            threads=threads,
-            plan=plan,
-        )
+        idle = [name for name, value in options.items() if value and name not in OF_EXISTING]
+        if idle:
+            raise ConfigError(
+                f"'{idle[0]}' decides how runs are trained, so it does nothing for runs that "
+                "exist; give runs, or --vary and what goes with it."
+            )
         return _of_existing(runs, measure, target)
     _check_matching(parameters, match)
     spec = ExperimentSpec(
@@ -156,8 +149,8 @@ def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None
     else:
         groups, notes = stored_groups(folder, plan)
         states = [run for group in groups for run in group.runs]
-    # Asked for nothing else, it is the answer that the folder holds.
-    is_answer = plan is not None and out is None and measure == Measure()
+    # With no other options, it is the result that the folder holds.
+    is_stored = plan is not None and out is None and measure == Measure()
     task = shared_task(states)
     refuse_mixed_data(states)
     if len(states) < 2:
@@ -171,38 +164,35 @@ def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None
         groups or grouped(states),
         evaluations,
         (*notes, *said),
-        folder if is_answer else out,
+        folder if is_stored else out,
         is_written=out is not None,
     )
 
 
 def _stored_evaluations(
-    states: Sequence[RunState], task: Task, asked: Measure, out: Path | None
+    states: Sequence[RunState], task: ComparedTask, requested: Measure, out: Path | None
 ) -> tuple[dict[Path, dict[str, Any]], list[str]]:
     """The scores that the runs have, and a sentence for each that had to be measured again."""
     target = None if out is None else out / KEPT
-    done = [state for state in states if state.status == "done"]
     kept = {
         state.path: Kept(
             folders=(state.path.parent / KEPT, *filter(None, [target])),
             target=target,
             any_version=True,
         )
-        for state in done
+        for state in states
+        if state.status == "done"
     }
-    measure = asked.recorded(done, kept)
+    measure = requested.recorded(kept)
     evaluations: dict[Path, dict[str, Any]] = {}
     notes, versions = [], set()
-    for state in done:
-        own = kept[state.path]
-        reason = measure.why_again(state, task, own)
-        if reason and asked != measure:
-            notes.append(
-                f"{state.path} was scored again, with {measure.num_images:,} images: {reason}."
-            )
-        elif not reason and (found := stored_score(state.path, own)) is not None:
+    for run, own in kept.items():
+        reason = task.why_again(run, measure, own)
+        if reason and requested != measure:
+            notes.append(f"{run} was scored again, with {measure.num_images:,} images: {reason}.")
+        elif not reason and (found := stored_score(run, own)) is not None:
             versions.add(found.version)
-        evaluations[state.path] = measure.of(state, task, own)
+        evaluations[run] = task.evaluation(run, measure, own)
     if versions - {__version__}:
         notes.append(f"Stored scores were measured by orthogan {', '.join(sorted(versions))}.")
     return evaluations, notes
@@ -220,17 +210,23 @@ def _of_spec(
     found = resolve_precision("auto", pick_device(spec.device))
     precision = found if earlier is None else earlier["precision"]
     plan = make_plan(spec, out, precision)
-    measure.check(plan.task, plan.variants[0].config)  # not after hours of training
+    plan.task.check_scores(measure, plan.variants[0].config)  # not after hours of training
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    lock = _locked(out)
+    try:
+        lock = FolderLock(out / ".lock")
+    except ResumeError:
+        raise ResumeError(
+            f"{out}: another process works on this comparison; wait for it, stop it, or choose "
+            "another --out."
+        ) from None
     try:
         notes = (*plan.notes, *write_plan(plan, precision))
         for note in notes:
             display.note(note)
         if only_plan:
             return _planned(plan, notes)
-        return _run_and_answer(plan, measure, notes, display)
+        return _run_and_summarize(plan, measure, notes, display)
     finally:
         lock.release()
 
@@ -248,16 +244,16 @@ def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
     )
 
 
-def _run_and_answer(
+def _run_and_summarize(
     plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
 ) -> Comparison:
     kept = Kept(folders=(plan.out / KEPT,), target=plan.out / KEPT)
 
     def measured(state: RunState) -> dict[str, Any]:
-        reason = measure.why_again(state, plan.task, kept)
+        reason = plan.task.why_again(state.path, measure, kept)
         if reason and (plan.out / KEPT / f"{state.path.name}.json").exists():
             display.note(f"{state.path.name} is scored again: {reason}.")
-        return measure.of(state, plan.task, kept)
+        return plan.task.evaluation(state.path, measure, kept)
 
     def finished(state: RunState) -> None:
         if state.status == "done":
@@ -268,7 +264,13 @@ def _run_and_answer(
     try:
         status = run_trials(plan, display.note, finished, show_progress=display.show)
         if status == "done":
-            groups = _groups(plan)
+            groups = [
+                Group(
+                    label=variant.label,
+                    runs=tuple(read_trial(each) for each in plan.trials if each.variant is variant),
+                )
+                for variant in plan.variants
+            ]
             evaluations = {run.path: measured(run) for group in groups for run in group.done}
             return summarize(groups, evaluations, notes, plan.out)
     except KeyboardInterrupt:
@@ -285,28 +287,8 @@ def _run_and_answer(
     )
 
 
-def _groups(plan: Plan) -> list[Group]:
-    return [
-        Group(
-            label=variant.label,
-            runs=tuple(read_trial(trial) for trial in plan.trials if trial.variant is variant),
-        )
-        for variant in plan.variants
-    ]
-
-
-def _locked(out: Path) -> FolderLock:
-    try:
-        return FolderLock(out / ".lock")
-    except ResumeError:
-        raise ResumeError(
-            f"{out}: another process works on this comparison; wait for it, stop it, or choose "
-            "another --out."
-        ) from None
-
-
 def _default_out(spec: ExperimentSpec) -> Path:
-    usual = TASKS[spec.task].config_type().data.source
+    usual = COMPARED[spec.task].config_type().data.source
     data = Path(spec.source or usual).stem or "images"
     task = named(spec.task).values()  # the same settings of another kind go elsewhere
     keys = [key.rpartition(".")[2] for key in spec.vary]
@@ -314,8 +296,7 @@ def _default_out(spec: ExperimentSpec) -> Path:
 
 
 def _seeds(seeds: int | Sequence[int] | None) -> tuple[int, ...]:
-    if seeds is None:
-        seeds = DEFAULT_SEEDS
+    seeds = DEFAULT_SEEDS if seeds is None else seeds
     return tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
 
 
@@ -328,12 +309,3 @@ def _check_matching(parameters: str | None, match: Sequence[str]) -> None:
         )
     if match and not parameters:
         raise ConfigError("--match goes with --parameters equal; give both or neither.")
-
-
-def _refuse_idle(**options: Any) -> None:
-    given = [name for name, value in options.items() if value]
-    if given:
-        raise ConfigError(
-            f"'{given[0]}' decides how runs are trained, so it does nothing for runs that exist; "
-            "give runs, or --vary and what goes with it."
-        )

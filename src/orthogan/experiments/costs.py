@@ -5,10 +5,9 @@ from __future__ import annotations
 import itertools
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -27,7 +26,7 @@ class Costs(ABC):
 
     @abstractmethod
     def counts(self) -> dict[str, tuple[int, ...]]:
-        """Columns of whole numbers, one number a network."""
+        """Columns of whole numbers, one number for each network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +34,15 @@ class PairCosts(Costs):
     """The costs of a GAN.
 
     Attributes:
-        generator_parameters: Numbers that training moves in the generator.
+        generator_parameters: Numbers that training updates in the generator.
         discriminator_parameters: The same for the discriminator.
         flops_per_step: Floating-point operations of matrix products, convolutions and linear
-            solves in one step of both players, penalties included, on one batch.
+            solves in one step of both networks, penalties included, on one batch.
         batch_size: Images of that batch.
         generator_key_value_bytes: Bytes of the keys and values that all attention layers make
             for one generated image, in the run's precision; 0 without attention. Keys that are
             the values or the tokens themselves take none.
-        discriminator_key_value_bytes: The same for one judged image.
+        discriminator_key_value_bytes: The same for one image that the discriminator reads.
     """
 
     generator_parameters: int
@@ -64,14 +63,7 @@ class PairCosts(Costs):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCosts(Costs):
-    """The costs of a single network.
-
-    Attributes:
-        parameters: Numbers that training moves.
-        flops_per_step: As in `PairCosts`, of one step on one batch.
-        batch_size: Images, or pieces of text, of that batch.
-        key_value_bytes: As in `PairCosts`, for one image, or for one whole context.
-    """
+    """The costs of a single network, as in `PairCosts`, for one image or one whole context."""
 
     parameters: int
     flops_per_step: int
@@ -83,8 +75,31 @@ class NetworkCosts(Costs):
         return {"parameters": (self.parameters,), "KV bytes": (self.key_value_bytes,)}
 
 
+class NetworkTrainer(Protocol):
+    """What trains a single network."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network."""
+
+    def step(self, progress: float) -> object:
+        """One training step."""
+
+
+def network_costs(
+    trainer: NetworkTrainer, batch_size: int, precision: str, inputs: torch.Tensor
+) -> NetworkCosts:
+    """The costs of a single network; its keys and values for these inputs of batch size 1."""
+    return NetworkCosts(
+        parameters=num_parameters(trainer.network),
+        flops_per_step=count_flops(trainer.step),
+        batch_size=batch_size,
+        key_value_bytes=key_value_bytes(trainer.network.eval(), precision, inputs),
+    )
+
+
 def num_parameters(network: nn.Module) -> int:
-    """How many numbers training moves."""
+    """How many numbers training updates."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -98,31 +113,35 @@ def count_flops(step: Callable[[float], object]) -> int:
 
 @torch.no_grad()
 def key_value_bytes(network: nn.Module, precision: str, *inputs: Any) -> int:
-    """Bytes of the keys and values that a network makes for these inputs.
+    """Bytes of the keys and values that the attention layers of a network make for these inputs."""
+    resolved = resolve_precision(precision, CPU)
+    width = torch.bfloat16.itemsize if resolved == "bfloat16" else torch.float32.itemsize
+    sizes: list[int] = []
 
-    Args:
-        network: Its attention layers are looked at.
-        precision: As in the settings of a run.
-        inputs: What its `forward` takes.
-    """
-    settled = resolve_precision(precision, CPU)
-    width = torch.bfloat16.itemsize if settled == "bfloat16" else torch.float32.itemsize
-    with _noted(network, width) as sizes, autocast(settled, CPU):
-        network(*inputs)
+    def note(layer: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
+        assert isinstance(layer, Attention)  # noqa: S101 - the hook is on no other
+        tokens = inputs[1] if len(inputs) > 1 and inputs[1] is not None else inputs[0]
+        sizes.append(tokens.shape[1] * layer.num_kept * width)
+
+    layers = [layer for layer in network.modules() if isinstance(layer, Attention)]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
+    try:
+        with autocast(resolved, CPU):
+            network(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
     return sum(sizes)
 
 
 def step_seconds(records: Sequence[Mapping[str, Any]], step_size: int) -> float | None:
-    """The median time of a step, from the lines of `metrics.jsonl`.
+    """The median time of a step, from the lines of `metrics.jsonl`; None for very short runs.
 
-    The median over stretches of about a second leaves out those in which a score was taken.
+    The median over stretches of about a second leaves out those in which a score was measured.
 
     Args:
         records: The lines.
         step_size: By how much a step moves `images_seen`.
-
-    Returns:
-        Seconds; None if the run was too short for two lines.
     """
     steps = [record for record in records if record.get("event") == "step"]
     rates = [
@@ -132,25 +151,3 @@ def step_seconds(records: Sequence[Mapping[str, Any]], step_size: int) -> float 
         and after["elapsed_s"] > before["elapsed_s"]
     ]
     return statistics.median(rates) if rates else None
-
-
-@contextmanager
-def _noted(network: nn.Module, width: int) -> Iterator[list[int]]:
-    """Collects the bytes of keys and values of each attention layer that runs inside."""
-    sizes: list[int] = []
-
-    def note(layer: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
-        assert isinstance(layer, Attention)  # noqa: S101 - the hook is on no other
-        tokens = inputs[1] if len(inputs) > 1 and inputs[1] is not None else inputs[0]
-        sizes.append(tokens.shape[1] * layer.num_kept * width)
-
-    hooks = [
-        layer.register_forward_hook(note)
-        for layer in network.modules()
-        if isinstance(layer, Attention)
-    ]
-    try:
-        yield sizes
-    finally:
-        for hook in hooks:
-            hook.remove()

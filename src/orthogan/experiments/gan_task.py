@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +20,23 @@ from orthogan.experiments.costs import (
     key_value_bytes,
     num_parameters,
 )
-from orthogan.experiments.scores import Kept, scores_of, why_again
-from orthogan.experiments.task import RunConfig, Task
+from orthogan.experiments.scores import Kept, Measure, scores_of, why_again
+from orthogan.experiments.task import COMPARED, ComparedTask, RunConfig
 from orthogan.gan import api
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.request import fitted, requested, wanted_images
 from orthogan.gan.trainer import Trainer
 from orthogan.networks.statistics import waits_for_tokens
-from orthogan.statistics.ranges import REAL, Range
+from orthogan.statistics import REAL, Range
 from orthogan.training.config import DataConfig
 
 DEFAULT_METRICS = ("fd",)
 DEFAULT_IMAGES = 10_000  # that a run is measured on
 
 
-class GanTask(Task):
+@COMPARED.register("gan")
+class GanTask(ComparedTask):
     """Runs of `orthogan train`."""
 
     name = "gan"
@@ -59,42 +59,39 @@ class GanTask(Task):
         """
         return RECIPES[model]()
 
-    def resolve(self, **asked: Any) -> TrainingConfig:
+    def resolve(self, **options: Any) -> TrainingConfig:
         """As `api.resolve`, with the images loaded once, and their tokens counted."""
-        wanted = requested(**asked)
-        images = self._images(wanted)
-        config = fitted(wanted, images, CPU)
+        request = requested(**options)
+        images = self._images(request)
+        config = fitted(request, images, CPU)
         with rng.initialization(config.seed, "check"):
-            players = (config.generator.build(), config.discriminator.build())
-        if any(map(waits_for_tokens, players)):
-            Trainer(config, images, CPU)  # its players are shown the first images
+            networks = (config.generator.build(), config.discriminator.build())
+        if any(map(waits_for_tokens, networks)):
+            Trainer(config, images, CPU)  # calibrates them with the first images
         return config
 
-    def train(self, **asked: Any) -> str:
+    def train(self, **options: Any) -> str:
         """As `api.train`."""
-        return api.train(**asked).status
+        return api.train(**options).status
 
-    def check_scores(
-        self, metrics: Sequence[str] | None, num_images: int | None, config: RunConfig
-    ) -> None:
-        """Refuses unknown metrics, those for other images, and no images to measure on."""
+    def check_scores(self, measure: Measure, config: RunConfig) -> None:
+        """Refuses unknown metrics, and those for other images."""
         assert isinstance(config, TrainingConfig)  # noqa: S101 - the task is chosen by it
-        _ = num_images
         extractor = EXTRACTORS[DEFAULT_EXTRACTOR]().name
-        chosen = metrics or DEFAULT_METRICS
-        choose_metrics(chosen, extractor, is_stacked(self._images(config)))
+        is_colour = is_stacked(self._images(config))
+        choose_metrics(measure.metrics or DEFAULT_METRICS, extractor, is_colour)
 
-    def evaluation(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Kept
-    ) -> dict[str, Any]:
+    def evaluation(self, run: Path, measure: Measure, kept: Kept) -> dict[str, Any]:
         """As `api.evaluate`."""
-        return scores_of(run, metrics or DEFAULT_METRICS, num_images or DEFAULT_IMAGES, kept)
+        return scores_of(
+            run, measure.metrics or DEFAULT_METRICS, measure.num_images or DEFAULT_IMAGES, kept
+        )
 
-    def why_again(
-        self, run: Path, metrics: Sequence[str] | None, num_images: int | None, kept: Kept
-    ) -> str:
+    def why_again(self, run: Path, measure: Measure, kept: Kept) -> str:
         """No such score was kept, or not of this model."""
-        return why_again(run, metrics or DEFAULT_METRICS, num_images or DEFAULT_IMAGES, kept)
+        return why_again(
+            run, measure.metrics or DEFAULT_METRICS, measure.num_images or DEFAULT_IMAGES, kept
+        )
 
     def range_of(self, metric: str) -> Range:
         """As registered; anything for a metric that is not."""
@@ -102,36 +99,34 @@ class GanTask(Task):
         return METRICS[name].within if name in METRICS else REAL
 
     def costs(self, config: RunConfig) -> PairCosts:
-        """The costs of both players."""
+        """The costs of both networks, fitted to the images."""
         assert isinstance(config, TrainingConfig)  # noqa: S101 - the task is chosen by it
-        return costs_of(config)
+        with rng.initialization(config.seed, "costs"):
+            trainer = Trainer(config, _random_images(config), CPU)
+            flops = count_flops(trainer.step)
+        generator, discriminator = config.generator, config.discriminator
+        latent = torch.ones(1, generator.latent_size)
+        image = torch.zeros(1, discriminator.colours, discriminator.size, discriminator.size)
+        generated, judged = (
+            key_value_bytes(network, config.precision, inputs, _label(settings.classes))
+            for network, inputs, settings in (
+                (trainer.generator, latent, generator),
+                (trainer.discriminator, image, discriminator),
+            )
+        )
+        return PairCosts(
+            generator_parameters=num_parameters(trainer.generator),
+            discriminator_parameters=num_parameters(trainer.discriminator),
+            flops_per_step=flops,
+            batch_size=config.batch_size,
+            generator_key_value_bytes=generated,
+            discriminator_key_value_bytes=judged,
+        )
 
     def _images(self, config: TrainingConfig) -> ImageSet:
         if self._loaded is None or self._loaded[0] != config.data:
             self._loaded = (config.data, wanted_images(config))
         return self._loaded[1]
-
-
-def costs_of(config: TrainingConfig) -> PairCosts:
-    """The costs of a GAN with these settings, its networks fitted to the images."""
-    with rng.initialization(config.seed, "costs"):
-        trainer = Trainer(config, _random_images(config), CPU)
-        flops = count_flops(trainer.step)
-    made, judged = config.generator, config.discriminator
-    latent = torch.ones(1, made.latent_size)
-    image = torch.zeros(1, judged.colours, judged.size, judged.size)
-    return PairCosts(
-        generator_parameters=num_parameters(trainer.generator),
-        discriminator_parameters=num_parameters(trainer.discriminator),
-        flops_per_step=flops,
-        batch_size=config.batch_size,
-        generator_key_value_bytes=key_value_bytes(
-            trainer.generator, config.precision, latent, _label(made.classes)
-        ),
-        discriminator_key_value_bytes=key_value_bytes(
-            trainer.discriminator, config.precision, image, _label(judged.classes)
-        ),
-    )
 
 
 def _label(classes: int) -> torch.Tensor | None:

@@ -1,43 +1,23 @@
-"""Runs of the same settings and different seeds, grouped: the rows of an answer."""
+"""Runs that exist, grouped by their settings: the rows of a result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orthogan.errors import ConfigError, DataError, ResumeError
-from orthogan.experiments.matching import players_of
-from orthogan.experiments.plan import identity
+from orthogan.experiments.matching import networks_of
+from orthogan.experiments.plan import identity, identity_key
 from orthogan.experiments.record import stored_plan
-from orthogan.experiments.task import Task
-from orthogan.experiments.tasks import task_of
-from orthogan.experiments.trials import RunState, read_run
+from orthogan.experiments.task import ComparedTask, task_of
+from orthogan.experiments.trials import Group, RunState, read_run
 from orthogan.training.run_record import RUN_FILE
 
 RUNS = Path("runs")  # where a bare name of a run is looked for
 MAX_KEYS = 3  # settings in a label; it stays readable
 # What makes times differ between two runs of the same settings.
 MACHINE = ("device", "threads", "platform", "torch")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """One variant: finished runs that differ in nothing but the seed."""
-
-    label: str
-    runs: tuple[RunState, ...]
-
-    @property
-    def done(self) -> tuple[RunState, ...]:
-        """The runs that reached the end of their budget."""
-        return tuple(run for run in self.runs if run.status == "done")
-
-    @property
-    def diverged(self) -> tuple[RunState, ...]:
-        """The runs that broke down."""
-        return tuple(run for run in self.runs if run.status == "diverged")
 
 
 def existing_runs(names: Sequence[str | Path]) -> tuple[list[RunState], tuple[str, ...]]:
@@ -78,16 +58,16 @@ def grouped(runs: Sequence[RunState]) -> list[Group]:
     """
     rows: dict[str, list[RunState]] = {}
     for run in runs:
-        rows.setdefault(repr(sorted(identity(run.resolved()).items())), []).append(run)
+        rows.setdefault(identity_key(run.resolved()), []).append(run)
     for row in rows.values():
-        seen: dict[int, Path] = {}
+        seen: dict[int, RunState] = {}
         for run in row:
-            if run.seed in seen:
+            first = seen.setdefault(run.seed, run)
+            if first is not run:
                 raise ConfigError(
-                    f"{seen[run.seed]} and {run.path} have the same settings and the same seed "
+                    f"{first.path} and {run.path} have the same settings and the same seed "
                     f"{run.seed}; give one of them."
                 )
-            seen[run.seed] = run.path
     labels = _labels(list(rows.values()))
     return [
         Group(label=label, runs=tuple(sorted(row, key=lambda run: run.seed)))
@@ -95,7 +75,7 @@ def grouped(runs: Sequence[RunState]) -> list[Group]:
     ]
 
 
-def shared_task(runs: Sequence[RunState]) -> Task:
+def shared_task(runs: Sequence[RunState]) -> ComparedTask:
     """The task that all runs are of.
 
     Raises:
@@ -138,11 +118,8 @@ def split_notes(runs: Sequence[RunState]) -> tuple[str, ...]:
     """A sentence where the seed chose what was held out for scoring."""
     if len({_fingerprint(run) for run in runs}) < 2:
         return ()
-    note = (
-        "The data have no test set, so each seed holds out others for scoring; variants with the "
-        "same seed share them."
-    )
-    return (note,)
+    note = "The data have no test set, so each seed holds out others for scoring; "
+    return (f"{note}variants with the same seed share them.",)
 
 
 def located(path: Path) -> Path:
@@ -180,7 +157,7 @@ def _labels(rows: Sequence[Sequence[RunState]]) -> list[str]:
     names = {name: None for tree in settings for name in tree}
     differing = [name for name in names if len({repr(tree.get(name)) for tree in settings}) > 1]
     # A kind decides which other settings there are.
-    kinds = [f"{player}.kind" for player in players_of(rows[0][0].resolved())]
+    kinds = [f"{network}.kind" for network in networks_of(rows[0][0].resolved())]
     kinds = [name for name in kinds if name in differing]
     for keys in (differing, kinds):
         labels = [_label(tree, keys) for tree in settings]

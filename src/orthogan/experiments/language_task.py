@@ -1,4 +1,4 @@
-"""Language Transformers as a comparison sees them: `orthogan language`, which scores itself."""
+"""Language models as a comparison sees them: `orthogan language`, which scores itself."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from typing import Any
 import torch
 
 from orthogan import rng
-from orthogan.experiments.costs import (
-    CPU,
-    NetworkCosts,
-    count_flops,
-    key_value_bytes,
-    num_parameters,
-)
-from orthogan.experiments.task import RunConfig, SelfScoringTask
+from orthogan.experiments.costs import CPU, NetworkCosts, network_costs
+from orthogan.experiments.task import COMPARED, RunConfig, SelfScoringTask
 from orthogan.language import LanguageConfig
 from orthogan.language import api as language_models
 from orthogan.language.scoring import PERPLEXITY
 from orthogan.language.tokenizer import SPLITTERS
 from orthogan.language.trainer import LanguageTrainer
-from orthogan.statistics.ranges import POSITIVE, Range
+from orthogan.statistics import POSITIVE, Range
 
 
+@COMPARED.register("language")
 class LanguageTask(SelfScoringTask):
     """Runs of `orthogan language`."""
 
@@ -34,16 +29,15 @@ class LanguageTask(SelfScoringTask):
     scores = ("bits_per_", "perplexity")
     better = "lower"
     digits = 4
-    unit = "tokens"
     scored_by = ("data.tokenizer", "data.min_count", "data.held_out")
 
-    def resolve(self, **asked: Any) -> LanguageConfig:
+    def resolve(self, **options: Any) -> LanguageConfig:
         """As `language_models.resolve_language`."""
-        return language_models.resolve_language(**asked)
+        return language_models.resolve_language(**options)
 
-    def train(self, **asked: Any) -> str:
+    def train(self, **options: Any) -> str:
         """As `language_models.train_language`."""
-        return language_models.train_language(**asked).status
+        return language_models.train_language(**options).status
 
     def metric(self, config: RunConfig) -> str:
         """What such tokens are scored by, on the text that is held out."""
@@ -51,7 +45,7 @@ class LanguageTask(SelfScoringTask):
         return SPLITTERS[config.data.tokenizer].score
 
     def range_of(self, metric: str) -> Range:
-        """Bits are positive, and two to them at least 1."""
+        """Bits are positive, and two to their power is at least 1."""
         return Range(1.0) if metric == PERPLEXITY else POSITIVE
 
     def costs(self, config: RunConfig) -> NetworkCosts:
@@ -61,14 +55,8 @@ class LanguageTask(SelfScoringTask):
         with rng.initialization(config.seed, "costs"):
             tokens = torch.randint(0, form.vocabulary, (form.context + 1,))
             trainer = LanguageTrainer(config, tokens, CPU)
-            flops = count_flops(trainer.step)
-        context = tokens[None, : form.context]
-        return NetworkCosts(
-            parameters=num_parameters(trainer.network),
-            flops_per_step=flops,
-            batch_size=config.batch_size,
-            key_value_bytes=key_value_bytes(trainer.network.eval(), config.precision, context),
-        )
+            context = tokens[None, : form.context]
+            return network_costs(trainer, config.batch_size, config.precision, context)
 
     def step_size(self, config: RunConfig) -> int:
         """Tokens predicted in one step."""

@@ -11,29 +11,29 @@ from orthogan.errors import ConfigError, OrthoganError
 from orthogan.experiments.costs import num_parameters
 from orthogan.experiments.task import RunConfig
 
-TOLERANCE = 0.02  # share of the first variant's parameters
+TOLERANCE = 0.02  # fraction of the first variant's parameters
 WIDEST = 1 << 16  # far beyond any width of ours: a count that has not grown there never will
 NEIGHBOURS = 64  # a width that heads must divide has a valid neighbour within so many
 
 
-def players_of(config: RunConfig) -> tuple[str, ...]:
+def networks_of(config: RunConfig) -> tuple[str, ...]:
     """The parts of a configuration that are networks.
 
     >>> from orthogan.language import LanguageConfig
-    >>> players_of(LanguageConfig())
+    >>> networks_of(LanguageConfig())
     ('network',)
     """
     return tuple(name for name, part in config if hasattr(part, "build"))
 
 
-def count_player(config: RunConfig, player: str) -> int:
+def count_parameters(config: RunConfig, name: str) -> int:
     """The parameters of one of its networks.
 
     Raises:
         ConfigError: the network cannot be built.
     """
     with rng.initialization(config.seed, "count"):
-        network: nn.Module = getattr(config, player).build()
+        network: nn.Module = getattr(config, name).build()
     return num_parameters(network)
 
 
@@ -44,11 +44,11 @@ def current_width(config: RunConfig, key: str) -> int:
         SettingError: there is no such setting.
         ConfigError: it is not a whole number of one of the networks.
     """
-    players = players_of(config)
-    if key.partition(".")[0] not in players:
-        whose = "a player" if len(players) > 1 else f"the {players[0]}"
+    networks = networks_of(config)
+    if key.partition(".")[0] not in networks:
+        whose = "a network" if len(networks) > 1 else f"the {networks[0]}"
         raise ConfigError(
-            f"--match takes a width of {whose}, such as {players[0]}.width, got '{key}'."
+            f"--match takes a width of {whose}, such as {networks[0]}.width, got '{key}'."
         )
     settings = config.settings()
     if key not in settings:
@@ -60,7 +60,7 @@ def current_width(config: RunConfig, key: str) -> int:
 
 
 def matched(config: RunConfig, key: str, target: int) -> int:
-    """The value of the width `key` that brings its player nearest to `target` parameters.
+    """The value of the width `key` that brings its network nearest to `target` parameters.
 
     Args:
         config: A variant, its networks fitted to the images.
@@ -71,33 +71,36 @@ def matched(config: RunConfig, key: str, target: int) -> int:
         ConfigError: `key` is no such setting, or no value comes within 2 %.
     """
     start = current_width(config, key)
-    player = key.partition(".")[0]
+    network = key.partition(".")[0]
     counts: dict[int, int | None] = {}
 
     def count(width: int) -> int | None:
         if width not in counts:
             try:
-                counts[width] = count_player(config.evolve(f"{key}={width}"), player)
+                counts[width] = count_parameters(config.evolve(f"{key}={width}"), network)
             except OrthoganError:  # such as heads that do not divide it
                 counts[width] = None
         return counts[width]
 
-    found = count(start)
-    if found is not None and found == target:
+    if count(start) == target:
         return start
     _bracket(count, start, target, key)
     valid = {width: number for width, number in counts.items() if number is not None}
     best = min(valid, key=lambda width: abs(valid[width] - target))
     if abs(valid[best] - target) > TOLERANCE * target:
         raise ConfigError(
-            f"{key} cannot bring the {player} within {TOLERANCE:.0%} of {target:,} parameters; "
+            f"{key} cannot bring the {network} within {TOLERANCE:.0%} of {target:,} parameters; "
             f"the nearest is {key}={best} with {valid[best]:,}. Match another width."
         )
     return best
 
 
 def _bracket(count: Callable[[int], int | None], start: int, target: int, key: str) -> None:
-    """Looks at widths until neighbours lie on both sides of the target."""
+    """Counts at widths until neighbours lie on both sides of the target.
+
+    Counts grow with the width, so doubling and then bisecting builds few networks; a width that
+    is not valid is replaced by the next one that is.
+    """
     high = max(1, start)
     while (found := _at_or_above(count, high)) is None or found[1] < target:
         high = (high if found is None else found[0]) * 2
@@ -119,8 +122,5 @@ def _at_or_above(
     count: Callable[[int], int | None], width: int, below: int | None = None
 ) -> tuple[int, int] | None:
     end = width + NEIGHBOURS if below is None else min(below, width + NEIGHBOURS)
-    for candidate in range(width, end):
-        number = count(candidate)
-        if number is not None:
-            return candidate, number
-    return None
+    counted = ((candidate, count(candidate)) for candidate in range(width, end))
+    return next(((at, number) for at, number in counted if number is not None), None)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from orthogan.config import read_config_file
 from orthogan.errors import ConfigError, DataError, SettingError
-from orthogan.experiments.matching import count_player, current_width, matched, players_of
+from orthogan.experiments.matching import count_parameters, current_width, matched, networks_of
 from orthogan.experiments.spec import ExperimentSpec, check_spec
-from orthogan.experiments.task import RunConfig, Task
-from orthogan.experiments.tasks import TASKS
+from orthogan.experiments.task import COMPARED, ComparedTask, RunConfig
 from orthogan.experiments.variants import MODEL, Values, checked_vary, combinations, label_of
 from orthogan.terminal import pasteable
 from orthogan.training.launch import MAY_CHANGE
@@ -29,13 +28,13 @@ OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One row of the answer.
+    """One row of the result.
 
     Attributes:
         label: What it is called.
         model: Its recipe, where there are recipes.
         settings: All changes to the recipe, as `--set` takes them.
-        config: What they come to, for the first seed.
+        config: The resolved configuration, for the first seed.
         notes: What was moved to make it comparable.
     """
 
@@ -57,18 +56,18 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Every run that answers a spec, and where it goes.
+    """Every run of a comparison, and where it goes.
 
     Attributes:
-        spec: What is asked.
-        task: What kind of runs answer it.
-        variants: The rows of the answer.
+        spec: What is compared.
+        task: The kind of runs.
+        variants: The first is what the others are compared with.
         out: Folder of the runs.
         left_out: A sentence for each variant that has no meaning.
     """
 
     spec: ExperimentSpec
-    task: Task
+    task: ComparedTask
     variants: tuple[Variant, ...]
     out: Path
     left_out: tuple[str, ...] = ()
@@ -101,42 +100,42 @@ class Plan:
         return _decisive(spec, self.task, variant.model, variant.settings, trial.seed) | place
 
     def commands(self) -> list[str]:
-        """One `orthogan ...` command a trial, ready for a shell, in the order of the plan."""
+        """One `orthogan ...` command per trial, ready for a shell, in the order of the plan."""
         return [pasteable(self._words(trial)) for trial in self.trials]
 
     def _words(self, trial: Trial) -> list[str | Path]:
-        asked = self.request(trial)
-        source = asked["source"]
+        options = self.request(trial)
+        source = options["source"]
         if source is not None and str(source).startswith("-"):
             source = Path(source)  # written so that it is not taken for an option
         words: list[str | Path] = ["orthogan", self.task.command, *filter(None, [source])]
         for name in OPTIONS:
-            words += _option(name, asked.get(name))
-        for setting in asked["settings"]:
+            words += _option(name, options.get(name))
+        for setting in options["settings"]:
             words += ["--set", setting]
         return words
 
     def _unmatched(self) -> list[str]:
-        matched_players = {key.partition(".")[0] for key in self.spec.match}
+        matched_networks = {key.partition(".")[0] for key in self.spec.match}
         notes = []
-        for player in players_of(self.variants[0].config) if self.spec.match else ():
-            counts = {count_player(variant.config, player) for variant in self.variants}
-            if player not in matched_players and len(counts) > 1:
+        for network in networks_of(self.variants[0].config) if self.spec.match else ():
+            counts = {count_parameters(variant.config, network) for variant in self.variants}
+            if network not in matched_networks and len(counts) > 1:
                 notes.append(
-                    f"The {player}s still differ, from {min(counts):,} to {max(counts):,} "
-                    f"parameters; add --match {player}.width or the like to match them too."
+                    f"The {network}s still differ, from {min(counts):,} to {max(counts):,} "
+                    f"parameters; add --match {network}.width or the like to match them too."
                 )
         return notes
 
 
 def make_plan(spec: ExperimentSpec, out: Path, precision: str) -> Plan:
-    """The plan that answers a spec; every variant is built once, nothing is trained.
+    """The plan of a comparison; every variant is built once, nothing is trained.
 
     A variant whose settings are all right each by itself, and have no meaning together or with
     these data, is left out, as long as two remain.
 
     Args:
-        spec: What is asked.
+        spec: What is compared.
         out: Folder of the runs.
         precision: What `auto` means in every trial, wherever it runs.
 
@@ -144,7 +143,7 @@ def make_plan(spec: ExperimentSpec, out: Path, precision: str) -> Plan:
         ConfigError: a varied setting is unknown or does not fit; the label says which.
         DataError: the data cannot be loaded.
     """
-    task = TASKS[spec.task]()
+    task = COMPARED[spec.task]()
     check_spec(spec, task)
     variants: list[Variant] = []
     refused: dict[str, ConfigError | DataError] = {}
@@ -187,8 +186,13 @@ def identity(config: RunConfig) -> dict[str, Any]:
     }
 
 
+def identity_key(config: RunConfig) -> str:
+    """One text for all configurations of one identity."""
+    return repr(sorted(identity(config).items()))
+
+
 def _decisive(
-    spec: ExperimentSpec, task: Task, model: str, settings: Sequence[str], seed: int
+    spec: ExperimentSpec, task: ComparedTask, model: str, settings: Sequence[str], seed: int
 ) -> dict[str, Any]:
     """The arguments that decide what is trained."""
     given = {name: getattr(spec, name) for name in task.takes}
@@ -204,7 +208,7 @@ def _option(name: str, value: Any) -> list[str]:
     return [f"--{name}", str(value)]
 
 
-def _variant(spec: ExperimentSpec, task: Task, values: Values, precision: str) -> Variant:
+def _variant(spec: ExperimentSpec, task: ComparedTask, values: Values, precision: str) -> Variant:
     model = values.get(MODEL, spec.model)
     varied = [f"{key}={value}" for key, value in values.items() if key != MODEL]
     settings = (*spec.settings, *varied)
@@ -212,7 +216,7 @@ def _variant(spec: ExperimentSpec, task: Task, values: Values, precision: str) -
     if spec.config is not None:
         base = base.merge(read_config_file(spec.config))
     if base.evolve(*settings).precision == "auto":
-        # Settled once, so that trials run elsewhere have it too.
+        # Resolved once, so that trials run elsewhere have it too.
         settings = (*settings, f"precision={precision}")
     seed = spec.seeds[0]
     config = task.resolve(**_decisive(spec, task, model, settings, seed))
@@ -225,20 +229,20 @@ def _matched(variant: Variant, before: Sequence[Variant], match: Sequence[str]) 
     """The variant with its widths moved to the counts of the first."""
     for key in match:
         old = current_width(variant.config, key)
-        player = key.partition(".")[0]
+        network = key.partition(".")[0]
         first = before[0].config if before else variant.config
-        width = matched(variant.config, key, count_player(first, player))
+        target = count_parameters(first, network)
+        width = matched(variant.config, key, target)
         if width == old:
             continue
         config = variant.config.evolve(f"{key}={width}")
-        count, target = count_player(config, player), count_player(first, player)
+        count = count_parameters(config, network)
         note = (
-            f"{variant.label}: {key} {old} -> {width}, so that the {player} has {count:,} "
+            f"{variant.label}: {key} {old} -> {width}, so that the {network} has {count:,} "
             f"parameters ({count / target - 1:+.1%} of the first variant's)."
         )
-        variant = Variant(
-            label=variant.label,
-            model=variant.model,
+        variant = replace(
+            variant,
             settings=(*variant.settings, f"{key}={width}"),
             config=config,
             notes=(*variant.notes, note),
@@ -249,10 +253,9 @@ def _matched(variant: Variant, before: Sequence[Variant], match: Sequence[str]) 
 def _refuse_twins(variants: Sequence[Variant]) -> None:
     seen: dict[str, str] = {}
     for variant in variants:
-        key = repr(sorted(identity(variant.config).items()))
-        if key in seen:
+        first = seen.setdefault(identity_key(variant.config), variant.label)
+        if first != variant.label:
             raise ConfigError(
-                f"'{seen[key]}' and '{variant.label}' come to the same settings, so there is "
+                f"'{first}' and '{variant.label}' come to the same settings, so there is "
                 "nothing to compare."
             )
-        seen[key] = variant.label

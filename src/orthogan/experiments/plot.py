@@ -1,4 +1,4 @@
-"""The answer as a picture: scores along the training, and the final scores seed by seed."""
+"""The result as a picture: scores along the training, and the final scores seed by seed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orthogan.experiments.groups import Group
 from orthogan.experiments.results import VariantResult
-from orthogan.experiments.task import Task
-from orthogan.experiments.tasks import is_live_score, task_of
+from orthogan.experiments.task import ComparedTask, is_live_score, task_of
+from orthogan.experiments.trials import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ WIDTH_IN, CURVES_IN, ROW_IN = 11.0, 4.2, 0.6
 DOTS_PER_INCH = 130
 LEGEND_CHARACTERS = 140  # of the legend's type across the picture
 LOG_RATIO = 10.0  # scores that span more than this are drawn on a logarithmic axis
-METADATA = {"Software": None}  # so that the same answer gives the same bytes
+METADATA = {"Software": None}  # so that the same result gives the same bytes
 
 # Counts of images or tokens, seconds, scores.
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -95,7 +94,7 @@ def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndar
     return shared, np.mean([np.interp(shared, x, y) for x, y in filled], axis=0)
 
 
-def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group], task: Task) -> None:
+def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group], task: ComparedTask) -> None:
     every: list[float] = []
     for index, group in enumerate(groups):
         curves = [curve_of(run.records) for run in group.runs]
@@ -125,7 +124,7 @@ def _draw_curves(left: Axes, right: Axes, groups: Sequence[Group], task: Task) -
     right.tick_params(labelleft=False)
 
 
-def _draw_finals(axes: Axes, rows: Sequence[VariantResult], task: Task) -> None:
+def _draw_finals(axes: Axes, rows: Sequence[VariantResult], task: ComparedTask) -> None:
     metric = next(iter(rows[0].scores), "score")
     for index, row in enumerate(rows):
         colour, _ = _style(index)
@@ -183,7 +182,7 @@ def _live_name(groups: Sequence[Group]) -> str:
     return next((f"{name} during training" for name in names if name), "score during training")
 
 
-def _direction(task: Task) -> str:
+def _direction(task: ComparedTask) -> str:
     return f" ({task.better} is better)" if task.better else ""
 
 

@@ -1,4 +1,4 @@
-"""`plan.json`: what a folder of runs was made to answer, so that it answers nothing else."""
+"""`plan.json`: what a folder of runs was made to compare, so that it compares nothing else."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, NotRequired
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
-from orthogan.errors import DataError, ResumeError, StorageError
+from orthogan.errors import ConfigError, DataError, ResumeError, StorageError
 from orthogan.experiments.plan import Plan, identity, run_name
-from orthogan.experiments.tasks import DEFAULT_TASK, named
+from orthogan.experiments.task import DEFAULT_TASK, named
+from orthogan.experiments.trials import Group, RunState, read_run
 from orthogan.files import read_json, storage_errors, write_json
-from orthogan.training.run_record import now
+from orthogan.training.run_record import RUN_FILE, now
 from orthogan.version import __version__
 
 FORMAT = 1
@@ -31,7 +32,7 @@ class StoredPlan(TypedDict):
     """What a `plan.json` holds.
 
     Attributes:
-        seeds: Each list of seeds that was asked for, the last one last.
+        seeds: Each list of seeds that was requested, the last one last.
         runs: The folders of all of them.
     """
 
@@ -105,7 +106,7 @@ def refuse_foreign(out: Path) -> None:
 def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     """Writes the plan down, or checks that the folder holds the same one.
 
-    Other seeds of the same spec may be asked for; each such list is kept.
+    Other seeds of the same comparison may be requested; each such list is kept.
 
     Returns:
         What a reader of the results must know about the seeds.
@@ -119,14 +120,11 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
     variants: list[StoredVariant] = [
         {"label": variant.label, "settings": identity(variant.config)} for variant in plan.variants
     ]
-    seeds = list(plan.spec.seeds)
-    asked = [] if earlier is None else list(earlier["seeds"])
     if earlier is not None:
-        _refuse_other_task(plan.out, earlier.get("task", DEFAULT_TASK), plan.task.name)
-        _refuse_other(plan.out, earlier["variants"], variants)
-    if seeds in asked:
-        asked.remove(seeds)
-    asked.append(seeds)  # last: the answer is about them
+        _refuse_other(plan.out, earlier, plan.task.name, variants)
+    seeds = list(plan.spec.seeds)
+    before = [] if earlier is None else earlier["seeds"]
+    requested = [*(row for row in before if row != seeds), seeds]  # the result is about the last
     record = {
         "format": FORMAT,
         "orthogan": __version__,
@@ -134,43 +132,91 @@ def write_plan(plan: Plan, precision: str) -> tuple[str, ...]:
         "created": now() if earlier is None else earlier["created"],
         "precision": precision,
         "variants": variants,
-        "seeds": asked,
+        "seeds": requested,
         "notes": list(plan.notes),
         "runs": [
             run_name(variant.label, seed)
             for variant in plan.variants
-            for seed in sorted({each for row in asked for each in row})
+            for seed in sorted({each for row in requested for each in row})
         ],
     }
     with storage_errors(plan.out):
         plan.out.mkdir(parents=True, exist_ok=True)
     write_json(plan.out / PLAN_FILE, record)
-    return seed_notes(asked)
+    return _seed_notes(requested)
 
 
-def seed_notes(asked: Sequence[Sequence[int]]) -> tuple[str, ...]:
-    """What a reader must know where several lists of seeds were asked for."""
-    if len(asked) == 1:
+def stored_groups(folder: Path, plan: StoredPlan) -> tuple[list[Group], tuple[str, ...]]:
+    """The variants of a plan with the finished runs of each, for the seeds requested last.
+
+    Returns:
+        The groups, and what a reader must know: what the plan says, and a sentence for each run
+        that is left out.
+
+    Raises:
+        ConfigError: no run is finished.
+        ResumeError: the record of a run is damaged.
+    """
+    groups, left_out, known = [], [], set(plan["runs"])
+    for variant in plan["variants"]:
+        runs = []
+        for seed in plan["seeds"][-1]:
+            path = folder / run_name(variant["label"], seed)
+            known.add(path.name)
+            found = _finished(path, variant, seed)
+            if isinstance(found, RunState):
+                runs.append(found)
+            else:
+                left_out.append(f"{path} {found} and left out.")
+        if runs:
+            groups.append(Group(label=variant["label"], runs=tuple(runs)))
+        else:
+            left_out.append(f"{variant['label']} has no finished run and is left out.")
+    if not groups:
+        raise ConfigError(f"There is no finished run in {folder}.")
+    foreign = sorted({each.parent for each in folder.glob(f"*/{RUN_FILE}")})
+    left_out += [
+        f"{path} is no run of this comparison and left out."
+        for path in foreign
+        if path.name not in known
+    ]
+    return groups, (*plan.get("notes", ()), *_seed_notes(plan["seeds"]), *left_out)
+
+
+def _finished(path: Path, variant: StoredVariant, seed: int) -> RunState | str:
+    """The run, or why it cannot be used."""
+    if not (path / RUN_FILE).exists():
+        return "is not started"
+    state = read_run(path)
+    if identity(state.resolved()) != variant["settings"] or state.seed != seed:
+        return "was made with other settings than the plan has"
+    return state if state.is_finished else f"is not finished ({state.status})"
+
+
+def _seed_notes(requested: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """What a reader must know where several lists of seeds were requested."""
+    if len(requested) == 1:
         return ()
-    lists = " and ".join(str(len(row)) for row in asked)
+    lists = " and ".join(str(len(row)) for row in requested)
     advice = "seeds added after a look at the result make its p values too small"
     return (f"This was asked with {lists} seeds: {advice}.",)
 
 
-def _refuse_other_task(out: Path, old: str, new: str) -> None:
-    if old != new:
+def _refuse_other(
+    out: Path, earlier: StoredPlan, task: str, variants: Sequence[StoredVariant]
+) -> None:
+    """Raises ResumeError where the folder compares something else."""
+    old = earlier.get("task", DEFAULT_TASK)
+    if old != task:
         raise ResumeError(
-            f"{out} compares runs of --task {old}, not of --task {new}; choose another --out."
+            f"{out} compares runs of --task {old}, not of --task {task}; choose another --out."
         )
-
-
-def _refuse_other(out: Path, old: Sequence[StoredVariant], new: Sequence[StoredVariant]) -> None:
-    before, after = ([row["label"] for row in rows] for rows in (old, new))
+    before, after = ([row["label"] for row in rows] for rows in (earlier["variants"], variants))
     if before != after:
         raise ResumeError(
             f"{out} compares {'; '.join(before)}, not {'; '.join(after)}; choose another --out."
         )
-    for first, second in zip(old, new, strict=True):
+    for first, second in zip(earlier["variants"], variants, strict=True):
         one, two = first["settings"], second["settings"]
         for name in {**one, **two}:
             if one.get(name, "absent") != two.get(name, "absent"):

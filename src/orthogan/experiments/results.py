@@ -9,11 +9,11 @@ from typing import Any
 
 from orthogan.errors import ConfigError
 from orthogan.experiments.costs import Costs, step_seconds
-from orthogan.experiments.groups import Group
-from orthogan.experiments.tasks import task_of
+from orthogan.experiments.task import task_of
+from orthogan.experiments.trials import Group
+from orthogan.statistics import Range
 from orthogan.statistics.decisions import Decision, decide
 from orthogan.statistics.paired import Mean, PairedTest, mean_over_seeds
-from orthogan.statistics.ranges import Range
 
 # Score of each seed, by metric.
 Values = dict[str, dict[int, float]]
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """One row of the answer.
+    """One row of the result.
 
     Attributes:
         label: What the variant is called.
@@ -87,7 +87,7 @@ class VariantResult:
 def variant_results(
     groups: Sequence[Group], evaluations: Mapping[Path, Mapping[str, Any]]
 ) -> tuple[VariantResult, ...]:
-    """The rows of the answer; the first group is what the others are compared with.
+    """The rows of the result; the first group is what the others are compared with.
 
     Args:
         groups: The variants.
@@ -104,24 +104,23 @@ def variant_results(
         metric: _differences(metric, groups, values, ranges[metric]) for metric in metrics
     }
     rows = []
-    for index, group in enumerate(groups):
-        own = {metric: differences[metric][index] for metric in metrics}
+    for index, (group, own) in enumerate(zip(groups, values, strict=True)):
+        config = group.runs[0].resolved()
+        steps = [step_seconds(run.records, task.step_size(config)) for run in group.done]
+        found = {metric: differences[metric][index] for metric in metrics}
         rows.append(
             VariantResult(
                 label=group.label,
                 seeds=tuple(run.seed for run in group.done),
                 diverged=tuple(run.seed for run in group.diverged),
-                values=values[index],
-                scores={
-                    metric: _mean(values[index].get(metric, {}), ranges[metric])
-                    for metric in metrics
-                },
-                differences=own,
-                costs=_costs(group),
-                step_seconds=_step_seconds(group),
+                values=own,
+                scores={metric: _mean(own.get(metric, {}), ranges[metric]) for metric in metrics},
+                differences=found,
+                costs=task.costs(config),
+                step_seconds=_average([each for each in steps if each is not None]),
                 seconds=_average([run.seconds for run in group.done]),
                 images=_average([float(run.images_seen) for run in group.done]),
-                verdict=_verdict(index, groups, own[metrics[0]] if metrics else None),
+                verdict=_verdict(index, groups, found[metrics[0]] if metrics else None),
             )
         )
     return tuple(rows)
@@ -151,10 +150,14 @@ def _metrics(values: Sequence[Values]) -> list[str]:
 def _differences(
     metric: str, groups: Sequence[Group], values: Sequence[Values], within: Range
 ) -> list[Difference | None]:
-    """One a group; None for the first and where fewer than two seeds are paired."""
+    """One per group; None for the first and where fewer than two seeds are paired.
+
+    The same seed means the same data and the same draws, which move both scores alike: their
+    difference has less spread than either score, so few seeds decide more.
+    """
     first = values[0].get(metric, {})
     paired: dict[str, dict[int, float]] = {}
-    for group, own in list(zip(groups, values, strict=True))[1:]:
+    for group, own in zip(groups[1:], values[1:], strict=True):
         mine = own.get(metric, {})
         seeds = sorted(first.keys() & mine.keys())
         if len(seeds) > 1:
@@ -218,18 +221,6 @@ def _verdict(index: int, groups: Sequence[Group], difference: Difference | None)
 
 def _mean(values: Mapping[int, float], within: Range) -> Mean | None:
     return mean_over_seeds(list(values.values()), within) if values else None
-
-
-def _costs(group: Group) -> Costs:
-    config = group.runs[0].resolved()
-    return task_of(config).costs(config)
-
-
-def _step_seconds(group: Group) -> float | None:
-    config = group.runs[0].resolved()
-    size = task_of(config).step_size(config)
-    found = [step_seconds(run.records, size) for run in group.done]
-    return _average([each for each in found if each is not None])
 
 
 def _average(values: Sequence[float]) -> float | None:

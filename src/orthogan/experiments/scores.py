@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from orthogan.files import read_json, storage_errors, write_json
 from orthogan.gan import api
 from orthogan.version import __version__
 
+KEPT = "evaluations"  # the folder of them, beside the runs
 WEIGHTS = Path("bundle") / "generator.safetensors"
 OWN_FILE = "score.json"  # what a run that scores itself ended with
+# What reading an evaluation raises that is damaged, or of another form.
+_DAMAGED = (StorageError, AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +41,48 @@ NOWHERE = Kept()
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """The metrics, and the images to measure on; None: what is usual for the task.
+
+    Raises:
+        ConfigError: there is nothing to measure, or nothing to measure it on.
+    """
+
+    metrics: Sequence[str] | None = None
+    num_images: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_images is not None and self.num_images < 1:
+            raise ConfigError(f"At least 1 image is needed, got {self.num_images}.")
+        if self.metrics is not None and not self.metrics:
+            raise ConfigError("At least one metric is needed.")
+
+    def recorded(self, kept: Mapping[Path, Kept]) -> Measure:
+        """What most of the runs were scored by, where nothing else is requested.
+
+        Of two that as many were scored by, the one with more images.
+
+        Args:
+            kept: Where the evaluations of each run are, by its folder.
+        """
+        stored = [stored_score(run, where) for run, where in kept.items()]
+        counts = Counter((each.metrics, each.num_images) for each in stored if each is not None)
+        if not counts:
+            return self
+        metrics, num_images = max(counts, key=lambda each: (counts[each], each[1]))
+        return Measure(
+            metrics=metrics if self.metrics is None else self.metrics,
+            num_images=num_images if self.num_images is None else self.num_images,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoredScore:
     """An evaluation that was kept, and what it was made from.
 
     Attributes:
         evaluation: As `Evaluation.to_dict` gives it.
-        metrics: The names that were asked for.
+        metrics: The names that were requested; None: those usual for the data.
         num_images: Images that it was measured on.
         weights: Checksum of the generator.
         version: Of orthogan.
@@ -57,14 +97,11 @@ class StoredScore:
 
 def stored_score(run: Path, kept: Kept) -> StoredScore | None:
     """The evaluation of a run that was kept; None if there is none that can be read."""
-    for folder in kept.folders:
-        found = _read(folder / f"{run.name}.json")
-        if found is not None:
-            return found
-    return None
+    every = (_read(folder / f"{run.name}.json") for folder in kept.folders)
+    return next((found for found in every if found is not None), None)
 
 
-def why_again(run: Path, metrics: Sequence[str] | None, num_images: int, kept: Kept) -> str:
+def why_again(run: Path, metrics: Sequence[str], num_images: int, kept: Kept) -> str:
     """Why a run has to be scored, though runs like it were before; empty if it has not to be."""
     found = stored_score(run, kept)
     if found is None:
@@ -72,7 +109,7 @@ def why_again(run: Path, metrics: Sequence[str] | None, num_images: int, kept: K
         return "its stored score is damaged" if is_damaged else "it has no stored score"
     if found.num_images != num_images:
         return f"its stored score is that of {found.num_images:,} images"
-    if found.metrics != (None if metrics is None else tuple(metrics)):
+    if found.metrics != tuple(metrics):
         return "its stored score is that of other metrics"
     if found.version != __version__ and not kept.any_version:
         return f"its stored score was measured by orthogan {found.version}"
@@ -82,16 +119,8 @@ def why_again(run: Path, metrics: Sequence[str] | None, num_images: int, kept: K
     return ""
 
 
-def scores_of(
-    run: Path, metrics: Sequence[str] | None, num_images: int, kept: Kept = NOWHERE
-) -> dict[str, Any]:
-    """The evaluation of a finished run, as `Evaluation.to_dict` gives it.
-
-    Args:
-        run: Folder of the run.
-        metrics: Names; the usual ones for the data if None.
-        num_images: Images to generate; the same seeds in every run.
-        kept: Earlier evaluations, to read and to add to.
+def scores_of(run: Path, metrics: Sequence[str], num_images: int, kept: Kept) -> dict[str, Any]:
+    """The evaluation of a finished run on images of the same seeds as in every run.
 
     Raises:
         BundleError: the run has no trained model.
@@ -102,7 +131,7 @@ def scores_of(
     if found is not None and not why_again(run, metrics, num_images, kept):
         return found.evaluation
     made_from = {
-        "metrics": None if metrics is None else list(metrics),
+        "metrics": list(metrics),
         "num_images": num_images,
         "weights": _digest(run / WEIGHTS),
         "orthogan": __version__,
@@ -116,40 +145,34 @@ def scores_of(
     return evaluation
 
 
-def own_scores(run: Path, metrics: Sequence[str] | None, num_images: int | None) -> dict[str, Any]:
+def own_scores(run: Path, measure: Measure) -> dict[str, Any]:
     """What a finished run wrote down about itself.
-
-    Args:
-        run: Folder of a run that scores itself.
-        metrics: Its one score, or None.
-        num_images: None; such a run is scored on all that it has.
 
     Raises:
         BundleError: there is no score, though the run is done.
-        ConfigError: `num_images` is given.
+        ConfigError: a number of images is requested.
         UnknownNameError: the run has another score.
     """
     try:
         found = _checked(read_json(run / OWN_FILE))
-        name = next(iter(found["scores"]))
-    except (StorageError, OverflowError, ValueError):
+    except _DAMAGED:
         raise BundleError(f"{run / OWN_FILE}: holds no score, though the run is done.") from None
-    check_own(name, metrics, num_images)
+    check_own(next(iter(found["scores"])), measure)
     return found
 
 
-def check_own(name: str, metrics: Sequence[str] | None, num_images: int | None) -> None:
-    """Checks what is asked of runs that score themselves, by `name` alone.
+def check_own(name: str, measure: Measure) -> None:
+    """Checks what is requested of runs that score themselves, by `name` alone.
 
     Raises:
-        ConfigError: `num_images` is given.
-        UnknownNameError: another metric is asked for.
+        ConfigError: a number of images is requested.
+        UnknownNameError: another metric is requested.
     """
-    if num_images is not None:
+    if measure.num_images is not None:
         raise ConfigError(
             f"--num-images has no effect: the {name} of such runs is that of all they hold out."
         )
-    for metric in metrics or ():
+    for metric in measure.metrics or ():
         if metric != name:
             raise UnknownNameError("metric", metric, [name])
 
@@ -174,25 +197,22 @@ def _read(path: Path) -> StoredScore | None:
             weights=str(made_from["weights"]),
             version=str(made_from["orthogan"]),
         )
-    except (StorageError, KeyError, OverflowError, TypeError, ValueError):
+    except _DAMAGED:
         return None
 
 
-def _checked(found: Any) -> dict[str, Any]:
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
     """An evaluation with at least one score; None stands for numbers that are not finite.
 
     Raises:
-        ValueError: it is something else.
+        One of `_DAMAGED`: it is something else.
     """
-    if not isinstance(found, dict) or not isinstance(found.get("scores"), dict):
-        raise ValueError("no scores")
-    scores = {}
-    for name, score in found["scores"].items():
-        if not isinstance(score, dict) or "value" not in score:
-            raise ValueError("a score without a value")
-        scores[name] = {part: _number(value) for part, value in score.items()}
-    if not scores:
-        raise ValueError("no scores")
+    scores = {
+        name: {part: _number(value) for part, value in score.items()}
+        for name, score in found["scores"].items()
+    }
+    if not scores or not all("value" in score for score in scores.values()):
+        raise ValueError("a score without a value, or none")
     return {**found, "scores": scores}
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a comparison, and whether it can be."""
+"""The specification of a comparison, and whether it can be carried out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orthogan.errors import ConfigError
-from orthogan.experiments.task import Task
-from orthogan.experiments.tasks import DEFAULT_TASK
+from orthogan.experiments.task import DEFAULT_TASK, ComparedTask
 from orthogan.experiments.variants import MODEL
 
 DEFAULT_MODEL = "attention-gan"
@@ -17,24 +16,7 @@ _PARTIAL = ("images", "tokens", "size")
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentSpec:
-    """What is asked: the settings that vary, and everything that does not.
-
-    Attributes:
-        vary: Values of each varied setting, as text.
-        seeds: Seeds of every variant.
-        task: What kind of runs.
-        source: The data; None as in the command of the task.
-        model: Recipe of a GAN.
-        minutes: Time budget of a run.
-        images: Budget in images of a run.
-        tokens: Budget in tokens of a run.
-        match: Widths to move until the parameters of their network are equal.
-        settings: Changes that all variants share.
-        config: File of settings.
-        size: Side of the images in pixels.
-        device: Where to train.
-        threads: CPU threads.
-    """
+    """The settings that vary, and everything that does not; the fields are those of `compare`."""
 
     vary: dict[str, tuple[str, ...]]
     seeds: tuple[int, ...]
@@ -52,8 +34,8 @@ class ExperimentSpec:
     threads: int | None = None
 
 
-def check_spec(spec: ExperimentSpec, task: Task) -> None:
-    """Refuses what cannot be asked, whatever the variants are.
+def check_spec(spec: ExperimentSpec, task: ComparedTask) -> None:
+    """Refuses what cannot be compared, whatever the variants are.
 
     Raises:
         ConfigError: no seed, or one twice; an option that does nothing for the task; a width that
@@ -64,21 +46,16 @@ def check_spec(spec: ExperimentSpec, task: Task) -> None:
     repeated = [seed for seed in spec.seeds if spec.seeds.count(seed) > 1]
     if repeated:
         raise ConfigError(f"Seed {repeated[0]} is given twice; a repeated run adds nothing.")
-    _refuse_idle(spec, task)
-    clash = [key for key in spec.match if key in spec.vary]
-    if clash:
-        raise ConfigError(f"'{clash[0]}' is varied, so it cannot be matched; match another width.")
-
-
-def _refuse_idle(spec: ExperimentSpec, task: Task) -> None:
     idle = [name for name in _PARTIAL if name not in task.takes and getattr(spec, name)]
     if idle:
         hint = f"; a budget is counted in {task.unit}" if idle[0] in ("images", "tokens") else ""
         raise ConfigError(f"--{idle[0]} has no effect with --task {task.name}{hint}.")
-    if "model" in task.takes:
-        return
-    if MODEL in spec.vary or spec.model != DEFAULT_MODEL:
+    has_recipe = MODEL in spec.vary or spec.model != DEFAULT_MODEL
+    if has_recipe and "model" not in task.takes:
         raise ConfigError(
             f"'{MODEL}' is the recipe of a GAN, and --task {task.name} has none; give settings "
             "such as network.score."
         )
+    clash = [key for key in spec.match if key in spec.vary]
+    if clash:
+        raise ConfigError(f"'{clash[0]}' is varied, so it cannot be matched; match another width.")

@@ -7,18 +7,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orthogan.experiments.groups import (
-    Group,
-    machine_notes,
-    refuse_mixed_data,
-    shared_task,
-    split_notes,
-)
+from orthogan.experiments.groups import machine_notes, refuse_mixed_data, shared_task, split_notes
 from orthogan.experiments.plot import picture
 from orthogan.experiments.results import VariantResult, variant_results
 from orthogan.experiments.table import table, verdicts
-from orthogan.experiments.tasks import DEFAULT_TASK, TASKS, named
-from orthogan.experiments.trials import RunState
+from orthogan.experiments.task import COMPARED, DEFAULT_TASK, named
+from orthogan.experiments.trials import Group, RunState
 from orthogan.files import storage_errors, write_atomic, write_json
 from orthogan.version import __version__
 
@@ -34,7 +28,7 @@ class Comparison:
             `interrupted` or `preempted`; `planned`.
         reason: One sentence on why it stopped.
         task: What kind of runs: `gan`, `classify` or `language`.
-        variants: One row a variant, the first is what the others are compared with; empty while
+        variants: One row per variant, the first is what the others are compared with; empty while
             runs are missing.
         groups: The runs of each variant.
         notes: What a reader must know to trust the numbers.
@@ -56,16 +50,16 @@ class Comparison:
     @property
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Headers and rows of text; both empty while runs are missing."""
-        return table(self.variants, TASKS[self.task]()) if self.variants else ([], [])
+        return table(self.variants, COMPARED[self.task]()) if self.variants else ([], [])
 
     @property
     def verdicts(self) -> list[str]:
-        """One sentence a variant."""
+        """One sentence per variant."""
         return verdicts(self.variants)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
-        unit = TASKS[self.task].unit
+        unit = COMPARED[self.task].unit
         return {
             "orthogan": __version__,
             **named(self.task),
@@ -113,20 +107,16 @@ def summarize(
     task = shared_task(runs)
     refuse_mixed_data(runs)
     broken = sum(run.status == "diverged" for run in runs)
-    said = [
-        *notes,
-        *_lost_scores(evaluations),
-        *split_notes(runs),
-        *machine_notes(runs),
-        *_few_seeds(groups),
-    ]
+    variants = "1 variant" if len(groups) == 1 else f"{len(groups)} variants"
+    lost = f"; {broken} of them diverged" if broken else ""
+    said = [*_lost_scores(evaluations), *split_notes(runs), *machine_notes(runs)]
     result = Comparison(
         status="diverged" if broken == len(runs) else "done",
-        reason=_reason(len(groups), len(runs), broken),
+        reason=f"Done: {len(runs)} runs of {variants}{lost}.",
         task=task.name,
         variants=variant_results(groups, evaluations),
         groups=tuple(groups),
-        notes=tuple(said),
+        notes=(*notes, *said, *_few_seeds(groups)),
         evaluations=evaluations,
         out=out,
     )
@@ -149,15 +139,7 @@ def _lost_scores(evaluations: Mapping[Path, Mapping[str, Any]]) -> list[str]:
 
 def _few_seeds(groups: Sequence[Group]) -> list[str]:
     single = [group.label for group in groups if len(group.done) == 1]
-    if not single:
-        return []
-    return [f"One seed only, so no interval and no test: {'; '.join(single)}."]
-
-
-def _reason(num_groups: int, num_runs: int, broken: int) -> str:
-    variants = "1 variant" if num_groups == 1 else f"{num_groups} variants"
-    lost = f"; {broken} of them diverged" if broken else ""
-    return f"Done: {num_runs} runs of {variants}{lost}."
+    return [f"One seed only, so no interval and no test: {'; '.join(single)}."] if single else []
 
 
 def _row(row: VariantResult, unit: str) -> dict[str, Any]:

@@ -1,26 +1,25 @@
-"""The answer as rows of text."""
+"""The result as rows of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from orthogan.experiments.results import Difference, VariantResult
-from orthogan.experiments.task import Task
+from orthogan.experiments.task import ComparedTask
 from orthogan.statistics.paired import Mean
 
-SCORE_HEADERS = ("variant", "seeds")
 NONE = "-"
 
 
-def table(rows: Sequence[VariantResult], task: Task) -> tuple[list[str], list[list[str]]]:
-    """Headers and one row a variant.
+def table(rows: Sequence[VariantResult], task: ComparedTask) -> tuple[list[str], list[list[str]]]:
+    """Headers and one row per variant.
 
     For each metric: the mean over seeds with its 95 % interval, the difference from the first
     variant with what the tests leave possible, and the p values of the t test and of the
     sign-flip test, all corrected for the number of variants.
     """
     metrics = list(rows[0].scores)
-    headers = list(SCORE_HEADERS)
+    headers = ["variant", "seeds"]
     for metric in metrics:
         headers += [metric, "difference", "p: t, sign-flip"]
     headers += _costs(rows[0], task)
@@ -28,7 +27,7 @@ def table(rows: Sequence[VariantResult], task: Task) -> tuple[list[str], list[li
 
 
 def verdicts(rows: Sequence[VariantResult]) -> list[str]:
-    """One sentence a variant, where there is something to say."""
+    """One sentence per variant, where there is something to say."""
     return [f"{row.label}: {row.verdict}" for row in rows if row.verdict]
 
 
@@ -43,7 +42,7 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
 
 
-def _row(row: VariantResult, metrics: Sequence[str], task: Task) -> list[str]:
+def _row(row: VariantResult, metrics: Sequence[str], task: ComparedTask) -> list[str]:
     broken = f" ({len(row.diverged)} diverged)" if row.diverged else ""
     cells = [row.label, f"{len(row.seeds)}{broken}"]
     for metric in metrics:
@@ -75,7 +74,7 @@ def _probability(value: float | None) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _costs(row: VariantResult, task: Task) -> dict[str, str]:
+def _costs(row: VariantResult, task: ComparedTask) -> dict[str, str]:
     """The columns of what a variant costs; the operations stand behind the first count."""
     counts = [
         (name, " + ".join(f"{value:,}" for value in values) if any(values) else NONE)

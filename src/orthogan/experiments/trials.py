@@ -9,8 +9,7 @@ from typing import Any
 
 from orthogan.errors import DivergedError, ResumeError
 from orthogan.experiments.plan import Plan, Trial, identity
-from orthogan.experiments.task import RunConfig
-from orthogan.experiments.tasks import task_of_record
+from orthogan.experiments.task import RunConfig, task_of_record
 from orthogan.training.lock import FolderLock
 from orthogan.training.progress import duration
 from orthogan.training.run_folder import read_metrics
@@ -32,7 +31,7 @@ class RunState:
         seed: Its seed.
         status: As in `run.json`; or that it is not started, or running in another process.
         reason: Why it stopped.
-        config: Its settings.
+        config: Its settings; None before it is started.
         provenance: What made it.
         images_seen: Images shown so far; of a language run, tokens.
         seconds: Seconds of training so far.
@@ -65,6 +64,24 @@ class RunState:
         if self.config is None:
             raise ResumeError(f"{self.path}: holds no run.")
         return self.config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One variant: finished runs that differ in nothing but the seed."""
+
+    label: str
+    runs: tuple[RunState, ...]
+
+    @property
+    def done(self) -> tuple[RunState, ...]:
+        """The runs that reached the end of their budget."""
+        return tuple(run for run in self.runs if run.status == "done")
+
+    @property
+    def diverged(self) -> tuple[RunState, ...]:
+        """The runs that broke down."""
+        return tuple(run for run in self.runs if run.status == "diverged")
 
 
 def read_run(path: Path) -> RunState:
@@ -103,15 +120,15 @@ def read_trial(trial: Trial) -> RunState:
     if not (trial.path / RUN_FILE).exists():
         return RunState(path=trial.path, seed=trial.seed, status=MISSING)
     state = read_run(trial.path)
-    wanted, found = identity(trial.variant.config), identity(state.resolved())
-    names = [name for name in wanted | found if wanted.get(name) != found.get(name)]
+    planned, found = identity(trial.variant.config), identity(state.resolved())
+    names = [name for name in planned | found if planned.get(name) != found.get(name)]
     if names or state.seed != trial.seed:
         name = names[0] if names else "seed"
+        here = trial.variant.config.evolve(f"seed={trial.seed}").settings()
         raise ResumeError(
             f"{trial.path} was made with other settings: {name} is "
             f"{state.resolved().settings().get(name, 'absent')}, here "
-            f"{trial.variant.config.evolve(f'seed={trial.seed}').settings().get(name, 'absent')}. "
-            "Move it away, or choose another --out."
+            f"{here.get(name, 'absent')}. Move it away, or choose another --out."
         )
     return state
 
@@ -143,7 +160,13 @@ def run_trials(
             say(f"{trial.path.name} is being trained by another process; it is left to it.")
             status = "waiting"
             continue
-        say(_announcement(number, trial, plan))
+        left = seconds_left(plan, [read_trial(each) for each in trials])
+        time = (
+            "the time left is known after the first run"
+            if left is None
+            else f"{duration(left)} of training left in the whole plan"
+        )
+        say(f"Run {number} of {len(trials)}: {trial.variant.label}, seed {trial.seed}; {time}.")
         try:
             ended = plan.task.train(**plan.request(trial), show_progress=show_progress)
         except DivergedError as error:
@@ -166,13 +189,12 @@ def seconds_left(plan: Plan, states: Sequence[RunState]) -> float | None:
         Exact for a budget in seconds; for another, from the mean of the finished runs of
         the same variant, or of all of them; None before the first has finished.
     """
+    pairs = list(zip(plan.trials, states, strict=True))
     done = [
-        (trial.variant.label, state.seconds)
-        for trial, state in zip(plan.trials, states, strict=True)
-        if state.status == "done"
+        (trial.variant.label, state.seconds) for trial, state in pairs if state.status == "done"
     ]
     left = 0.0
-    for trial, state in zip(plan.trials, states, strict=True):
+    for trial, state in pairs:
         if state.is_finished:
             continue
         expected = trial.variant.config.budget.seconds
@@ -184,13 +206,3 @@ def seconds_left(plan: Plan, states: Sequence[RunState]) -> float | None:
             expected = sum(known) / len(known)
         left += max(0.0, expected - state.seconds)
     return left
-
-
-def _announcement(number: int, trial: Trial, plan: Plan) -> str:
-    left = seconds_left(plan, [read_trial(each) for each in plan.trials])
-    time = (
-        "the time left is known after the first run"
-        if left is None
-        else f"{duration(left)} of training left in the whole plan"
-    )
-    return f"Run {number} of {len(plan.trials)}: {trial.variant.label}, seed {trial.seed}; {time}."

@@ -1,4 +1,4 @@
-"""The variants that a spec compares: every combination of the varied settings."""
+"""The variants of a comparison: every combination of the varied settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODEL = "model"  # the recipe can be varied too, though it is no setting
 _REFUSED = {
     "seed": "seeds are given by --seeds",
     "budget": "every variant gets the same budget; give it by --for or --images",
-    "data": "scores on different data cannot be compared; ask one spec for each data set",
+    "data": "scores on different data cannot be compared; ask one question for each data set",
 }
 _OPENING, _CLOSING = "[{(", "]})"
 

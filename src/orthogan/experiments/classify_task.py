@@ -67,4 +67,4 @@ class ClassifyTask(SelfScoringTask):
             targets = torch.randint(0, form.classes, (count, form.labels))
             examples = Examples(images=ImageSet(pixels), targets=targets)
             trainer = ClassifierTrainer(config, examples, CPU)
-            return network_costs(trainer, count, config.precision, torch.zeros(1, *shape[1:]))
+            return network_costs(trainer, config.precision, torch.zeros(1, *shape[1:]))

@@ -7,13 +7,15 @@ import statistics
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
 from orthogan.attention import Attention
+from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.experiments.flops import FlopCounter
+from orthogan.language.trainer import LanguageTrainer
 from orthogan.training.precision import autocast, resolve_precision
 
 CPU = torch.device("cpu")
@@ -75,25 +77,14 @@ class NetworkCosts(Costs):
         return {"parameters": (self.parameters,), "KV bytes": (self.key_value_bytes,)}
 
 
-class NetworkTrainer(Protocol):
-    """What trains a single network."""
-
-    @property
-    def network(self) -> nn.Module:
-        """The network."""
-
-    def step(self, progress: float) -> object:
-        """One training step."""
-
-
 def network_costs(
-    trainer: NetworkTrainer, batch_size: int, precision: str, inputs: torch.Tensor
+    trainer: ClassifierTrainer | LanguageTrainer, precision: str, inputs: torch.Tensor
 ) -> NetworkCosts:
     """The costs of a single network; its keys and values for these inputs of batch size 1."""
     return NetworkCosts(
         parameters=num_parameters(trainer.network),
         flops_per_step=count_flops(trainer.step),
-        batch_size=batch_size,
+        batch_size=trainer.config.batch_size,
         key_value_bytes=key_value_bytes(trainer.network.eval(), precision, inputs),
     )
 

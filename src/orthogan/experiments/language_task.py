@@ -56,7 +56,7 @@ class LanguageTask(SelfScoringTask):
             tokens = torch.randint(0, form.vocabulary, (form.context + 1,))
             trainer = LanguageTrainer(config, tokens, CPU)
             context = tokens[None, : form.context]
-            return network_costs(trainer, config.batch_size, config.precision, context)
+            return network_costs(trainer, config.precision, context)
 
     def step_size(self, config: RunConfig) -> int:
         """Tokens predicted in one step."""

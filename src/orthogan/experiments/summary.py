@@ -59,7 +59,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""
-        unit = COMPARED[self.task].unit
+        unit = COMPARED[self.task]().unit
         return {
             "orthogan": __version__,
             **named(self.task),

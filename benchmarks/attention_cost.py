@@ -34,7 +34,7 @@ import torch
 from provenance import matmul_rate, provenance
 from torch import Tensor, nn
 
-from orthogan.attention import Attention, order_costs, read, second_derivatives
+from orthogan.attention import Attention, apply_attention, order_costs, second_derivatives
 from orthogan.cli.process import keep_pages
 
 RESULTS = Path(__file__).parent / "results"
@@ -148,7 +148,9 @@ def orders(asked: argparse.Namespace) -> dict[str, Any]:
         shape = (max(1, asked.tokens // length), HEADS, length, size)
         query, key, value = (torch.randn(shape) for _ in range(3))
         runs = {
-            order: lambda o=order, q=query, k=key, v=value: read(q, k, v, "none", order=o)
+            order: lambda o=order, q=query, k=key, v=value: apply_attention(
+                q, k, v, "none", order=o
+            )
             for order in ("quadratic", "linear")
         }
         found = compare(runs, asked)

@@ -33,7 +33,7 @@ from orthogan import data
 from orthogan.evaluation import LiveScore
 from orthogan.gan.api import resolve
 from orthogan.gan.trainer import Trainer
-from orthogan.gan.watch import STEPS_BETWEEN_LOOKS
+from orthogan.gan.watch import STEPS_BETWEEN_MEASUREMENTS
 from orthogan.networks.sampling import sample_pixels
 
 RESULTS = Path(__file__).parent / "results"
@@ -56,7 +56,7 @@ def wait(device: torch.device) -> None:
 
 def step_seconds(trainer: Trainer, steps: int) -> float:
     """Seconds a step, over so many steps without waiting between them."""
-    for _ in range(min(steps, 2 * STEPS_BETWEEN_LOOKS)):
+    for _ in range(min(steps, 2 * STEPS_BETWEEN_MEASUREMENTS)):
         trainer.step(PROGRESS)
     wait(trainer.device)
     start = time.perf_counter()
@@ -131,18 +131,18 @@ def waiting(images: data.ImageSet, device: torch.device) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for penalty in ("exact", "finite-difference"):
         trainer = make(images, device, f"penalty.kind={penalty}")
-        for _ in range(STEPS_BETWEEN_LOOKS):  # ends with a look
+        for _ in range(STEPS_BETWEEN_MEASUREMENTS):  # ends with a look
             trainer.step(PROGRESS)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            for _ in range(STEPS_BETWEEN_LOOKS - 1):
+            for _ in range(STEPS_BETWEEN_MEASUREMENTS - 1):
                 trainer.step(PROGRESS)
             found[penalty] = "never waits"
         except RuntimeError as error:
             found[penalty] = f"waits: {' '.join(str(error).split())[:200]}"
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    return {"waits": found, "looks": f"one step in {STEPS_BETWEEN_LOOKS} waits, to look"}
+    return {"waits": found, "looks": f"one step in {STEPS_BETWEEN_MEASUREMENTS} waits, to look"}
 
 
 def gradients(images: data.ImageSet, device: torch.device, batch: int) -> dict[str, Any]:

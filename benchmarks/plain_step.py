@@ -23,7 +23,7 @@ from orthogan.data import ImageSet, to_floats
 from orthogan.gan import schedule
 from orthogan.gan.config import OptimizerConfig
 from orthogan.gan.trainer import Trainer
-from orthogan.networks.patches import FromColours, ToColours
+from orthogan.networks.patches import InputConvolution, OutputConvolution
 
 EPSILON = 1e-8  # of Adam
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -103,7 +103,7 @@ class PlainStep:
 
 
 class LibraryToColours(nn.ConvTranspose2d):
-    """`ToColours` by the library's own call."""
+    """`OutputConvolution` by the library's own call."""
 
     def forward(self, features: Tensor) -> Tensor:  # type: ignore[override]
         """Images `B C 2H 2W` from features `B H W C`."""
@@ -113,9 +113,9 @@ class LibraryToColours(nn.ConvTranspose2d):
 def plain(network: nn.Module) -> nn.Module:
     """The network itself, each convolution by the library's own call."""
     for layer in network.modules():
-        if isinstance(layer, ToColours):
+        if isinstance(layer, OutputConvolution):
             layer.__class__ = LibraryToColours
-        elif isinstance(layer, FromColours):
+        elif isinstance(layer, InputConvolution):
             layer.__class__ = nn.Conv2d
     return network
 

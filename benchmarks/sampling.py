@@ -39,9 +39,9 @@ from torch import Tensor, nn
 from orthogan.cli.process import keep_pages
 from orthogan.export.onnx import export_onnx
 from orthogan.export.onnx_file import LABELS, LATENTS, OWN_CLASS, load_exported
+from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.models import generator as models
 from orthogan.networks.sampling import sample_pixels, side_by_side
-from orthogan.passes import PASS_SIZE
 from orthogan.streams import normal_rows
 from orthogan.training.precision import autocast, has_native_bfloat16
 
@@ -112,7 +112,7 @@ def bulk(generator: nn.Module, asked: argparse.Namespace) -> list[dict[str, Any]
             latents = torch.randn(size, generator.config.latent_size)
             row = _bulk_row(generator, latents, 1, square, precision, asked)
             rows.append({"precision": precision} | row)
-        latents = torch.randn(PASS_SIZE, generator.config.latent_size)
+        latents = torch.randn(INFERENCE_BATCH_SIZE, generator.config.latent_size)
         row = _bulk_row(generator, latents, SIDE_BY_SIDE, square, precision, asked)
         rows.append({"precision": precision} | row)
     return rows

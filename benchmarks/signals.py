@@ -69,7 +69,7 @@ def measure(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
             trainer.step(trainer.images_seen / IMAGES)
 
     def look() -> None:
-        signals.look(trainer.generator, trainer.discriminator)
+        signals.measure(trainer.generator, trainer.discriminator)
 
     pairs = [(timed(steps) / asked.steps, timed(look)) for _ in range(asked.rounds)][1:]
     step_s, look_s = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -71,7 +71,7 @@ class OurRecipe:
     def step(self, progress: float) -> None:
         self.trainer.step(progress)
         if self.trainer.watch.is_saturated and self.trainer.attempt < self.config.escape_attempts:
-            self.trainer.escape()
+            self.trainer.restart()
 
     def sample(self, num_images: int) -> Tensor:
         return sample_pixels(self.trainer.average, range(num_images))

@@ -18,8 +18,8 @@ __all__ = [
     "latents",
     "normal",
     "permutation",
-    "placed",
     "stream",
+    "to_device",
 ]
 
 
@@ -28,10 +28,10 @@ def normal(shape: tuple[int, ...], source: np.random.Generator) -> Tensor:
     return torch.from_numpy(source.standard_normal(shape, dtype=np.float32))
 
 
-def placed(draws: Tensor, device: torch.device) -> Tensor:
+def to_device(draws: Tensor, device: torch.device) -> Tensor:
     """The draws on a device; a CUDA device is not waited for.
 
-    >>> placed(torch.ones(1), torch.device("cpu"))
+    >>> to_device(torch.ones(1), torch.device("cpu"))
     tensor([1.])
     """
     if device.type == "cuda":  # only from pinned memory can it copy while we go on

@@ -13,7 +13,7 @@ from orthogan.attention import Rotary, UntiedPositions, key_names, position_name
 from orthogan.errors import ConfigError, DataError
 from orthogan.networks import CLASSIFIERS, DISCRIMINATORS, GENERATORS, network_config
 from orthogan.networks.attending import AttendingConfig, code_width
-from orthogan.networks.statistics import show_tokens, waits_for_tokens
+from orthogan.networks.calibration import calibrate, needs_calibration
 from orthogan.rng import initialization, normal, stream
 
 WIDTH, SIDE = 8, {"generator": 4, "discriminator": 2, "classifier": 4}
@@ -38,8 +38,8 @@ def build(config: Any, role: str) -> nn.Module:
     with initialization(0, "attending"):
         network: nn.Module = config.build()
     woken(network)
-    if waits_for_tokens(network):
-        show_tokens(network, inputs(role))
+    if needs_calibration(network):
+        calibrate(network, inputs(role))
     return network.eval()
 
 
@@ -223,8 +223,8 @@ def test_statistics_are_those_of_the_first_tokens_and_stay(
 ) -> None:
     chosen = config.evolve(keys="whitened", positions="sinusoidal", injection="orthogonal")
     fresh = chosen.build()
-    assert waits_for_tokens(fresh)
-    assert not waits_for_tokens(config.build())
+    assert needs_calibration(fresh)
+    assert not needs_calibration(config.build())
     with pytest.raises(ConfigError, match=r"call place\(tokens\)"):
         fresh(inputs(role))
     network = build(chosen, role).train()
@@ -244,12 +244,12 @@ def test_statistics_are_those_of_the_first_tokens_and_stay(
 def test_whitening_refuses_tokens_that_are_too_few_or_alike() -> None:
     config = DISCRIMINATORS["attention"](**SMALL, channels=2, hidden=4, keys="whitened")
     with pytest.raises(ConfigError, match="4 tokens of width 8 whitened by their own"):
-        show_tokens(config.build(), inputs("discriminator", batch=1))
+        calibrate(config.build(), inputs("discriminator", batch=1))
     blank = config.evolve(positions="none").build()
     with torch.no_grad():
         blank.stem.coarse.weight.zero_()
     with pytest.raises(DataError, match="tokens are alike"):
-        show_tokens(blank, inputs("discriminator"))
+        calibrate(blank, inputs("discriminator"))
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from torch import nn
 
 from orthogan.attention import (
     Attention,
-    OrthogonalCode,
-    PositionCode,
-    PositionsInside,
+    OrthogonalEncoding,
+    PositionalEncoding,
+    RelativePositions,
     Rotary,
     UntiedPositions,
     attend,
@@ -52,7 +52,7 @@ def is_meaningful(score: str, keys: str) -> bool:
 PAIRS = [pair for pair in itertools.product(score_names(), key_names()) if is_meaningful(*pair)]
 
 
-def inside(name: str) -> PositionsInside | None:
+def inside(name: str) -> RelativePositions | None:
     if name == "rotate":
         return Rotary(grid_coordinates(2, 2), WIDTH // HEADS)
     if name == "untied":
@@ -63,11 +63,11 @@ def inside(name: str) -> PositionsInside | None:
 def outside(name: str, tokens: int) -> tuple[nn.Module, int]:
     """A code for the tokens, and the width that they must have before it."""
     if name == "add":
-        return PositionCode("learned", 2, 2, WIDTH), WIDTH
+        return PositionalEncoding("learned", 2, 2, WIDTH), WIDTH
     if name == "concatenate":
-        return PositionCode("sinusoidal", 2, 2, 4, "concatenate"), WIDTH - 4
+        return PositionalEncoding("sinusoidal", 2, 2, 4, "concatenate"), WIDTH - 4
     if name == "orthogonal":
-        code = OrthogonalCode(PositionCode("sinusoidal", 2, 2, WIDTH).codes.double())
+        code = OrthogonalEncoding(PositionalEncoding("sinusoidal", 2, 2, WIDTH).codes.double())
         code.place(draw(40, WIDTH, counter=6))
         return code, WIDTH
     return nn.Identity(), WIDTH

@@ -9,10 +9,10 @@ import torch
 
 from orthogan.attention import (
     Attention,
+    apply_attention,
     attend,
     attention_weights,
     causal_mask,
-    read,
     score_names,
 )
 from orthogan.attention.scores import score_traits
@@ -112,7 +112,9 @@ def test_what_is_read_does_not_grow_with_the_length(score: str) -> None:
     for length in (16, 1024):
         query, key = draw(1, 2, 8, 16), draw(1, 2, length, 16, counter=1)
         value = torch.ones(1, 2, length, 1, dtype=torch.float64)
-        sizes.append(float(read(query, key, value, score).detach().square().mean().sqrt()))
+        sizes.append(
+            float(apply_attention(query, key, value, score).detach().square().mean().sqrt())
+        )
     assert sizes[1] < 1.5 * sizes[0]
     assert sizes[0] < 4
 
@@ -123,7 +125,7 @@ def test_masked_keys_might_as_well_not_be_there(score: str, shape: tuple[int, ..
     query, key, value = draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), draw(2, 3, 7, 6, counter=2)
     mask = some_mask(*shape)
     weights = attention_weights(query, key, score, mask)
-    found = read(query, key, value, score, mask)
+    found = apply_attention(query, key, value, score, mask)
     assert bool((weights[:, :, 0] == 0).all() & (found[:, :, 0] == 0).all())  # nothing to read
     for image, row in itertools.product(range(2), range(1, 5)):
         kept = mask.expand(2, 5, 7)[image, row]
@@ -131,7 +133,7 @@ def test_masked_keys_might_as_well_not_be_there(score: str, shape: tuple[int, ..
         key_left, value_left = (part[image : image + 1, :, kept] for part in (key, value))
         expected = (
             attention_weights(alone, key_left, score)[0, :, 0],
-            read(alone, key_left, value_left, score)[0, :, 0],
+            apply_attention(alone, key_left, value_left, score)[0, :, 0],
         )
         masked = weights[image, :, row]
         assert bool((masked[:, ~kept] == 0).all())
@@ -156,4 +158,6 @@ def test_the_future_does_not_reach_the_past(score: str) -> None:
 def test_reading_is_applying_the_weights(score: str) -> None:
     query, key, value = draw(2, 3, 5, 4), draw(2, 3, 7, 4, counter=1), draw(2, 3, 7, 6, counter=2)
     expected = attend(attention_weights(query, key, score), value)
-    torch.testing.assert_close(read(query, key, value, score), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        apply_attention(query, key, value, score), expected, rtol=0, atol=1e-12
+    )

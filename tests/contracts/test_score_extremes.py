@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from orthogan.attention import Attention, attend, attention_weights, key_names, read, score_names
+from orthogan.attention import (
+    Attention,
+    apply_attention,
+    attend,
+    attention_weights,
+    key_names,
+    score_names,
+)
 from orthogan.attention.scores import score_traits, unit
 from orthogan.rng import initialization, stream
 
@@ -119,7 +126,9 @@ def test_what_is_only_read_is_what_is_recorded(score: str, kind: str) -> None:
     query, key, value = tokens(kind), tokens(kind, 1), draw(1, 2, TOKENS, WIDTH, counter=3)
     wanted = attend(attention_weights(query, key, score), value)
     with torch.no_grad():
-        torch.testing.assert_close(read(query, key, value, score), wanted, rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            apply_attention(query, key, value, score), wanted, rtol=0, atol=1e-12
+        )
 
 
 PAIRS = [
@@ -138,7 +147,7 @@ def test_a_penalty_of_the_layer_stays_finite(
 ) -> None:
     with initialization(0, "layer"):
         layer = Attention(2 * WIDTH, 2, score, keys)
-    if layer.keys.needs_tokens:
+    if layer.keys.needs_calibration:
         layer.fit_keys(draw(8, 9, 2 * WIDTH, counter=4).float())
     given = tokens(kind).transpose(1, 2).flatten(2).to(dtype).requires_grad_()
     layer = layer.to(dtype)

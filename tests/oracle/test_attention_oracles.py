@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional
 
-from orthogan.attention import Attention, attend, attention_weights, causal_mask, read
+from orthogan.attention import Attention, apply_attention, attend, attention_weights, causal_mask
 from orthogan.attention.keys import DualKeys
 from orthogan.rng import initialization, stream
 
@@ -68,7 +68,7 @@ def test_masked_softmax_equals_the_fused_kernel(shape: tuple[int, ...]) -> None:
     mask[..., 0] = True  # the kernel makes NaN of rows that may read nothing
     wide = mask if len(shape) == 2 else mask[:, None]
     theirs = functional.scaled_dot_product_attention(query, key, value, attn_mask=wide)
-    ours = read(query, key, value, "softmax", mask)
+    ours = apply_attention(query, key, value, "softmax", mask)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     direction = draw(2, 3, 5, 6, counter=3).detach()
     torch.testing.assert_close(

@@ -18,10 +18,10 @@ from orthogan.attention import (
     Attention,
     Rotary,
     UntiedPositions,
+    apply_attention,
     attention_weights,
     grid_coordinates,
     order_costs,
-    read,
     score_names,
 )
 from orthogan.attention.keys import DualKeys, WhitenedKeys
@@ -287,7 +287,8 @@ def test_both_orders_give_the_same(
     query, key = draw(seed, 2, 3, queries, key_size), draw(seed, 2, 3, keys, key_size, counter=1)
     value = draw(seed, 2, 3, keys, value_size, counter=2)
     linear, quadratic, either = (
-        read(query, key, value, "none", order=order) for order in ("linear", "quadratic", "auto")
+        apply_attention(query, key, value, "none", order=order)
+        for order in ("linear", "quadratic", "auto")
     )
     close(linear, quadratic)
     costs = order_costs(queries, keys, key_size, value_size)
@@ -329,8 +330,8 @@ def test_with_whitened_keys_the_gram_correction_is_a_factor(seed: int) -> None:
     key, ridge = white.apply(tokens)[None, None], 0.5
     query, value = draw(seed, 1, 1, 4, 6, counter=2), draw(seed, 1, 1, 50, 3, counter=3)
     attention = layer(seed, 6, 1, keys=partial(DualKeys, ridge=ridge))
-    corrected = read(attention.keys.meet(query, key, None), key, value, "none")
-    close(corrected, read(query, key, value, "none") * 50 / (50 + ridge), 1e3)
+    corrected = apply_attention(attention.keys.meet(query, key, None), key, value, "none")
+    close(corrected, apply_attention(query, key, value, "none") * 50 / (50 + ridge), 1e3)
 
 
 # Equivariance

@@ -27,7 +27,7 @@ from orthogan.errors import (
 )
 from orthogan.gan import api
 from orthogan.gan.trainer import Trainer
-from orthogan.passes import PASS_SIZE
+from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.training.precision import resolve_precision
 
 
@@ -176,7 +176,7 @@ def test_the_image_of_a_seed_is_its_own(small: orthogan.Run) -> None:
     some = small.sample([7, 3])
     assert some.dtype == torch.uint8
     assert some.shape == (2, 1, 16, 16)
-    many = orthogan.sample(small.path, seeds=range(PASS_SIZE + 8))
+    many = orthogan.sample(small.path, seeds=range(INFERENCE_BATCH_SIZE + 8))
     assert torch.equal(many[7], some[0])
     assert torch.equal(many[3], some[1])
     assert not torch.equal(many[3], many[7])

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from orthogan.attention import Attention, attend, attention_weights, read, second_derivatives
+from orthogan.attention import (
+    Attention,
+    apply_attention,
+    attend,
+    attention_weights,
+    second_derivatives,
+)
 from orthogan.attention.fused import FUSED_FROM
 from orthogan.rng import initialization, stream
 
@@ -66,7 +72,7 @@ def derivatives(function, wanted: Sequence[bool]) -> list[Tensor]:
 )
 def test_values_and_two_derivatives_are_those_of_the_written_form(wanted: Sequence[bool]) -> None:
     with Kernels() as kernels:
-        found = derivatives(read, wanted)
+        found = derivatives(apply_attention, wanted)
     assert kernels.seen == [FORWARD, BACKWARD]
     for one, other in zip(found, derivatives(written, wanted), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
@@ -76,10 +82,10 @@ def test_values_and_two_derivatives_are_those_of_the_written_form(wanted: Sequen
 def test_cosines_take_the_kernel_where_nothing_is_recorded(length: int, value_size: int) -> None:
     given = parts(length, value_size=value_size)
     with Kernels() as kernels:
-        wanted = read(*given, score="cosine")
+        wanted = apply_attention(*given, score="cosine")
     assert kernels.seen == []
     with Kernels() as kernels, torch.no_grad():
-        found = read(*given, score="cosine")
+        found = apply_attention(*given, score="cosine")
     assert FORWARD in kernels.seen or value_size != 4
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
     weights = attention_weights(*given[:2], score="cosine")
@@ -91,7 +97,7 @@ def test_cosines_can_be_derived_forwards_where_nothing_is_recorded() -> None:
     given, ahead = parts(5), [torch.ones_like(part) for part in parts(5)]
 
     def mixed(*parts: Tensor) -> Tensor:
-        return read(*parts, score="cosine")
+        return apply_attention(*parts, score="cosine")
 
     wanted = torch.func.jvp(mixed, tuple(given), tuple(ahead))
     with torch.no_grad():
@@ -104,7 +110,7 @@ def test_cosines_can_be_derived_forwards_where_nothing_is_recorded() -> None:
 def test_masked_cosines_are_written_out() -> None:
     given, mask = parts(5), torch.ones(5, 5, dtype=torch.bool).tril()
     with Kernels() as kernels, torch.no_grad():
-        found = read(*given, score="cosine", mask=mask)
+        found = apply_attention(*given, score="cosine", mask=mask)
     assert kernels.seen == []
     torch.testing.assert_close(found[:, :, 0], given[2][:, :, 0])
 
@@ -113,7 +119,7 @@ def test_masked_cosines_are_written_out() -> None:
 def test_memory_in_another_order_gives_the_same_derivatives(which: int) -> None:
     def strided(*given: Tensor) -> Tensor:
         moved = [part.mT.contiguous().mT if i == which else part for i, part in enumerate(given)]
-        return read(*moved)
+        return apply_attention(*moved)
 
     everything = (True, True, True)
     expected = derivatives(written, everything)
@@ -126,13 +132,13 @@ def test_a_gradient_of_one_repeated_number_is_read_right() -> None:
         given = [part.requires_grad_() for part in parts()]
         return list(torch.autograd.grad(function(*given).sum(), given))
 
-    for one, other in zip(gradients(read), gradients(written), strict=True):
+    for one, other in zip(gradients(apply_attention), gradients(written), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-11)
 
 
 def test_what_the_kernel_keeps_goes_with_the_graph() -> None:
     query, key, value = (part.requires_grad_() for part in parts())
-    mixed = read(query, key, value)
+    mixed = apply_attention(query, key, value)
     mixed.sum().backward(retain_graph=True)
     mixed.sum().backward()
     with pytest.raises(RuntimeError, match="second time"):
@@ -163,7 +169,7 @@ def test_a_penalised_step_reaches_every_weight() -> None:
 def test_it_is_taken_where_it_can_be_and_pays() -> None:
     def kernels(length: int = LONG, value_size: int = 4, **options) -> list[str]:
         with Kernels() as noted:
-            read(*parts(length, value_size=value_size), **options)
+            apply_attention(*parts(length, value_size=value_size), **options)
         return noted.seen
 
     assert kernels() == [FORWARD]
@@ -183,18 +189,18 @@ def test_function_transforms_see_the_written_form() -> None:
     query, key, value = parts()
     tangent = torch.ones_like(query)
     expected = torch.func.jvp(lambda q: written(q, key, value), (query,), (tangent,))
-    found = torch.func.jvp(lambda q: read(q, key, value), (query,), (tangent,))
+    found = torch.func.jvp(lambda q: apply_attention(q, key, value), (query,), (tangent,))
     torch.testing.assert_close(found, expected)
 
     def energy(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return read(q[None], k[None], v[None]).square().sum()
+        return apply_attention(q[None], k[None], v[None]).square().sum()
 
     per_sample = torch.func.vmap(torch.func.grad(energy))(query, key, value)
     alone = torch.func.grad(energy)(query[1], key[1], value[1])
     torch.testing.assert_close(per_sample[1], alone)
     with torch.autograd.forward_ad.dual_level():
         dual = torch.autograd.forward_ad.make_dual(query, tangent)
-        moved = torch.autograd.forward_ad.unpack_dual(read(dual, key, value)).tangent
+        moved = torch.autograd.forward_ad.unpack_dual(apply_attention(dual, key, value)).tangent
     torch.testing.assert_close(moved, expected[1])
 
 

@@ -7,7 +7,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from orthogan.attention import Attention, attention_weights, causal_mask, order_costs, read
+from orthogan.attention import (
+    Attention,
+    apply_attention,
+    attention_weights,
+    causal_mask,
+    order_costs,
+)
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.rng import stream
 
@@ -33,7 +39,7 @@ class ProductLog(TorchDispatchMode):
 def products(order: str, tokens: int) -> list[tuple[int, ...]]:
     part = draw(1, 2, tokens, 4)
     with ProductLog() as log:
-        read(part, part, part, "none", order=order)
+        apply_attention(part, part, part, "none", order=order)
     return log.shapes
 
 
@@ -51,7 +57,7 @@ def test_costs_count_multiplications_and_additions() -> None:
         value = draw(1, 1, keys, value_size)
         for order in ("quadratic", "linear"):
             with FlopCounterMode(display=False) as counter:
-                read(query, key, value, "none", order=order)
+                apply_attention(query, key, value, "none", order=order)
             assert counter.get_total_flops() == getattr(order_costs(*sizes), order)
 
 
@@ -73,7 +79,9 @@ def test_the_layer_passes_the_order_on() -> None:
 
 def test_an_empty_context_reads_as_nothing() -> None:
     for order in ("linear", "quadratic"):
-        found = read(draw(1, 1, 3, 4), draw(1, 1, 0, 4), draw(1, 1, 0, 4), "none", order=order)
+        found = apply_attention(
+            draw(1, 1, 3, 4), draw(1, 1, 0, 4), draw(1, 1, 0, 4), "none", order=order
+        )
         assert bool((found == 0).all())
 
 

@@ -17,8 +17,8 @@ from orthogan.gan.conditions import (
     IMAGES_A_KIND,
     class_shares,
     clusters_of,
+    resolved_condition,
     said,
-    settled_condition,
 )
 from orthogan.gan.recipes import RECIPES
 from orthogan.geometry.spectra import spectral_clusters
@@ -110,7 +110,7 @@ def test_what_the_players_are_told(
     condition: str, count: int, num_classes: int, settled: str, kinds: int
 ) -> None:
     images = labelled(count, num_classes)
-    config = settled_condition(RECIPES["attention-gan"]().evolve(condition=condition), images)
+    config = resolved_condition(RECIPES["attention-gan"]().evolve(condition=condition), images)
     assert config.condition == settled
     assert config.generator.classes == config.discriminator.classes == kinds
     clusters = clusters_of(config, images)
@@ -123,7 +123,7 @@ def test_what_the_players_are_told(
     else:
         assert shares.shape == (kinds,)
         assert float(shares.sum()) == pytest.approx(1)
-    assert settled_condition(config, images) == config
+    assert resolved_condition(config, images) == config
     assert (str(kinds) in said(config)) == (kinds > 0)
     assert settled in said(config) or settled == "none"
 
@@ -131,16 +131,16 @@ def test_what_the_players_are_told(
 def test_the_number_of_clusters_is_a_setting() -> None:
     images = labelled(5 * IMAGES_A_KIND, 0)
     config = RECIPES["attention-gan"]().evolve(condition="clusters", clusters=4)
-    assert settled_condition(config, images).generator.classes == 4
+    assert resolved_condition(config, images).generator.classes == 4
 
 
 def test_images_drawn_afresh_are_in_no_cluster() -> None:
     stacked = data.stacked.stack(labelled_digits())
     config = RECIPES["attention-gan"]()
-    assert settled_condition(config, stacked).condition == "none"
+    assert resolved_condition(config, stacked).condition == "none"
     with pytest.raises(ConfigError, match="draws each image afresh"):
-        settled_condition(config.evolve(condition="clusters"), stacked)
-    assert settled_condition(config.evolve(condition="classes"), stacked).generator.classes == 1000
+        resolved_condition(config.evolve(condition="clusters"), stacked)
+    assert resolved_condition(config.evolve(condition="classes"), stacked).generator.classes == 1000
 
 
 def labelled_digits() -> ImageSet:

@@ -13,16 +13,16 @@ HEALTHY = dict.fromkeys(SIGNS, 0.4)
 def test_a_complete_collapse_is_told_once_after_the_patience(sign: str) -> None:
     alarm = CollapseAlarm()
     for _ in range(PATIENCE - 1):
-        assert alarm.hear(HEALTHY | {sign: 1.0}) == []
-    (told,) = alarm.hear(HEALTHY | {sign: 1.0})
+        assert alarm.update(HEALTHY | {sign: 1.0}) == []
+    (told,) = alarm.update(HEALTHY | {sign: 1.0})
     assert told.startswith(sign.removeprefix("generator_").removeprefix("discriminator_")[:4])
     assert "100%" in told
-    assert [alarm.hear(HEALTHY | {sign: 1.0}) for _ in range(5)] == [[]] * 5
+    assert [alarm.update(HEALTHY | {sign: 1.0}) for _ in range(5)] == [[]] * 5
 
 
 def test_a_collapse_that_comes_back_is_told_again() -> None:
     alarm = CollapseAlarm()
-    rings = [len(alarm.hear({"mode_collapse": value})) for value in (1, 1, 0, 1, 1, 1)]
+    rings = [len(alarm.update({"mode_collapse": value})) for value in (1, 1, 0, 1, 1, 1)]
     assert rings == [0, 1, 0, 0, 1, 0]
 
 
@@ -30,13 +30,13 @@ def test_a_collapse_that_comes_back_is_told_again() -> None:
 def test_other_readings_never_ring(value: float | None) -> None:
     alarm = CollapseAlarm()
     for _ in range(3 * PATIENCE):
-        assert alarm.hear(dict.fromkeys(SIGNS, value)) == []
-    assert alarm.hear({"unreadable": "'states' holds NaN"}) == []
+        assert alarm.update(dict.fromkeys(SIGNS, value)) == []
+    assert alarm.update({"unreadable": "'states' holds NaN"}) == []
 
 
 def test_state_makes_the_same_alarm_again() -> None:
     alarm = CollapseAlarm()
-    alarm.hear({"mode_collapse": 1.0})
+    alarm.update({"mode_collapse": 1.0})
     again = CollapseAlarm(**alarm.state())
     assert again.state() == alarm.state()
-    assert again.hear({"mode_collapse": 1.0}) == alarm.hear({"mode_collapse": 1.0}) != []
+    assert again.update({"mode_collapse": 1.0}) == alarm.update({"mode_collapse": 1.0}) != []

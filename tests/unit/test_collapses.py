@@ -122,7 +122,7 @@ def test_a_gradual_collapse(
     ]
     check_named(told, tmp_path / "run", healthy)
     assert fading(healthy // BATCH, 0) >= watch.SUSPICIOUS_SPREAD
-    assert fading(healthy // BATCH + 2 * watch.STEPS_BETWEEN_LOOKS, 0) < 0.2
+    assert fading(healthy // BATCH + 2 * watch.STEPS_BETWEEN_MEASUREMENTS, 0) < 0.2
 
 
 def test_numbers_that_are_not_finite_after_a_suspicion(
@@ -216,7 +216,7 @@ def test_a_lasting_alarm_of_the_geometry_is_in_the_last_line(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch, lambda *_: 1.0)
-    look = session.Signals.look
+    look = session.Signals.measure
 
     def planted(signals: Any, generator: Any, discriminator: Any) -> dict[str, Any]:
         seen = looks.append(1) or len(looks)
@@ -224,7 +224,7 @@ def test_a_lasting_alarm_of_the_geometry_is_in_the_last_line(
         return found | {"generator_rank_collapse": 0.95 if seen > 2 else 0.0}
 
     looks: list[int] = []
-    monkeypatch.setattr(session.Signals, "look", planted)
+    monkeypatch.setattr(session.Signals, "measure", planted)
     run = train_tiny(tmp_path / "run", EACH_STEP, "signals_every=64", images=320)
     assert run.status == "done"
     assert run.reason.endswith(

@@ -8,7 +8,7 @@ import torch
 from orthogan.errors import ConfigError
 from orthogan.gan import compile_trial, trainer
 from orthogan.gan.compilation import MAX_FORMS, compiled
-from orthogan.gan.compile_trial import settle_compilation, trial
+from orthogan.gan.compile_trial import resolve_compilation, trial
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LONG = ("budget.images=null", "budget.seconds=1800")
@@ -46,11 +46,11 @@ def tried(monkeypatch):
 def test_a_trial_decides(make_trainer, tried, settings, gain, is_compiled, said) -> None:
     made = make_trainer(*settings)
     tried[0].append(gain)
-    assert settle_compilation(made).endswith(said)
+    assert resolve_compilation(made).endswith(said)
     assert made.is_compiled == is_compiled
     assert tried[1] == [made]
     made.step(0.0)
-    made.escape()
+    made.restart()
     assert made.is_compiled == is_compiled
 
 
@@ -66,7 +66,7 @@ def test_a_trial_decides(make_trainer, tried, settings, gain, is_compiled, said)
 )
 def test_nothing_is_tried_where_it_cannot_pay(make_trainer, tried, settings) -> None:
     made = make_trainer(*settings)
-    assert settle_compilation(made) == ""
+    assert resolve_compilation(made) == ""
     assert not made.is_compiled
     assert not tried[1]
 
@@ -74,9 +74,9 @@ def test_nothing_is_tried_where_it_cannot_pay(make_trainer, tried, settings) -> 
 def test_a_resumed_run_counts_what_is_left(make_trainer, tried) -> None:
     tried[0].append(1.2)
     made = make_trainer("budget.images=null", "budget.seconds=3600")
-    assert settle_compilation(made, spent_s=1801.0) == ""
+    assert resolve_compilation(made, spent_s=1801.0) == ""
     assert not tried[1]
-    assert settle_compilation(made, spent_s=1800.0)
+    assert resolve_compilation(made, spent_s=1800.0)
 
 
 @pytest.mark.parametrize(("device", "is_cpp"), [("cpu", True), ("cuda", False)])
@@ -92,14 +92,14 @@ def test_calls_between_kernels_are_compiled_on_a_processor(monkeypatch, device, 
 @pytest.mark.parametrize("setting", ["penalty.kind=finite-difference", "decorrelation=0.1"])
 def test_what_cannot_be_compiled_is_refused(make_trainer, tried, setting) -> None:
     with pytest.raises(ConfigError, match=f"compile=on is impossible here: {setting}"):
-        settle_compilation(make_trainer("compile=on", setting))
+        resolve_compilation(make_trainer("compile=on", setting))
     assert not tried[1]
 
 
 def test_without_a_compiler_the_steps_run_as_they_are(make_trainer, tried, monkeypatch) -> None:
     monkeypatch.setattr(compile_trial, "find_compiler", lambda: None)
     made = make_trainer("compile=on")
-    assert settle_compilation(made) == "No C++ compiler was found, so the steps run uncompiled."
+    assert resolve_compilation(made) == "No C++ compiler was found, so the steps run uncompiled."
     assert not made.is_compiled
     assert not tried[1]
 

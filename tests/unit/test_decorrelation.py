@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.attention import PositionCode
+from orthogan.attention import PositionalEncoding
 from orthogan.data import load, to_floats
 from orthogan.errors import ConfigError
 from orthogan.gan import api
@@ -137,7 +137,7 @@ def test_networks_without_codes_refuse_a_weight(make, model: str, more: tuple[st
 
 
 def test_codes_behind_the_tokens_are_perpendicular_already() -> None:
-    network = PositionCode("learned", 2, 2, 4, injection="concatenate")
+    network = PositionalEncoding("learned", 2, 2, 4, injection="concatenate")
     with pytest.raises(ConfigError, match="neither network has any"):
         decorrelated(losses["hinge"], network, network, 1.0)
 

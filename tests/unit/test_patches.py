@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from orthogan import rng
-from orthogan.networks.patches import FromColours, ImageHead, PatchStem, ToColours
+from orthogan.networks.patches import ImageHead, InputConvolution, OutputConvolution, PatchStem
 
 
 def _head(colours: int) -> ImageHead:
@@ -31,14 +31,14 @@ def test_a_head_by_a_product_is_the_transposed_convolution(
 
     by_product = image_and_slopes()
     assert by_product[0].shape == (3, colours, 16, 16)
-    monkeypatch.setattr(ToColours, "forward", lambda layer, seen: _by_library(seen, layer))
+    monkeypatch.setattr(OutputConvolution, "forward", lambda layer, seen: _by_library(seen, layer))
     torch.testing.assert_close(by_product, image_and_slopes(), rtol=1e-12, atol=1e-12)
 
 
 def test_images_take_the_product_but_where_training_is_in_bfloat16(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    layer, features = ToColours(4, 1, 4, stride=2, padding=1), torch.zeros(2, 3, 3, 4)
+    layer, features = OutputConvolution(4, 1, 4, stride=2, padding=1), torch.zeros(2, 3, 3, 4)
 
     def refuse(*_args: object, **_settings: object) -> None:
         raise AssertionError("the kernel library was called")
@@ -81,7 +81,7 @@ def test_cutting_by_a_product_is_the_convolution(colours: int, shape: tuple[int,
 
 
 def test_cutting_takes_the_product_in_float32_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = FromColours(1, 4, 4, stride=2, padding=1)
+    layer = InputConvolution(1, 4, 4, stride=2, padding=1)
     images = torch.zeros(2, 1, 16, 16)
 
     def refuse(*_args: object, **_settings: object) -> None:

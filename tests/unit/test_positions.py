@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from orthogan.attention import Attention, PositionCode, position_names
+from orthogan.attention import Attention, PositionalEncoding, position_names
 from orthogan.attention.positions import sinusoid
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.networks.blocks import Block, leaky_relu
@@ -17,9 +17,9 @@ from orthogan.rng import initialization, normal, stream
 ROWS, COLS, WIDTH = 3, 5, 8
 
 
-def code(name: str) -> PositionCode:
+def code(name: str) -> PositionalEncoding:
     with initialization(0, "positions"):
-        return PositionCode(name, ROWS, COLS, WIDTH)
+        return PositionalEncoding(name, ROWS, COLS, WIDTH)
 
 
 @pytest.mark.parametrize("name", position_names())
@@ -92,9 +92,9 @@ def test_widths_that_cannot_be_split_are_refused() -> None:
         sinusoid(torch.arange(3.0), 7)
     for width in (6, 7):
         with pytest.raises(ConfigError, match=f"divisible by 4, got {width}"):
-            PositionCode("sinusoidal", 2, 2, width)
+            PositionalEncoding("sinusoidal", 2, 2, width)
 
 
 def test_unknown_code_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sinusoidal'"):
-        PositionCode("sinusoid", 2, 2, 8)
+        PositionalEncoding("sinusoid", 2, 2, 8)

@@ -11,8 +11,8 @@ from torch import nn
 
 from orthogan.attention import (
     Attention,
-    OrthogonalCode,
-    PositionCode,
+    OrthogonalEncoding,
+    PositionalEncoding,
     Rotary,
     UntiedPositions,
     grid_coordinates,
@@ -24,7 +24,7 @@ from orthogan.geometry import place_positions
 from orthogan.rng import stream
 
 LINE = line_coordinates(6)
-CODES = PositionCode("sinusoidal", 2, 3, 8).codes.double()
+CODES = PositionalEncoding("sinusoidal", 2, 3, 8).codes.double()
 
 
 def draw(*shape: int, counter: int = 0) -> torch.Tensor:
@@ -33,7 +33,7 @@ def draw(*shape: int, counter: int = 0) -> torch.Tensor:
 
 def test_a_code_can_be_appended() -> None:
     tokens = draw(2, 6, 5)
-    codes = PositionCode("sinusoidal", 2, 3, 8, injection="concatenate")
+    codes = PositionalEncoding("sinusoidal", 2, 3, 8, injection="concatenate")
     found = codes(tokens)
     assert found.dtype == tokens.dtype
     assert torch.equal(found[..., :5], tokens)
@@ -41,7 +41,7 @@ def test_a_code_can_be_appended() -> None:
 
 
 def test_a_sequence_code_counts_row_after_row() -> None:
-    codes = PositionCode("sinusoidal-1d", 2, 3, 8).codes
+    codes = PositionalEncoding("sinusoidal-1d", 2, 3, 8).codes
     assert torch.equal(codes, sinusoid(torch.arange(6.0), 8))
 
 
@@ -138,13 +138,13 @@ def test_shorter_sequences_take_the_first_places() -> None:
 
 def test_orthogonal_codes_are_the_given_ones_placed_by_the_tokens() -> None:
     data = draw(4, 10, 8) * torch.arange(1, 9)
-    code = OrthogonalCode(CODES)
+    code = OrthogonalEncoding(CODES)
     code.place(data)
     torch.testing.assert_close(code.codes, place_positions(CODES, data.flatten(0, 1)))
     torch.testing.assert_close(code.codes @ code.codes.T, CODES @ CODES.T)
     tokens = draw(2, 6, 8)
     torch.testing.assert_close(code(tokens), tokens + code.codes)
-    appended = OrthogonalCode(CODES, "concatenate")
+    appended = OrthogonalEncoding(CODES, "concatenate")
     appended.load_state_dict(code.state_dict())
     torch.testing.assert_close(appended(tokens)[..., 8:], code.codes.expand(2, 6, 8))
     assert not list(code.parameters())
@@ -157,13 +157,21 @@ VECTORS = torch.zeros(1, 2, 6, 4)
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: PositionCode("none", 2, 3, 8, "rotate"), ConfigError, "inside the attention"),
-        (lambda: OrthogonalCode(CODES, "ad"), ConfigError, "one of add, concatenate"),
-        (lambda: OrthogonalCode(CODES)(TOKENS), ConfigError, r"call place\(tokens\)"),
-        (lambda: OrthogonalCode(CODES[0]), ShapeError, "one code a token"),
-        (lambda: OrthogonalCode(CODES).place(draw(9, 7)), ShapeError, "'codes' must be as wide"),
-        (lambda: OrthogonalCode(CODES).place(draw(9, 8) / 0), DataError, "'tokens' holds NaN"),
-        (lambda: PositionCode("sinusoidal-1d", 2, 3, 7), ConfigError, "even width, got 7"),
+        (
+            lambda: PositionalEncoding("none", 2, 3, 8, "rotate"),
+            ConfigError,
+            "inside the attention",
+        ),
+        (lambda: OrthogonalEncoding(CODES, "ad"), ConfigError, "one of add, concatenate"),
+        (lambda: OrthogonalEncoding(CODES)(TOKENS), ConfigError, r"call place\(tokens\)"),
+        (lambda: OrthogonalEncoding(CODES[0]), ShapeError, "one code a token"),
+        (
+            lambda: OrthogonalEncoding(CODES).place(draw(9, 7)),
+            ShapeError,
+            "'codes' must be as wide",
+        ),
+        (lambda: OrthogonalEncoding(CODES).place(draw(9, 8) / 0), DataError, "'tokens' holds NaN"),
+        (lambda: PositionalEncoding("sinusoidal-1d", 2, 3, 7), ConfigError, "even width, got 7"),
         (lambda: Rotary(LINE.double(), 4), ShapeError, "'coordinates' needs integers"),
         (lambda: Rotary(LINE[:, 0], 4), ShapeError, "'coordinates' needs integers"),
         (lambda: Rotary(LINE, 3), ConfigError, "divisible by 2, got 3"),

@@ -12,9 +12,9 @@ import torch
 from orthogan import rng
 from orthogan.data import to_pixels
 from orthogan.errors import ConfigError
+from orthogan.inference_batches import INFERENCE_BATCH_SIZE, inference_batches
 from orthogan.networks import GENERATORS, Generator
 from orthogan.networks.sampling import sample_pixels
-from orthogan.passes import PASS_SIZE, passes
 
 
 def generator(kind: str = "attention", classes: int = 0) -> Generator:
@@ -38,8 +38,8 @@ def test_an_image_is_the_same_in_any_batch(kind: str, classes: int) -> None:
         [*range(100, 163), 7],
         [*range(100, 164), 7],
         [*range(30)],
-        [*range(200, 200 + 2 * PASS_SIZE), 7],
-        [*range(PASS_SIZE)],
+        [*range(200, 200 + 2 * INFERENCE_BATCH_SIZE), 7],
+        [*range(INFERENCE_BATCH_SIZE)],
     ]
     for seeds in batches:
         made = sample_pixels(network, seeds)
@@ -48,17 +48,17 @@ def test_an_image_is_the_same_in_any_batch(kind: str, classes: int) -> None:
 
 
 def test_every_place_in_a_pass_gives_the_same_bits() -> None:
-    made = sample_pixels(generator(), [7] * (PASS_SIZE + 3))
+    made = sample_pixels(generator(), [7] * (INFERENCE_BATCH_SIZE + 3))
     assert torch.equal(made, made[:1].expand_as(made))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_every_number_of_threads_gives_the_same_bits(threads: int) -> None:
     network, before = generator(), torch.get_num_threads()
-    wanted = sample_pixels(network, range(3 * PASS_SIZE + 1))
+    wanted = sample_pixels(network, range(3 * INFERENCE_BATCH_SIZE + 1))
     torch.set_num_threads(threads)
     try:
-        assert torch.equal(sample_pixels(network, range(3 * PASS_SIZE + 1)), wanted)
+        assert torch.equal(sample_pixels(network, range(3 * INFERENCE_BATCH_SIZE + 1)), wanted)
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -71,8 +71,8 @@ def test_who_watches_sees_one_pass_after_another() -> None:
         seen.append((given[0][0].clone(), torch.get_num_threads()))
 
     network.register_forward_pre_hook(watch)
-    sample_pixels(network, range(4 * PASS_SIZE), in_order=True)
-    firsts = rng.latents(range(0, 4 * PASS_SIZE, PASS_SIZE), 64)
+    sample_pixels(network, range(4 * INFERENCE_BATCH_SIZE), in_order=True)
+    firsts = rng.latents(range(0, 4 * INFERENCE_BATCH_SIZE, INFERENCE_BATCH_SIZE), 64)
     assert torch.equal(torch.stack([first for first, _ in seen]), firsts)
     assert {threads for _, threads in seen} == {1}
 
@@ -83,7 +83,7 @@ def test_who_watches_sees_one_pass_after_another() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        sample_pixels(network, range(2 * PASS_SIZE))
+        sample_pixels(network, range(2 * INFERENCE_BATCH_SIZE))
     finally:
         torch.set_num_threads(before)
 
@@ -96,12 +96,12 @@ def test_what_goes_wrong_in_a_pass_is_told_and_the_threads_are_as_before() -> No
 
     network.register_forward_pre_hook(fail)
     with pytest.raises(KeyboardInterrupt):
-        sample_pixels(network, range(2 * PASS_SIZE))
+        sample_pixels(network, range(2 * INFERENCE_BATCH_SIZE))
     assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("kind", list(GENERATORS))
-@pytest.mark.parametrize("num_seeds", [1, 3, PASS_SIZE - 1, PASS_SIZE + 5])
+@pytest.mark.parametrize("num_seeds", [1, 3, INFERENCE_BATCH_SIZE - 1, INFERENCE_BATCH_SIZE + 5])
 def test_a_short_last_pass_is_computed_like_a_full_one(kind: str, num_seeds: int) -> None:
     network, drawn = generator(kind, classes=3), []
 
@@ -111,17 +111,17 @@ def test_a_short_last_pass_is_computed_like_a_full_one(kind: str, num_seeds: int
     network.register_forward_hook(note)
     sample_pixels(network, range(num_seeds), in_order=True)
     floats = torch.cat([images for _, images in drawn])[:num_seeds]
-    assert {size for size, _ in drawn} == {PASS_SIZE}
+    assert {size for size, _ in drawn} == {INFERENCE_BATCH_SIZE}
     drawn.clear()
-    sample_pixels(network, range(2 * PASS_SIZE), in_order=True)
+    sample_pixels(network, range(2 * INFERENCE_BATCH_SIZE), in_order=True)
     # Not pixels: rounding to 256 steps hides what another order of summing changes.
     assert torch.equal(floats, torch.cat([images for _, images in drawn])[:num_seeds])
 
 
 @pytest.mark.parametrize("classes", [None, [2, 0]])
 def test_every_pass_is_padded_by_its_last_row(classes: list[int] | None) -> None:
-    found = list(passes(range(PASS_SIZE + 2), 5, 3, classes))
-    assert [latents.shape for latents, _ in found] == [(PASS_SIZE, 5)] * 2
+    found = list(inference_batches(range(INFERENCE_BATCH_SIZE + 2), 5, 3, classes))
+    assert [latents.shape for latents, _ in found] == [(INFERENCE_BATCH_SIZE, 5)] * 2
     last, labels = found[-1]
     assert (last[1:] == last[1]).all()
     assert not (last[0] == last[1]).all()
@@ -129,7 +129,7 @@ def test_every_pass_is_padded_by_its_last_row(classes: list[int] | None) -> None
         assert labels is None
     else:
         assert labels is not None
-        assert labels.tolist() == [2] + [0] * (PASS_SIZE - 1)
+        assert labels.tolist() == [2] + [0] * (INFERENCE_BATCH_SIZE - 1)
 
 
 def test_pixels_are_what_the_generator_makes() -> None:
@@ -143,7 +143,9 @@ def test_pixels_are_what_the_generator_makes() -> None:
     assert not network.training
 
 
-@pytest.mark.parametrize("num_seeds", [0, 1, PASS_SIZE - 1, PASS_SIZE, PASS_SIZE + 1])
+@pytest.mark.parametrize(
+    "num_seeds", [0, 1, INFERENCE_BATCH_SIZE - 1, INFERENCE_BATCH_SIZE, INFERENCE_BATCH_SIZE + 1]
+)
 def test_one_image_a_seed(num_seeds: int) -> None:
     assert sample_pixels(generator(), range(num_seeds)).shape == (num_seeds, 1, 16, 16)
     assert sample_pixels(generator(classes=3), range(num_seeds)).shape[0] == num_seeds
@@ -191,12 +193,12 @@ def test_classes_of_an_unconditional_generator_are_refused() -> None:
             sample_pixels(generator(), [0], classes)
 
 
-@pytest.mark.parametrize("num_images", [1, PASS_SIZE, PASS_SIZE + 6])
+@pytest.mark.parametrize("num_images", [1, INFERENCE_BATCH_SIZE, INFERENCE_BATCH_SIZE + 6])
 def test_every_pass_has_one_size_and_classes_go_on_through_all(num_images: int) -> None:
     """Kernels sum in an order that depends on the shape; the last pass is no exception."""
-    given = list(passes(range(num_images), 8, 3, [2, 0, 1]))
+    given = list(inference_batches(range(num_images), 8, 3, [2, 0, 1]))
     assert {(latents.shape, labels.shape) for latents, labels in given} == {
-        ((PASS_SIZE, 8), (PASS_SIZE,))
+        ((INFERENCE_BATCH_SIZE, 8), (INFERENCE_BATCH_SIZE,))
     }
     latents = np.concatenate([each for each, _ in given])[:num_images]
     labels = np.concatenate([each for _, each in given])[:num_images]

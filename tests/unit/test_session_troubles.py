@@ -97,7 +97,7 @@ def test_a_start_that_saturates_each_time_is_given_up(train_tiny, tmp_path: Path
     assert record(tmp_path / "run")["status"] == "diverged"
     (escape,) = escapes(tmp_path / "run")
     assert (escape["attempt"], escape["reason"]) == (1, watch.WON)
-    assert escape["abandoned_at"] >= 16 * watch.PATIENCE * watch.STEPS_BETWEEN_LOOKS
+    assert escape["abandoned_at"] >= 16 * watch.PATIENCE * watch.STEPS_BETWEEN_MEASUREMENTS
 
 
 def escapes(run: Path) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def test_one_image_without_a_winner_is_escaped_from_too(
     train_tiny(tmp_path / "run", *IDLE, NEVER, images=640, show_progress=True)
     (escape,) = escapes(tmp_path / "run")
     assert (escape["attempt"], escape["reason"]) == (1, watch.UNDECIDED)
-    assert escape["abandoned_at"] == 16 * 4 * watch.STEPS_BETWEEN_LOOKS
+    assert escape["abandoned_at"] == 16 * 4 * watch.STEPS_BETWEEN_MEASUREMENTS
     assert f"Dead start at 512 images: {watch.UNDECIDED}. Starting again" in capsys.readouterr().err
 
 
@@ -208,13 +208,13 @@ def test_an_escaped_run_resumes_bit_for_bit(
     kill_first_attempt(monkeypatch)
     train_tiny(tmp_path / "whole", *IMPATIENT, images=640)
     with monkeypatch.context() as patch:
-        escape = Trainer.escape
+        escape = Trainer.restart
 
         def escape_and_stop(trainer: Trainer) -> None:
             escape(trainer)
             at_step(patch, 3, lambda _: signal.raise_signal(signal.SIGINT))
 
-        patch.setattr(Trainer, "escape", escape_and_stop)
+        patch.setattr(Trainer, "restart", escape_and_stop)
         run = train_tiny(tmp_path / "parts", *IMPATIENT, images=640)
     assert (run.status, run.images_seen) == ("interrupted", 48)
     train_tiny(tmp_path / "parts", *IMPATIENT, images=640)

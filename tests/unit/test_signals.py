@@ -26,7 +26,7 @@ from orthogan.gan.trainer import Trainer
 from orthogan.geometry import head_forms
 from orthogan.geometry.heads import largest_share
 from orthogan.models.bundle.tensors import digest, pack
-from orthogan.networks.token_sites import pass_through
+from orthogan.networks.activations import run_with_activations
 from orthogan.training.run_folder import read_metrics
 
 CPU = torch.device("cpu")
@@ -47,7 +47,7 @@ def make(tiny_file: Path, tiny_settings: Callable[..., tuple[str, ...]]) -> Call
 
 def look(trainer: Trainer) -> dict[str, Any]:
     signals = Signals(trainer.config, trainer.images, trainer.precision)
-    return signals.look(trainer.generator, trainer.discriminator)
+    return signals.measure(trainer.generator, trainer.discriminator)
 
 
 def shares(site: dict[str, float]) -> float:
@@ -98,7 +98,7 @@ def test_a_look_leaves_no_trace_and_repeats_itself(make) -> None:
     for _ in range(10):
         trainer.step(0.0)
         apart.step(0.0)
-        first = signals.look(trainer.generator, trainer.discriminator)
+        first = signals.measure(trainer.generator, trainer.discriminator)
     assert digest(pack(trainer.tensors())) == digest(pack(apart.tensors()))
     assert look(apart) == first
     assert torch.equal(torch.get_rng_state(), before)
@@ -112,7 +112,7 @@ def test_a_look_leaves_no_trace_and_repeats_itself(make) -> None:
 def test_hooks_go_and_modes_come_back_after_an_error() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3, 1))
     with pytest.raises(RuntimeError):
-        pass_through(network, torch.zeros(2, 1, 2, 2))
+        run_with_activations(network, torch.zeros(2, 1, 2, 2))
     assert network.training
     assert not network[0]._forward_pre_hooks
 
@@ -121,7 +121,7 @@ def test_attention_is_that_of_the_layers(make) -> None:
     trainer = make("condition=none")
     trainer.step(0.0)
     layer = trainer.discriminator.blocks[0].attention
-    output, passage = pass_through(trainer.discriminator, torch.zeros(3, 1, 16, 16))
+    output, passage = run_with_activations(trainer.discriminator, torch.zeros(3, 1, 16, 16))
     assert torch.equal(output, trainer.discriminator(torch.zeros(3, 1, 16, 16)))
     tokens = passage.tokens["positions"]
     assert torch.equal(passage.weights["blocks.0.attention"], layer.weights(tokens))
@@ -270,6 +270,6 @@ def test_a_checkpoint_from_before_the_alarm_is_read(make) -> None:
     trainer = make()
     state = trainer.state()
     del state["alarm"]
-    trainer.alarm.hear({"mode_collapse": 1.0})
+    trainer.alarm.update({"mode_collapse": 1.0})
     trainer.restore(trainer.tensors(), state)
     assert trainer.alarm.looks == trainer_module.CollapseAlarm().looks

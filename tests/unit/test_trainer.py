@@ -16,7 +16,7 @@ from orthogan.gan import trainer as module
 from orthogan.gan.finite import DeferredUpdate
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.trainer import StepRecord, Trainer
-from orthogan.gan.watch import PATIENCE, STEPS_BETWEEN_LOOKS
+from orthogan.gan.watch import PATIENCE, STEPS_BETWEEN_MEASUREMENTS
 from orthogan.models.bundle.tensors import digest, pack
 from orthogan.training.precision import has_native_bfloat16, resolve_precision
 
@@ -106,8 +106,8 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make_trainer, monke
     )
     early, late = make_trainer(), advance(make_trainer(), 3)
     first = weights(make_trainer(), "generator")
-    early.escape()
-    late.escape()
+    early.restart()
+    late.restart()
     assert (late.attempt, late.images_seen) == (1, 0)
     assert late.watch.state() == {"looks": 0, "steps": 0, "flat_looks": 0}
     assert bits(early) == bits(late)
@@ -121,7 +121,7 @@ def test_an_escape_starts_again_gentler_whatever_came_before(make_trainer, monke
 @pytest.mark.parametrize("steps_before", [0, 4])
 def test_restoring_across_an_escape(make_trainer, steps_before: int) -> None:
     whole = advance(make_trainer(), 2)
-    whole.escape()
+    whole.restart()
     advance(whole, steps_before)
     tensors, state = saved(whole)
     rest = make_trainer()
@@ -159,16 +159,16 @@ def test_global_random_generators_stay_untouched(make_trainer) -> None:
     np.random.seed(3)  # noqa: NPY002 - the global generator is what is watched
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     trainer = advance(make_trainer("penalty.kind=finite-difference"), 2)
-    trainer.escape()
+    trainer.restart()
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
     torch.manual_seed(4)  # and nothing reads it either
-    assert bits(advance(trainer, 1)) == bits(advance(_escaped(make_trainer), 1))
+    assert bits(advance(trainer, 1)) == bits(advance(_restarted(make_trainer), 1))
 
 
-def _escaped(make_trainer: Callable[..., Trainer]) -> Trainer:
+def _restarted(make_trainer: Callable[..., Trainer]) -> Trainer:
     trainer = make_trainer("penalty.kind=finite-difference")
-    trainer.escape()
+    trainer.restart()
     return trainer
 
 
@@ -227,7 +227,7 @@ def test_a_deferred_look_leaves_a_bad_player_as_it_was(
     assert trainer.tensors()
     trainer.step(0.0)
     with pytest.raises(DivergedError, match=r"loss is nan"):
-        advance(trainer, STEPS_BETWEEN_LOOKS)
+        advance(trainer, STEPS_BETWEEN_MEASUREMENTS)
 
 
 def test_the_discriminator_is_frozen_only_while_the_generator_moves(
@@ -259,5 +259,5 @@ def test_precision_is_what_was_asked_for(make_trainer) -> None:
 
 def test_a_healthy_default_start_is_never_taken_for_saturated(make_trainer) -> None:
     trainer = make_trainer()
-    looks = [advance(trainer, STEPS_BETWEEN_LOOKS).watch.looks for _ in range(PATIENCE + 2)]
+    looks = [advance(trainer, STEPS_BETWEEN_MEASUREMENTS).watch.looks for _ in range(PATIENCE + 2)]
     assert max(looks) < PATIENCE // 2

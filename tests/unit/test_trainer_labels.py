@@ -84,7 +84,7 @@ def test_networks_know_how_common_each_kind_is(
     for _ in range(2):
         for network in (trainer.generator, trainer.discriminator, trainer.average):
             torch.testing.assert_close(network.class_shares, shares)
-        trainer.escape()  # another attempt knows them too
+        trainer.restart()  # another attempt knows them too
 
 
 def test_samples_have_the_shares_of_the_classes(make_trainer, tiny_images: ImageSet) -> None:

@@ -10,7 +10,7 @@ from orthogan.gan.step import DiscriminatorStep
 from orthogan.gan.watch import (
     FLAT_PATIENCE,
     PATIENCE,
-    STEPS_BETWEEN_LOOKS,
+    STEPS_BETWEEN_MEASUREMENTS,
     UNDECIDED,
     WON,
     SaturationWatch,
@@ -20,8 +20,8 @@ from orthogan.rng import normal, stream
 
 REAL = normal((8, 1, 4, 4), stream(0, "real"))
 FLAT = normal((1, 1, 4, 4), stream(0, "flat")).expand(8, -1, -1, -1)
-STEPS = PATIENCE * STEPS_BETWEEN_LOOKS
-FLAT_STEPS = FLAT_PATIENCE * STEPS_BETWEEN_LOOKS
+STEPS = PATIENCE * STEPS_BETWEEN_MEASUREMENTS
+FLAT_STEPS = FLAT_PATIENCE * STEPS_BETWEEN_MEASUREMENTS
 
 
 def judged(gap: float) -> DiscriminatorStep:
@@ -31,7 +31,7 @@ def judged(gap: float) -> DiscriminatorStep:
 
 def shown(watch: SaturationWatch, steps: int, fake: Tensor = FLAT, gap: float = 10.0) -> bool:
     for _ in range(steps):
-        watch.see(REAL, fake, judged(gap))
+        watch.observe(REAL, fake, judged(gap))
     return watch.is_saturated
 
 
@@ -57,8 +57,8 @@ def test_one_image_is_found_even_if_nobody_wins_but_later(gap: float) -> None:
 
 def test_one_look_at_fakes_that_differ_starts_the_longer_count_again() -> None:
     watch = SaturationWatch()
-    shown(watch, FLAT_STEPS - STEPS_BETWEEN_LOOKS, gap=0.0)
-    shown(watch, STEPS_BETWEEN_LOOKS, REAL, gap=0.0)
+    shown(watch, FLAT_STEPS - STEPS_BETWEEN_MEASUREMENTS, gap=0.0)
+    shown(watch, STEPS_BETWEEN_MEASUREMENTS, REAL, gap=0.0)
     assert watch.flat_looks == 0
     assert not shown(watch, FLAT_STEPS - 1, gap=0.0)
     assert shown(watch, 1, gap=0.0)
@@ -84,8 +84,8 @@ def test_fakes_that_hardly_differ_count_as_one_image() -> None:
 
 def test_one_healthy_look_starts_the_count_again() -> None:
     watch = SaturationWatch()
-    shown(watch, STEPS - STEPS_BETWEEN_LOOKS)
-    shown(watch, STEPS_BETWEEN_LOOKS, REAL)
+    shown(watch, STEPS - STEPS_BETWEEN_MEASUREMENTS)
+    shown(watch, STEPS_BETWEEN_MEASUREMENTS, REAL)
     assert watch.looks == 0
     assert not shown(watch, STEPS - 1)
     assert shown(watch, 1)
@@ -107,7 +107,7 @@ def test_state_holds_both_counts(steps: int) -> None:
     watch = SaturationWatch()
     shown(watch, steps, gap=0.0)
     again = SaturationWatch(**watch.state())
-    for _ in range(2 * STEPS_BETWEEN_LOOKS):
+    for _ in range(2 * STEPS_BETWEEN_MEASUREMENTS):
         assert watch.verdict == again.verdict
         assert shown(watch, 1, gap=0.0) == shown(again, 1, gap=0.0)
 
@@ -134,7 +134,7 @@ def look(watch: SaturationWatch, steps: int, spread: float = 0.0, lead: float = 
     zero = torch.tensor(0.0)
     judged = DiscriminatorStep(zero, zero, torch.full((16,), lead), torch.zeros(16))
     for _ in range(steps):
-        watch.see(real, real * spread**0.5, judged)
+        watch.observe(real, real * spread**0.5, judged)
 
 
 def test_the_watch_sees_a_saturated_start_after_its_patience() -> None:
@@ -155,7 +155,7 @@ def test_one_sign_alone_is_no_saturation(spread: float, lead: float) -> None:
 
 def test_a_healthy_look_starts_the_count_again() -> None:
     watch = SaturationWatch()
-    look(watch, STEPS - STEPS_BETWEEN_LOOKS)
-    look(watch, STEPS_BETWEEN_LOOKS, spread=1.0)
+    look(watch, STEPS - STEPS_BETWEEN_MEASUREMENTS)
+    look(watch, STEPS_BETWEEN_MEASUREMENTS, spread=1.0)
     look(watch, STEPS - 1)
     assert not watch.is_saturated

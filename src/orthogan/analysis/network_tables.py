@@ -14,7 +14,7 @@ from torch import Tensor
 
 from orthogan import rng
 from orthogan.analysis.trained import Trained, load_trained
-from orthogan.attention import PositionCode
+from orthogan.attention import PositionalEncoding
 from orthogan.data import ImageSet, load
 from orthogan.embeddings import Tables
 from orthogan.embeddings.load_options import LoadOptions
@@ -103,7 +103,7 @@ def save_codes(source: str | Path, out: str | Path, codes: Tensor, change: str) 
     )
 
 
-def _code_of(found: Trained) -> PositionCode:
+def _code_of(found: Trained) -> PositionalEncoding:
     code = position_code(found.network)
     if code is None:
         raise DataError(
@@ -119,7 +119,7 @@ def _named_code(found: Trained) -> tuple[str, Tensor]:
     return f"{name}.codes", code.codes
 
 
-def _added(code: PositionCode, found: Trained) -> tuple[Tensor | None, str]:
+def _added(code: PositionalEncoding, found: Trained) -> tuple[Tensor | None, str]:
     """The codes that displace the tokens, or None; and a sentence on them."""
     kind = getattr(found.network.config, "positions", "learned")
     if code.injection != "add":
@@ -130,7 +130,7 @@ def _added(code: PositionCode, found: Trained) -> tuple[Tensor | None, str]:
 
 
 def _sampled(
-    found: Trained, code: PositionCode, num_tokens: int, seed: int
+    found: Trained, code: PositionalEncoding, num_tokens: int, seed: int
 ) -> tuple[Tensor, tuple[str, ...], list[str]]:
     """Content tokens, their labels, and a note on how they were drawn."""
     num_places = len(code.codes)
@@ -166,7 +166,7 @@ def _contents(found: Trained, num_images: int, seed: int) -> tuple[Tensor, list[
     real = _real_images(found, network)
     order = rng.stream(seed, "content-images").permutation(len(real))[:num_images]
     index = torch.from_numpy(order).sort().values
-    tokens = content_tokens(network, lambda: network.read(real.floats(index)))
+    tokens = content_tokens(network, lambda: network.features(real.floats(index)))
     return tokens, [f"image {number}" for number in index.tolist()], f"{len(index)} real images"
 
 

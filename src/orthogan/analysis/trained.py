@@ -23,7 +23,7 @@ from orthogan.networks import (
 )
 from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, described_part, read_record
-from orthogan.training.stored import part_of
+from orthogan.training.state_tensors import part_of
 
 ROLES = ("generator", "discriminator")  # the players of a GAN, by name
 REGISTRIES: dict[str, Any] = {

@@ -1,5 +1,9 @@
 """Attention: scores, the layer that composes them, position codes, convolution as attention."""
 
+from orthogan.attention.association import (
+    apply_attention,
+    order_costs,
+)
 from orthogan.attention.convolution import (
     ConvolutionAttention,
     as_attention,
@@ -7,9 +11,6 @@ from orthogan.attention.convolution import (
 )
 from orthogan.attention.fused import (
     second_derivatives,
-)
-from orthogan.attention.inside import (
-    PositionsInside,
 )
 from orthogan.attention.keys import (
     key_names,
@@ -34,16 +35,15 @@ from orthogan.attention.offset_kernels import (
     OffsetKernel,
     offset_kernel,
 )
-from orthogan.attention.orders import (
-    order_costs,
-    read,
-)
 from orthogan.attention.orthogonal import (
-    OrthogonalCode,
+    OrthogonalEncoding,
 )
 from orthogan.attention.positions import (
-    PositionCode,
+    PositionalEncoding,
     position_names,
+)
+from orthogan.attention.relative import (
+    RelativePositions,
 )
 from orthogan.attention.rotary import (
     Rotary,
@@ -70,12 +70,13 @@ __all__ = [
     "ConvolutionAttention",
     "OffsetForm",
     "OffsetKernel",
-    "OrthogonalCode",
-    "PositionCode",
-    "PositionsInside",
+    "OrthogonalEncoding",
+    "PositionalEncoding",
+    "RelativePositions",
     "Rotary",
     "SharpnessCurve",
     "UntiedPositions",
+    "apply_attention",
     "as_attention",
     "as_convolution",
     "attend",
@@ -91,7 +92,6 @@ __all__ = [
     "offset_kernel",
     "order_costs",
     "position_names",
-    "read",
     "register_score",
     "score_names",
     "second_derivatives",

@@ -70,7 +70,7 @@ class Keys(nn.Module):
     # Whether the keys are dual vectors: a product with one has a meaning, a distance has none.
     is_dual: ClassVar[bool] = False
     # Whether the keys wait for `fit` to have seen tokens of the data set.
-    needs_tokens: ClassVar[bool] = False
+    needs_calibration: ClassVar[bool] = False
     # Whether the keys are vectors of their own, not the tokens or the values themselves.
     is_separate: ClassVar[bool] = True
 
@@ -182,7 +182,7 @@ class WhitenedKeys(IdentityKeys):
         UnknownNameError: no such method.
     """
 
-    needs_tokens = True
+    needs_calibration = True
     is_separate = True
 
     mean: Tensor

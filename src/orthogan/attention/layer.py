@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from orthogan.attention.inside import PositionsInside
+from orthogan.attention.association import apply_attention, check_order
 from orthogan.attention.keys import KeyKind, Keys, Sizes, Sources, make_keys
-from orthogan.attention.orders import check_order, read
+from orthogan.attention.relative import RelativePositions
 from orthogan.attention.scores import attention_weights, score_names, score_traits
 from orthogan.errors import ConfigError, ShapeError
 
@@ -49,7 +49,7 @@ class Attention(nn.Module):
         key_size: int | None = None,
         value_size: int | None = None,
         *,
-        positions: PositionsInside | None = None,
+        positions: RelativePositions | None = None,
         order: str = "auto",
     ) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Attention(nn.Module):
                 `order = "linear"`.
         """
         query, key, value = self._project(tokens, tokens if context is None else context, mask)
-        mixed = read(query, key, value, self.score, mask, self.order)
+        mixed = apply_attention(query, key, value, self.score, mask, self.order)
         refined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return refined
 

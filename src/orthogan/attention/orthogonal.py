@@ -11,21 +11,21 @@ from orthogan.geometry.positions.alignment import place_positions
 from orthogan.shapes import Tokens
 
 
-class OrthogonalCode(nn.Module):
+class OrthogonalEncoding(nn.Module):
     """Given codes, placed by the tokens they will meet; their mutual geometry is kept.
 
     Codes cannot be orthogonal to a token table of full rank; this comes as near as a rotation can
     (`orthogan.geometry.place_positions`).
 
     Args:
-        codes: One code a token, `T P`, such as `PositionCode("sinusoidal", ...).codes`.
-        injection: "add" or "concatenate", as in `PositionCode`.
+        codes: One code a token, `T P`, such as `PositionalEncoding("sinusoidal", ...).codes`.
+        injection: "add" or "concatenate", as in `PositionalEncoding`.
 
     Raises:
         ShapeError: the codes are not `T P`.
         ConfigError: no such injection.
 
-    >>> code = OrthogonalCode(torch.tensor([[1.0, 0.0]]))
+    >>> code = OrthogonalEncoding(torch.tensor([[1.0, 0.0]]))
     >>> code.place(torch.tensor([[9.0, 0.0], [-9.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
     >>> code(torch.zeros(1, 1, 2)).abs().tolist()
     [[[0.0, 1.0]]]
@@ -65,11 +65,11 @@ class OrthogonalCode(nn.Module):
         if not self.is_placed:
             raise ConfigError(
                 "These codes wait for the tokens they shall not disturb: call place(tokens) with "
-                "tokens of the data set, or use PositionCode for codes as they are."
+                "tokens of the data set, or use PositionalEncoding for codes as they are."
             )
         return inject(tokens, self.codes, self.injection)
 
 
 def _note_placed(code: nn.Module, _incompatible: object) -> None:
-    if isinstance(code, OrthogonalCode):
+    if isinstance(code, OrthogonalEncoding):
         code.is_placed = bool(code.placed)

@@ -63,7 +63,7 @@ def none(rows: int, cols: int, width: int) -> Tensor:
     return torch.zeros(rows * cols, width)
 
 
-class PositionCode(nn.Module):
+class PositionalEncoding(nn.Module):
     """Gives each token its code; the codes are `codes`, `T P`.
 
     Args:

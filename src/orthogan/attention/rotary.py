@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from orthogan.attention.inside import PositionsInside
 from orthogan.attention.positions import SINUSOID_BASE
+from orthogan.attention.relative import RelativePositions
 from orthogan.errors import ConfigError, ShapeError
 
 
@@ -30,7 +30,7 @@ def grid_coordinates(rows: int, cols: int) -> Tensor:
     return torch.cartesian_prod(torch.arange(rows), torch.arange(cols)).reshape(-1, 2)
 
 
-class Rotary(PositionsInside):
+class Rotary(RelativePositions):
     r"""Queries and keys turned by their position: $q_t^\top R_{s-t} k_s$, displacing nothing.
 
     Each pair of coordinates is one plane, turned by $\omega s$; axes of a grid share the planes

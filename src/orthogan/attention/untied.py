@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention.inside import PositionsInside
+from orthogan.attention.relative import RelativePositions
 from orthogan.errors import ConfigError, ShapeError
 
 
-class UntiedPositions(PositionsInside):
+class UntiedPositions(RelativePositions):
     r"""Positions as logits of their own: $(q k^\top + p U_q U_k^\top p^\top) / \sqrt{2 K}$.
 
     Content meets content and position meets position, each with its own projections; the two

@@ -11,7 +11,7 @@ from orthogan.devices import pick_device
 from orthogan.training.launch import (
     default_run,
     image_budget,
-    laid_over,
+    merged_config,
 )
 from orthogan.training.run import Run
 from orthogan.training.task import Launch, train_run
@@ -98,4 +98,4 @@ def _asked(
 ) -> ClassificationConfig:
     budget = image_budget(minutes, images)
     facts = {"source": source, "test": test, "size": size}
-    return laid_over(ClassificationConfig(), config, seed, budget, facts, settings)
+    return merged_config(ClassificationConfig(), config, seed, budget, facts, settings)

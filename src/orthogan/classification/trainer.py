@@ -14,12 +14,12 @@ from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.distortion import distort
 from orthogan.classification.examples import Examples
 from orthogan.data import Order, to_floats
+from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.networks.classifier import Classifier
-from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
 from orthogan.training import schedule
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
-from orthogan.training.stored import restore, stored
+from orthogan.training.state_tensors import restore, state_tensors
 from orthogan.training.supervised import OPTIMIZER_PART, adamw, shorten_gradient
 
 
@@ -60,9 +60,9 @@ class ClassifierTrainer:
             self.network: Classifier = config.network.build()
         # Convolutions with the colours innermost are the quicker ones here, on CPUs too.
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if waits_for_tokens(self.network):
-            index = self.order.batch(0, min(STATISTICS_IMAGES, len(examples))).to(device)
-            show_tokens(self.network.train(), to_floats(self.images[index]))
+        if needs_calibration(self.network):
+            index = self.order.batch(0, min(CALIBRATION_IMAGES, len(examples))).to(device)
+            calibrate(self.network.train(), to_floats(self.images[index]))
         self.average = average_of(self.network)
         chosen = config.optimizer
         self.optimizer = adamw(
@@ -107,7 +107,7 @@ class ClassifierTrainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return stored(self._networks(), {OPTIMIZER_PART: self.optimizer})
+        return state_tensors(self._networks(), {OPTIMIZER_PART: self.optimizer})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""

@@ -14,7 +14,7 @@ from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data import ImageSet
 from orthogan.experiments.costs import CPU, NetworkCosts, network_costs
 from orthogan.experiments.task import COMPARED, RunConfig, SelfScoringTask
-from orthogan.networks.statistics import waits_for_tokens
+from orthogan.networks.calibration import needs_calibration
 from orthogan.statistics import SHARE, Range
 
 METRIC = "accuracy"
@@ -40,7 +40,7 @@ class ClassifyTask(SelfScoringTask):
         config = classifiers.resolve_classification(**options)
         with rng.initialization(config.seed, "check"):
             network = config.network.build()
-        if waits_for_tokens(network):
+        if needs_calibration(network):
             examples = load_lesson(config.data, config.seed).train
             ClassifierTrainer(config, examples, CPU)  # calibrates it with the first images
         return config

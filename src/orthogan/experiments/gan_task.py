@@ -27,7 +27,7 @@ from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.request import fitted, requested, wanted_images
 from orthogan.gan.trainer import Trainer
-from orthogan.networks.statistics import waits_for_tokens
+from orthogan.networks.calibration import needs_calibration
 from orthogan.statistics import REAL, Range
 from orthogan.training.config import DataConfig
 
@@ -66,7 +66,7 @@ class GanTask(ComparedTask):
         config = fitted(request, images, CPU)
         with rng.initialization(config.seed, "check"):
             networks = (config.generator.build(), config.discriminator.build())
-        if any(map(waits_for_tokens, networks)):
+        if any(map(needs_calibration, networks)):
             Trainer(config, images, CPU)  # calibrates them with the first images
         return config
 

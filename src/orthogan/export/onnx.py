@@ -36,14 +36,14 @@ from orthogan.export.onnx_file import (
     seal,
 )
 from orthogan.files import storage_errors, write_atomic
+from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.models.generator import load
 from orthogan.networks import Generator
 from orthogan.networks.network import normalise
-from orthogan.passes import PASS_SIZE
 from orthogan.rng import latents as latents_of
 from orthogan.shapes import Images, Labels, Latents
 
-PARITY_BATCHES = (1, 2, 7, PASS_SIZE)
+PARITY_BATCHES = (1, 2, 7, INFERENCE_BATCH_SIZE)
 # Two hundredths of a step of a pixel, whose 256 steps span [-1, 1].
 TOLERANCE = 1.6e-4
 EXPORTER = "torch.onnx"  # its logger: it warns of packages that nobody asked for
@@ -176,8 +176,9 @@ def _parity_batches(generator: Generator) -> Iterator[tuple[Latents, np.ndarray 
             continue
         yield latents, np.full(size, OWN_CLASS, dtype=np.int64)
         yield latents, np.arange(size) % config.classes
-    for start in range(PASS_SIZE, config.classes, PASS_SIZE):  # those that no batch above has
-        yield latents, np.arange(start, start + PASS_SIZE) % config.classes
+    # Those that no batch above has.
+    for start in range(INFERENCE_BATCH_SIZE, config.classes, INFERENCE_BATCH_SIZE):
+        yield latents, np.arange(start, start + INFERENCE_BATCH_SIZE) % config.classes
 
 
 def _exported(generator: Generator, class_names: Sequence[str]) -> Any:

@@ -16,7 +16,7 @@ from orthogan.class_names import class_indices, is_name_list
 from orthogan.errors import BundleError, MissingExtraError, shortened
 from orthogan.files import parse_json
 from orthogan.images.sheet import png, sheet
-from orthogan.passes import passes
+from orthogan.inference_batches import inference_batches
 
 SUFFIX = ".onnx"
 FORMAT = 1
@@ -76,7 +76,7 @@ class ExportedGenerator:
         if classes is not None:
             classes = class_indices(classes, self.class_names, self.classes)
         made = [np.empty((0, self.colours, self.size, self.size), dtype=np.uint8)]
-        for latents, labels in passes(seeds, self.latent_size, self.classes, classes):
+        for latents, labels in inference_batches(seeds, self.latent_size, self.classes, classes):
             given = {LATENTS: latents}
             if self.classes:
                 own = np.full(len(latents), OWN_CLASS, dtype=np.int64)

@@ -37,7 +37,7 @@ class CollapseAlarm:
     def __init__(self, looks: Mapping[str, int] | None = None) -> None:
         self.looks = dict.fromkeys(SIGNS, 0) | dict(looks or {})
 
-    def hear(self, look: Mapping[str, Any]) -> list[str]:
+    def update(self, look: Mapping[str, Any]) -> list[str]:
         """Take one look into account; a sentence for each collapse that has just been confirmed.
 
         A collapse is told again only after a look that did not show it. Signs that are None, for

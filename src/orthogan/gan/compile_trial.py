@@ -21,7 +21,7 @@ MIN_GAIN = 1.03
 TROUBLES = (RuntimeError, OSError, ImportError, subprocess.SubprocessError)
 
 
-def settle_compilation(trainer: Trainer, spent_s: float = 0.0) -> str:
+def resolve_compilation(trainer: Trainer, spent_s: float = 0.0) -> str:
     """Lets a trainer compile its steps if its configuration says so, or says auto and it pays.
 
     With `compile=auto` nothing is tried with less than half an hour to train, nor in runs of a

@@ -18,7 +18,7 @@ from orthogan.training.checkpoint import load_checkpoint
 IMAGES_A_KIND = 100
 
 
-def settled_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
+def resolved_condition(config: TrainingConfig, images: ImageSet) -> TrainingConfig:
     """The configuration with `condition` as these images allow it, and the number of kinds.
 
     `auto` takes the classes if there are at least two, each with images enough to learn from;

@@ -7,7 +7,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention import OrthogonalCode, PositionCode
+from orthogan.attention import OrthogonalEncoding, PositionalEncoding
 from orthogan.errors import ConfigError
 from orthogan.gan.losses import Loss
 from orthogan.shapes import Logits, Table, Tokens
@@ -53,14 +53,14 @@ def _covariance(rows: Tensor) -> Tensor:
     return covariance
 
 
-def adds_codes(module: nn.Module) -> TypeGuard[PositionCode | OrthogonalCode]:
+def adds_codes(module: nn.Module) -> TypeGuard[PositionalEncoding | OrthogonalEncoding]:
     """Whether a module adds position codes to tokens; codes of zeros do not count.
 
-    >>> adds_codes(PositionCode("learned", 2, 2, 4)), adds_codes(PositionCode("none", 2, 2, 4))
-    (True, False)
+    >>> [adds_codes(PositionalEncoding(name, 2, 2, 4)) for name in ("learned", "none")]
+    [True, False]
     """
     return (
-        isinstance(module, PositionCode | OrthogonalCode)
+        isinstance(module, PositionalEncoding | OrthogonalEncoding)
         and module.injection == "add"
         and bool(module.codes.any())
     )

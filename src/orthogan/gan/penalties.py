@@ -18,7 +18,7 @@ from orthogan.attention import second_derivatives
 from orthogan.attention.fused import is_transformed
 from orthogan.errors import ConfigError
 from orthogan.registry import Registry
-from orthogan.rng import normal, placed
+from orthogan.rng import normal, to_device
 from orthogan.shapes import Images, Logits
 
 Judge: TypeAlias = Callable[[Tensor], Tensor]
@@ -76,7 +76,7 @@ def finite_difference(
     """
     if source is None:
         raise ConfigError("The finite-difference penalty needs a source of random directions.")
-    noise = placed(normal(tuple(images.shape), source), images.device).to(images.dtype)
+    noise = to_device(normal(tuple(images.shape), source), images.device).to(images.dtype)
     moved = images + FINITE_DIFFERENCE_STEP * noise
     logits, moved_logits = judge(torch.cat([images, moved])).chunk(2)
     return logits, ((moved_logits - logits) / FINITE_DIFFERENCE_STEP).square()

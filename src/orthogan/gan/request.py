@@ -9,10 +9,10 @@ import torch
 
 from orthogan import data, rng
 from orthogan.data import ImageSet
-from orthogan.gan.conditions import settled_condition
+from orthogan.gan.conditions import resolved_condition
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
-from orthogan.training.launch import image_budget, laid_over
+from orthogan.training.launch import image_budget, merged_config
 from orthogan.training.precision import resolve_precision
 
 
@@ -36,7 +36,7 @@ def requested(
     """
     budget = image_budget(minutes, images)
     facts = {"source": source, "size": size}
-    asked = laid_over(RECIPES[model](), config, seed, budget, facts, settings)
+    asked = merged_config(RECIPES[model](), config, seed, budget, facts, settings)
     # A run is looked at from other folders than the one it was started in.
     return asked.evolve(data=asked.data.to_dict() | {"source": data.resolved(asked.data.source)})
 
@@ -54,7 +54,7 @@ def fitted(config: TrainingConfig, images: ImageSet, device: torch.device) -> Tr
         discriminator=config.discriminator.evolve(**facts).to_dict(),
         precision=resolve_precision(config.precision, device),
     )
-    settled = settled_condition(shaped, images)
+    settled = resolved_condition(shaped, images)
     # What only building tells, such as heads that do not divide a width, is told before a run.
     with rng.initialization(config.seed, "check"):
         settled.generator.build()

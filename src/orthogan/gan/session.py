@@ -30,7 +30,7 @@ from orthogan.training.health import CollapseError
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder, read_metrics
 from orthogan.training.session import Session
-from orthogan.training.stored import restore
+from orthogan.training.state_tensors import restore
 
 GRID_SEEDS = range(64)
 NUM_REAL = 256  # images that say how much real ones vary
@@ -75,9 +75,9 @@ class GanSession(Session[Trainer]):
         before = self.trainer.images_seen
         record = self.trainer.step(progress)
         if self.trainer.watch.is_saturated:
-            self._escape()
+            self._restart_or_stop()
             return None
-        self._look_if_due(before)
+        self._measure_geometry_if_due(before)
         return record
 
     @property
@@ -85,7 +85,7 @@ class GanSession(Session[Trainer]):
         patient = max(super()._score_every_s, self._measure_s / MAX_SCORE_SHARE)
         return self.config.score_every_s or patient
 
-    def _escape(self) -> None:
+    def _restart_or_stop(self) -> None:
         trainer, why = self.trainer, self.trainer.watch.verdict
         found = why[:1].upper() + why[1:]
         if trainer.watch.steps > START_STEPS:
@@ -100,7 +100,7 @@ class GanSession(Session[Trainer]):
             )
         seen = trainer.images_seen
         set_aside(self.run.path, self._healthy)
-        trainer.escape()
+        trainer.restart()
         self._log({"event": "escape", "abandoned_at": seen, "reason": why})
         self.display.note(
             f"Dead start at {seen:,} images: {why}. Starting again "
@@ -109,7 +109,7 @@ class GanSession(Session[Trainer]):
         self.checkpoint()
         self.clock.mark(trainer.images_seen)
 
-    def _look_if_due(self, before: int) -> None:
+    def _measure_geometry_if_due(self, before: int) -> None:
         """A look at the geometry where the step has passed a multiple of `signals_every`.
 
         By images and not by the clock, so that a resumed run looks where the whole one did.
@@ -117,9 +117,9 @@ class GanSession(Session[Trainer]):
         trainer, every = self.trainer, self.config.signals_every or 1
         if self._signals is None or before // every == trainer.images_seen // every:
             return
-        look = self._signals.look(trainer.generator, trainer.discriminator)
+        look = self._signals.measure(trainer.generator, trainer.discriminator)
         self._log({"event": "geometry", "geometry": look})
-        found = trainer.alarm.hear(look)
+        found = trainer.alarm.update(look)
         if "unreadable" not in look and not trainer.alarm.is_suspicious:
             trainer.health.geometry = trainer.images_seen
         if found:

@@ -26,8 +26,8 @@ from orthogan.geometry.collapse.uniformity import rank_collapse_share, token_uni
 from orthogan.geometry.heads.head_entropy import head_entropies, largest_shares
 from orthogan.geometry.spectra.weights import weight_spectrum
 from orthogan.networks import Discriminator, Generator
+from orthogan.networks.activations import Activations, run_with_activations
 from orthogan.networks.stems import sequence
-from orthogan.networks.token_sites import Passage, pass_through
 from orthogan.training.precision import Precision, autocast
 
 # Real images and as many fakes: shares are then known to a few per cent.
@@ -59,15 +59,15 @@ class Signals:
         self.latents = rng.normal((NUM_IMAGES, config.generator.latent_size), noise).to(self.device)
 
     @torch.no_grad()
-    def look(self, generator: Generator, discriminator: Discriminator) -> Record:
+    def measure(self, generator: Generator, discriminator: Discriminator) -> Record:
         """What docs/geometry.md lists under "Live", ready for a line of `metrics.jsonl`.
 
         Where a token or a weight is not finite, the sentence that says so, under "unreadable".
         """
         # A network that draws while it runs must not take from, nor find, a stream in use.
         with rng.initialization(self.seed, "signals"), autocast(self.precision, self.device):
-            fake, made = pass_through(generator, self.latents)
-            _, judged = pass_through(discriminator, torch.cat([self.real, fake.float()]))
+            fake, made = run_with_activations(generator, self.latents)
+            _, judged = run_with_activations(discriminator, torch.cat([self.real, fake.float()]))
         try:
             return _record(self.real, fake.float(), generator, made, discriminator, judged)
         except DataError as error:
@@ -78,9 +78,9 @@ def _record(
     real: Tensor,
     fake: Tensor,
     generator: Generator,
-    made: Passage,
+    made: Activations,
     discriminator: Discriminator,
-    judged: Passage,
+    judged: Activations,
 ) -> Record:
     images = _pair(sequence(pixel_unshuffle(torch.cat([real, fake]), PATCH_PX)))
     made_tokens = {name: _site(tokens) for name, tokens in made.tokens.items()}
@@ -177,7 +177,7 @@ def _heads(weight: Tensor, layer: Attention) -> Tensor:
     return separate.transpose(1, 2)
 
 
-def _features(judged: Passage) -> Record:
+def _features(judged: Activations) -> Record:
     """The rank of what the logit reads, one row an image: fakes that repeat themselves fill less.
 
     A dead discriminator, to whom all images are alike, has rank 0.

@@ -10,7 +10,7 @@ import torch
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
-from orthogan.gan.compile_trial import settle_compilation
+from orthogan.gan.compile_trial import resolve_compilation
 from orthogan.gan.conditions import kept_clusters, said
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.request import fitted, wanted_images
@@ -61,7 +61,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
         trainer = Trainer(config, data, device, kept_clusters(config, folder.path, len(data)))
-        if found := settle_compilation(trainer, folder.facts.get("seconds", 0.0)):
+        if found := resolve_compilation(trainer, folder.facts.get("seconds", 0.0)):
             display.note(found)
         return GanSession(trainer, folder, display, score)
 

@@ -32,13 +32,13 @@ from orthogan.gan.step import (
     generator_step,
 )
 from orthogan.gan.watch import SaturationWatch
-from orthogan.networks.statistics import STATISTICS_IMAGES, show_tokens, waits_for_tokens
+from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.shapes import Images, Labels
 from orthogan.training.average import average_of, update_average
 from orthogan.training.health import Health
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
-from orthogan.training.stored import restore, stored
+from orthogan.training.state_tensors import restore, state_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +100,8 @@ class Trainer:
         if shares is not None:
             self.generator.class_shares.copy_(shares)
             self.discriminator.class_shares.copy_(shares)
-        if waits_for_tokens(self.generator) or waits_for_tokens(self.discriminator):
-            self._show_first_images()
+        if needs_calibration(self.generator) or needs_calibration(self.discriminator):
+            self._calibrate()
         self.average = average_of(self.generator)
         self.loss = decorrelated(
             losses[config.loss], self.generator, self.discriminator, config.decorrelation
@@ -115,15 +115,15 @@ class Trainer:
         self.health = Health()
         self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
-    def _show_first_images(self) -> None:
+    def _calibrate(self) -> None:
         """Both players see the first images of the run, for statistics of their tokens."""
-        config, count = self.config, min(STATISTICS_IMAGES, self.images.num_images)
+        config, count = self.config, min(CALIBRATION_IMAGES, self.images.num_images)
         real, labels = self._take(self.order.batch(0, count))
         noise = rng.stream(config.seed, "statistics")
         latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
-        fake = show_tokens(self.generator, latents, labels)
+        fake = calibrate(self.generator, latents, labels)
         both = None if labels is None else labels.repeat(2)
-        show_tokens(self.discriminator, torch.cat([real, fake]), both)
+        calibrate(self.discriminator, torch.cat([real, fake]), both)
 
     def real_images(self, count: int) -> Images:
         """The first images of the run."""
@@ -131,7 +131,7 @@ class Trainer:
 
     def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
         """Images of the order, and what the players are told of them."""
-        placed = rng.placed(index, self.device)
+        placed = rng.to_device(index, self.device)
         pixels, classes = self.images.take(placed)
         if self.clusters is not None:
             return to_floats(pixels), self.clusters[placed]
@@ -153,7 +153,7 @@ class Trainer:
         real, labels = self._take(self.order.batch(self.images_seen, batch))
         noise = rng.stream(config.seed, "noise", self.images_seen)
         draws = rng.normal((batch, config.generator.latent_size), noise)
-        latents = rng.placed(draws, self.device)
+        latents = rng.to_device(draws, self.device)
         objective = Objective(
             self.loss,
             PENALTIES[config.penalty.kind],
@@ -178,9 +178,9 @@ class Trainer:
         self.images_seen += batch
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
-        self.watch.see(real, pairs.fake.detach(), judged)
-        if self.watch.has_looked:  # and has waited for the device anyway
-            self._heed_look(batch)
+        self.watch.observe(real, pairs.fake.detach(), judged)
+        if self.watch.has_measured:  # and has waited for the device anyway
+            self._note_health(batch)
         return StepRecord(
             discriminator_loss=judged.loss,
             generator_loss=loss,
@@ -198,7 +198,7 @@ class Trainer:
         quicker = partial(compiled, device=self.device.type)
         self._backend = CompiledBackend(quicker, self._backend.update)
 
-    def _heed_look(self, batch: int) -> None:
+    def _note_health(self, batch: int) -> None:
         self._settle()
         if not self.watch.is_suspicious:  # the fakes are those of before this update
             self.health.images = self.images_seen - batch
@@ -207,7 +207,7 @@ class Trainer:
         if isinstance(self._backend.update, DeferredUpdate):
             self._backend.update.settle()
 
-    def escape(self) -> None:
+    def restart(self) -> None:
         """Start again from another initialization, at half the step size and twice the penalty."""
         self.attempt += 1
         self.images_seen = 0
@@ -242,7 +242,7 @@ class Trainer:
             DivergedError: a step since the last look was not finite.
         """
         self._settle()
-        tensors = stored(self._networks(), self._optimizers())
+        tensors = state_tensors(self._networks(), self._optimizers())
         if self.clusters is None:
             return tensors
         # Another machine may round otherwise, and then find other clusters.

@@ -24,7 +24,7 @@ SUSPICIOUS_SPREAD = 0.1
 # Share of (real, fake) pairs told apart, as the mean of sigmoid(D(x) - D(G(z))).
 MAX_WIN = 0.9
 # A look takes about a millisecond and a half; at every 8th step that is below a hundredth of it.
-STEPS_BETWEEN_LOOKS = 8
+STEPS_BETWEEN_MEASUREMENTS = 8
 # 12 looks are about 100 steps: a few seconds, far longer than the default start stays flat.
 PATIENCE = 12
 # 38 looks are about 300 steps: healthy starts have unfolded after 64 (docs/log.md).
@@ -47,10 +47,10 @@ class SaturationWatch:
         self.looks, self.steps, self.flat_looks = looks, steps, flat_looks
         self.is_suspicious = flat_looks > 0
 
-    def see(self, real: Images, fake: Images, judged: DiscriminatorStep) -> None:
+    def observe(self, real: Images, fake: Images, judged: DiscriminatorStep) -> None:
         """Take one step into account."""
         self.steps += 1
-        if self.has_looked:
+        if self.has_measured:
             at_fake, at_real = spread(fake), spread(real)
             flat = at_fake < MIN_SPREAD * at_real
             beaten = torch.sigmoid(judged.real - judged.fake).mean() > MAX_WIN
@@ -62,9 +62,9 @@ class SaturationWatch:
             self.flat_looks = self.flat_looks + 1 if is_flat else 0
 
     @property
-    def has_looked(self) -> bool:
+    def has_measured(self) -> bool:
         """Whether the latest step was one to look at the images."""
-        return self.steps % STEPS_BETWEEN_LOOKS == 0
+        return self.steps % STEPS_BETWEEN_MEASUREMENTS == 0
 
     @property
     def verdict(self) -> str:

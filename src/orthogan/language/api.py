@@ -10,7 +10,7 @@ from orthogan.errors import ConfigError
 from orthogan.language.config import LanguageBudgetConfig, LanguageConfig
 from orthogan.language.corpus import settled_source
 from orthogan.language.task import LanguageTask
-from orthogan.training.launch import laid_over
+from orthogan.training.launch import merged_config
 from orthogan.training.run import Run
 from orthogan.training.task import Launch, train_run
 
@@ -93,7 +93,7 @@ def _asked(
     if minutes is not None:
         budget = LanguageBudgetConfig(seconds=60 * minutes)
     facts = {"source": source, "tokenizer": tokenizer}
-    asked = laid_over(LanguageConfig(), config, seed, budget, facts, settings)
+    asked = merged_config(LanguageConfig(), config, seed, budget, facts, settings)
     if not asked.data.source:
         raise ConfigError("Name the text to learn from: a file or a folder of .txt files.")
     # A run is looked at from other folders than the one it was started in.

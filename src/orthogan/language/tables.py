@@ -17,7 +17,7 @@ from orthogan.models.bundle import LanguageBundle, rebuild
 from orthogan.networks.blocks import Block
 from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, described_part, read_record
-from orthogan.training.stored import part_of
+from orthogan.training.state_tensors import part_of
 
 INSIDE = {
     "rotary": "Rotary positions: queries and keys are turned, tokens are not displaced.",

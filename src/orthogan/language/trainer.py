@@ -16,7 +16,7 @@ from orthogan.language.config import LanguageConfig, LanguageOptimizerConfig
 from orthogan.training import schedule
 from orthogan.training.muon import Muon
 from orthogan.training.precision import autocast, resolve_precision
-from orthogan.training.stored import restore, stored
+from orthogan.training.state_tensors import restore, state_tensors
 from orthogan.training.supervised import OPTIMIZER_PART, adamw, shorten_gradient
 
 
@@ -86,7 +86,7 @@ class LanguageTrainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors."""
-        return stored({"network": self.network}, {OPTIMIZER_PART: self.optimizer})
+        return state_tensors({"network": self.network}, {OPTIMIZER_PART: self.optimizer})
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""

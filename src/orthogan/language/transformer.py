@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from orthogan.attention import (
     Attention,
-    PositionCode,
-    PositionsInside,
+    PositionalEncoding,
+    RelativePositions,
     Rotary,
     UntiedPositions,
     causal_mask,
@@ -108,7 +108,7 @@ class LanguageTransformer(nn.Module):
         self.dense = None if config.embedding is None else nn.Linear(narrow, width)
         self._scale_vectors()
         self.positions = (
-            PositionCode(ADDED[config.positions], 1, config.context, width)
+            PositionalEncoding(ADDED[config.positions], 1, config.context, width)
             if config.positions in ADDED
             else None
         )
@@ -183,13 +183,13 @@ class LanguageTransformer(nn.Module):
             )
 
 
-def _block(config: LanguageNetworkConfig, positions: PositionsInside | None) -> Block:
+def _block(config: LanguageNetworkConfig, positions: RelativePositions | None) -> Block:
     width, heads, score = config.width, config.heads, config.score
     attention = Attention(width, heads, score, config.keys, config.key_size, positions=positions)
     return Block(width, attention, functional.gelu, config.expansion)
 
 
-def _positions_inside(config: LanguageNetworkConfig) -> PositionsInside | None:
+def _positions_inside(config: LanguageNetworkConfig) -> RelativePositions | None:
     """The positions that act on queries and keys; one module that all blocks share."""
     if config.positions in ADDED:
         return None

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from orthogan.attention import (
     Attention,
-    OrthogonalCode,
-    PositionCode,
-    PositionsInside,
+    OrthogonalEncoding,
+    PositionalEncoding,
+    RelativePositions,
     Rotary,
     UntiedPositions,
     grid_coordinates,
@@ -82,13 +82,13 @@ class AttendingConfig(Config):
     def place(self, side: int) -> nn.Module:
         """What tells the tokens of a square grid where they are, before the first block."""
         if self.injection in ("rotate", "untied"):
-            return Unmoved()
+            return Identity()
         if self.injection == "concatenate":
-            return PositionCode(
+            return PositionalEncoding(
                 self.positions, side, side, self.width - self.token_width, "concatenate"
             )
-        code = PositionCode(self.positions, side, side, self.width)
-        return OrthogonalCode(code.codes) if self.injection == "orthogonal" else code
+        code = PositionalEncoding(self.positions, side, side, self.width)
+        return OrthogonalEncoding(code.codes) if self.injection == "orthogonal" else code
 
     def attend(self, side: int, num_class: int = 0) -> Attention:
         """An attention layer for a square grid of tokens.
@@ -103,7 +103,7 @@ class AttendingConfig(Config):
             start_mimetic(layer)
         return layer
 
-    def _inside(self, side: int, num_class: int, head_size: int) -> PositionsInside | None:
+    def _inside(self, side: int, num_class: int, head_size: int) -> RelativePositions | None:
         if self.injection == "rotate":
             return Rotary(_coordinates(self.positions, side, num_class), head_size)
         if self.injection == "untied":
@@ -112,7 +112,7 @@ class AttendingConfig(Config):
         return None
 
 
-class Unmoved(nn.Module):
+class Identity(nn.Module):
     """Tokens as they are, no less precise than with a code added: the blocks add to them."""
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -140,10 +140,10 @@ def _coordinates(positions: str, side: int, num_class: int) -> Tensor:
 def _codes(positions: str, side: int, num_class: int, width: int) -> Tensor:
     """The codes of the class tokens, then of the grid: those of a grid with a margin."""
     if num_class == 0:
-        return PositionCode(positions, side, side, width).codes
+        return PositionalEncoding(positions, side, side, width).codes
     if positions == "sinusoidal-1d":
-        return PositionCode(positions, 1, side * side + num_class, width).codes
-    codes = PositionCode(positions, side + 1, side + 1, width).codes
+        return PositionalEncoding(positions, 1, side * side + num_class, width).codes
+    codes = PositionalEncoding(positions, side + 1, side + 1, width).codes
     rows, cols = _coordinates("sinusoidal", side, num_class).T
     chosen = codes.detach()[rows * (side + 1) + cols]
     return nn.Parameter(chosen) if isinstance(codes, nn.Parameter) else chosen

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.networks.attending import AttendingConfig
-from orthogan.networks.blocks import LEAK, Block, dense_front, leaky_relu
+from orthogan.networks.blocks import LEAK, Block, leaky_relu, mlp_layers
 from orthogan.networks.limits import MOST_BLOCKS, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -47,7 +47,7 @@ class AttentionGenerator(Generator):
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
         self.dense = nn.Sequential(
-            *dense_front(config.latent_size, config.hidden),
+            *mlp_layers(config.latent_size, config.hidden),
             nn.Linear(config.hidden, grid * grid * config.token_width),
             nn.Unflatten(1, (grid * grid, config.token_width)),
         )
@@ -105,7 +105,7 @@ class AttentionDiscriminator(Discriminator):
             nn.Flatten(), nn.Linear(grid * grid * width, config.hidden), nn.LeakyReLU(LEAK)
         )
 
-    def read(self, images: Images) -> Tensor:
+    def features(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
         features: Tensor = self.dense(self.blocks(self.positions(self.stem(images))))
         return features

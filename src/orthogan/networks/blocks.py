@@ -21,7 +21,7 @@ def leaky_relu(features: Tensor) -> Tensor:
     return functional.leaky_relu(features, LEAK)
 
 
-def dense_front(num_inputs: int, hidden: int) -> list[nn.Module]:
+def mlp_layers(num_inputs: int, hidden: int) -> list[nn.Module]:
     """The two dense layers with ReLU that every generator puts behind its noise."""
     return [
         nn.Linear(num_inputs, hidden),

@@ -38,7 +38,7 @@ class ClassifierConfig(NetworkConfig):
 
 
 class Classifier(nn.Module):
-    """Turns images into class logits; subclasses define `read` and `weigh`.
+    """Turns images into class logits; subclasses define `encode` and `weigh`.
 
     Args:
         config: What to build.
@@ -67,7 +67,7 @@ class Classifier(nn.Module):
             ShapeError: the images have another size or number of colours.
         """
         self._refuse_other_forms(images)
-        return self.read(images)
+        return self.encode(images)
 
     def attention_maps(self, images: Images) -> Tensor:
         """How the read-out weighs the patches, `B M N H W`: block, head, row, column.
@@ -84,7 +84,7 @@ class Classifier(nn.Module):
         """Whether there are attention maps to look at."""
 
     @abstractmethod
-    def read(self, images: Images) -> Tensor:
+    def encode(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
 
     @abstractmethod
@@ -166,7 +166,7 @@ class AttentionClassifier(Classifier):
         )
         self.norm = nn.RMSNorm(width)
 
-    def read(self, images: Images) -> Tensor:
+    def encode(self, images: Images) -> Tensor:
         """The normalised class token, or the mean of the normalised tokens."""
         tokens = self._tokens(images)
         for block in self.blocks:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention import PositionCode
+from orthogan.attention import PositionalEncoding
 
 
-def position_code(network: nn.Module) -> PositionCode | None:
+def position_code(network: nn.Module) -> PositionalEncoding | None:
     """The part that gives the tokens their codes; None in a network without tokens."""
-    return next((part for part in network.modules() if isinstance(part, PositionCode)), None)
+    return next((part for part in network.modules() if isinstance(part, PositionalEncoding)), None)
 
 
 @torch.inference_mode()
@@ -20,14 +20,14 @@ def content_tokens(network: nn.Module, work: Callable[[], object]) -> Tensor:
     """The tokens `B T D` that reached the position code while `work` was done.
 
     Args:
-        network: A network with a `PositionCode`, which takes no part in a gradient here.
+        network: A network with a `PositionalEncoding`, which takes no part in a gradient here.
         work: Runs the network on as many batches as it likes.
 
     Raises:
         ValueError: the network has no position code, or `work` never reached it.
 
-    >>> from orthogan.attention import PositionCode
-    >>> code = PositionCode("sinusoidal-1d", 2, 1, width=4)
+    >>> from orthogan.attention import PositionalEncoding
+    >>> code = PositionalEncoding("sinusoidal-1d", 2, 1, width=4)
     >>> content_tokens(code, lambda: code(torch.ones(1, 2, 4))).tolist()
     [[[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]]
     """

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.networks.blocks import LEAK, dense_front
+from orthogan.networks.blocks import LEAK, mlp_layers
 from orthogan.networks.limits import MOST_BLOCKS, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -57,7 +57,7 @@ class ConvGenerator(Generator):
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
         self.dense = nn.Sequential(
-            *dense_front(config.latent_size, config.hidden),
+            *mlp_layers(config.latent_size, config.hidden),
             nn.Linear(config.hidden, width * grid * grid),
             nn.Unflatten(1, (width, grid, grid)),
         )
@@ -103,7 +103,7 @@ class ConvDiscriminator(Discriminator):
             nn.LeakyReLU(LEAK),
         )
 
-    def read(self, images: Images) -> Tensor:
+    def features(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
         features: Tensor = self.layers(images)
         return features

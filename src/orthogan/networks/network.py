@@ -120,7 +120,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Turns images into logits; subclasses define `read`, which returns features.
+    """Turns images into logits; subclasses define `features`.
 
     Source of the classes: Miyato and Koyama 2018, "cGANs with projection discriminator",
     equation 3.
@@ -153,7 +153,7 @@ class Discriminator(nn.Module):
         expected = (self.config.colours, self.config.size, self.config.size)
         if images.shape[1:] != expected:
             raise ShapeError(f"Expected images {expected}, got {tuple(images.shape[1:])}.")
-        features = self.read(images)
+        features = self.features(images)
         logits: Tensor = self.logit(features)[:, 0]
         if self.class_features is None:
             if labels is not None:
@@ -171,7 +171,7 @@ class Discriminator(nn.Module):
         return logits.sigmoid()
 
     @abstractmethod
-    def read(self, images: Images) -> Tensor:
+    def features(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
 
 

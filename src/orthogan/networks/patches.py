@@ -19,7 +19,7 @@ class PatchStem(nn.Module):
 
     def __init__(self, colours: int, channels: int, width: int) -> None:
         super().__init__()
-        self.fine = FromColours(colours, channels, 4, stride=2, padding=1)
+        self.fine = InputConvolution(colours, channels, 4, stride=2, padding=1)
         self.middle = nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1)
         self.coarse = nn.Conv2d(2 * channels, width, 3, stride=2, padding=1)
         self.leak = nn.LeakyReLU(LEAK)
@@ -41,7 +41,7 @@ class PatchStem(nn.Module):
         return -(-size // 8)
 
 
-class FromColours(nn.Conv2d):
+class InputConvolution(nn.Conv2d):
     """A convolution of few colours; in float32 on a processor, as one matrix product.
 
     Kernel libraries are slow for few colours, most of all in derivatives. What comes out here is
@@ -68,7 +68,7 @@ class ImageHead(nn.Module):
     def __init__(self, width: int, channels: int, colours: int) -> None:
         super().__init__()
         self.coarse = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1)
-        self.fine = ToColours(channels, colours, 4, stride=2, padding=1)
+        self.fine = OutputConvolution(channels, colours, 4, stride=2, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Images `B C H W` from tokens `B T D` of a square grid in (row, col) order."""
@@ -90,7 +90,7 @@ class ImageHead(nn.Module):
         return size // 4
 
 
-class ToColours(nn.ConvTranspose2d):
+class OutputConvolution(nn.ConvTranspose2d):
     """A transposed convolution to few colours; on a processor, as one matrix product.
 
     Kernel libraries make 16 colours at least and drop those nobody asked for. The product with all

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from orthogan.data import to_pixels
+from orthogan.inference_batches import inference_batches
 from orthogan.networks.network import Generator
-from orthogan.passes import passes
 from orthogan.shapes import Pixels
 
 Given = TypeVar("Given")
@@ -41,7 +41,7 @@ def sample_pixels(
     config, device = generator.config, next(generator.parameters()).device
     generator.eval()
     draw = partial(_drawn, generator, device)
-    given = list(passes(seeds, config.latent_size, config.classes, classes))
+    given = list(inference_batches(seeds, config.latent_size, config.classes, classes))
     if device.type == "cpu":
         made = side_by_side(draw, given, 1 if in_order else torch.get_num_threads())
     else:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from orthogan.networks.attending import AttendingConfig
-from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, dense_front, leaky_relu
+from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, leaky_relu, mlp_layers
 from orthogan.networks.limits import MOST_BLOCKS, MOST_EXPANSION, MOST_WIDE
 from orthogan.networks.network import (
     DISCRIMINATORS,
@@ -49,7 +49,7 @@ class TransformerGenerator(Generator):
     def __init__(self, config: TransformerGeneratorConfig) -> None:
         super().__init__(config)
         grid, width = ImageHead.grid(config.size), config.width
-        self.mapping = nn.Sequential(*dense_front(config.latent_size, config.style_size))
+        self.mapping = nn.Sequential(*mlp_layers(config.latent_size, config.style_size))
         self.tokens = nn.Sequential(
             nn.Linear(config.style_size, grid * grid * config.token_width),
             nn.Unflatten(1, (grid * grid, config.token_width)),
@@ -136,7 +136,7 @@ class TransformerDiscriminator(Discriminator):
             nn.Flatten(), nn.Linear(self.num_read * width, config.hidden), nn.LeakyReLU(LEAK)
         )
 
-    def read(self, images: Images) -> Tensor:
+    def features(self, images: Images) -> Tensor:
         """The features `B F` of each image."""
         patches = self.positions(self.stem(images))
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1).to(patches), patches], 1)

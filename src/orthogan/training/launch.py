@@ -40,7 +40,7 @@ def image_budget(minutes: float | None, images: int | None) -> BudgetConfig | No
     return None if images is None else BudgetConfig(images=images)
 
 
-def laid_over(
+def merged_config(
     base: RunConfigT,
     config: Path | str | None,
     seed: int | None,

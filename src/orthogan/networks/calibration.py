@@ -7,19 +7,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention import Attention, OrthogonalCode
+from orthogan.attention import Attention, OrthogonalEncoding
 
 # With the fewest tokens an image, 16, these are 40 tokens a dimension of the widest default.
-STATISTICS_IMAGES = 256
+CALIBRATION_IMAGES = 256
 
 
-def waits_for_tokens(network: nn.Module) -> bool:
+def needs_calibration(network: nn.Module) -> bool:
     """Whether a part of the network cannot work before it has seen tokens."""
-    return any(_waits(part) for part in network.modules())
+    return any(_needs_calibration(part) for part in network.modules())
 
 
 @torch.no_grad()
-def show_tokens(network: nn.Module, *inputs: Tensor | None) -> Tensor:
+def calibrate(network: nn.Module, *inputs: Tensor | None) -> Tensor:
     """Shows the network its first inputs; each part that waits for tokens learns from them.
 
     The parts are met in the order of the forward pass, so that each sees the tokens as those
@@ -37,7 +37,11 @@ def show_tokens(network: nn.Module, *inputs: Tensor | None) -> Tensor:
         ConfigError: whitened keys meet too few tokens.
         DataError: a token is not finite, or all are alike.
     """
-    hooks = [part.register_forward_pre_hook(_learn) for part in network.modules() if _waits(part)]
+    hooks = [
+        part.register_forward_pre_hook(_calibrate_part)
+        for part in network.modules()
+        if _needs_calibration(part)
+    ]
     try:
         made: Tensor = network(*inputs)
     finally:
@@ -46,14 +50,14 @@ def show_tokens(network: nn.Module, *inputs: Tensor | None) -> Tensor:
     return made
 
 
-def _waits(part: nn.Module) -> bool:
-    return isinstance(part, OrthogonalCode) or (
-        isinstance(part, Attention) and part.keys.needs_tokens
+def _needs_calibration(part: nn.Module) -> bool:
+    return isinstance(part, OrthogonalEncoding) or (
+        isinstance(part, Attention) and part.keys.needs_calibration
     )
 
 
-def _learn(part: nn.Module, inputs: tuple[Any, ...]) -> None:
-    if isinstance(part, OrthogonalCode):
+def _calibrate_part(part: nn.Module, inputs: tuple[Any, ...]) -> None:
+    if isinstance(part, OrthogonalEncoding):
         part.place(inputs[0])
     elif isinstance(part, Attention):
         part.fit_keys(inputs[0])

@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention import Attention, OrthogonalCode, PositionCode
+from orthogan.attention import Attention, OrthogonalEncoding, PositionalEncoding
 from orthogan.networks.blocks import Block, ModulatedBlock
 from orthogan.networks.conv_gan import ResidualBlock
 from orthogan.networks.network import Discriminator
 from orthogan.networks.stems import sequence
 
 # Whose outputs are tokens, or a grid of them.
-SITES = (PositionCode, OrthogonalCode, Block, ModulatedBlock, ResidualBlock)
+HOOK_POINTS = (PositionalEncoding, OrthogonalEncoding, Block, ModulatedBlock, ResidualBlock)
 
 
 @dataclass(frozen=True, eq=False)
-class Passage:
+class Activations:
     """What went through a network in one run.
 
     Attributes:
@@ -38,7 +38,7 @@ class Passage:
 
 
 @torch.no_grad()
-def pass_through(network: nn.Module, *inputs: Tensor | None) -> tuple[Tensor, Passage]:
+def run_with_activations(network: nn.Module, *inputs: Tensor | None) -> tuple[Tensor, Activations]:
     """The output of a network, and the tokens and attention weights on the way to it.
 
     The network runs once, without gradients and in evaluation mode; its modes are put back and
@@ -46,30 +46,30 @@ def pass_through(network: nn.Module, *inputs: Tensor | None) -> tuple[Tensor, Pa
 
     >>> from orthogan.networks import AttentionDiscriminatorConfig
     >>> network = AttentionDiscriminatorConfig(size=16).build()
-    >>> _, passage = pass_through(network, torch.zeros(2, 1, 16, 16))
-    >>> {name: tuple(tokens.shape) for name, tokens in passage.tokens.items()}
+    >>> _, found = run_with_activations(network, torch.zeros(2, 1, 16, 16))
+    >>> {name: tuple(tokens.shape) for name, tokens in found.tokens.items()}
     {'positions': (2, 4, 96), 'blocks.0': (2, 4, 96)}
     """
-    passage = Passage()
-    with _watched(network, passage), _evaluating(network):
+    found = Activations()
+    with _watched(network, found), _evaluating(network):
         output: Tensor = network(*inputs)
-    return output, passage
+    return output, found
 
 
 @contextmanager
-def _watched(network: nn.Module, passage: Passage) -> Iterator[None]:
+def _watched(network: nn.Module, found: Activations) -> Iterator[None]:
     handles = []
     try:
         for name, module in network.named_modules():
-            if isinstance(module, SITES):
-                handles.append(module.register_forward_hook(_keep_output(name, passage)))
+            if isinstance(module, HOOK_POINTS):
+                handles.append(module.register_forward_hook(_keep_output(name, found)))
             elif isinstance(module, nn.Flatten):
-                handles.append(module.register_forward_pre_hook(_keep_grid(name, passage)))
+                handles.append(module.register_forward_pre_hook(_keep_grid(name, found)))
             elif isinstance(module, Attention):
-                hook = _keep_weights(name, passage)
+                hook = _keep_weights(name, found)
                 handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
         if isinstance(network, Discriminator):
-            handles.append(network.logit.register_forward_pre_hook(_keep_features(passage)))
+            handles.append(network.logit.register_forward_pre_hook(_keep_features(found)))
         yield
     finally:
         for handle in handles:
@@ -87,30 +87,30 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _keep_output(name: str, passage: Passage) -> Callable[..., None]:
+def _keep_output(name: str, found: Activations) -> Callable[..., None]:
     def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        passage.tokens[name] = sequence(output) if output.dim() == 4 else output
+        found.tokens[name] = sequence(output) if output.dim() == 4 else output
 
     return hook
 
 
-def _keep_grid(name: str, passage: Passage) -> Callable[..., None]:
+def _keep_grid(name: str, found: Activations) -> Callable[..., None]:
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if inputs[0].dim() == 4:  # tokens were kept where they left their block
-            passage.tokens[name] = sequence(inputs[0])
+            found.tokens[name] = sequence(inputs[0])
 
     return hook
 
 
-def _keep_weights(name: str, passage: Passage) -> Callable[..., None]:
+def _keep_weights(name: str, found: Activations) -> Callable[..., None]:
     def hook(layer: Attention, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        passage.weights[name] = layer.weights(*inputs, **named)
+        found.weights[name] = layer.weights(*inputs, **named)
 
     return hook
 
 
-def _keep_features(passage: Passage) -> Callable[..., None]:
+def _keep_features(found: Activations) -> Callable[..., None]:
     def hook(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        passage.features.append(inputs[0])
+        found.features.append(inputs[0])
 
     return hook

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 
-class PositionsInside(nn.Module):
+class RelativePositions(nn.Module):
     """Takes queries `B N T K` and keys `B N S K` to those that know where they are."""
 
     # Whether each key becomes another vector, rather than getting a code that all images share.

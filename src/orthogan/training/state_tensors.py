@@ -15,7 +15,7 @@ _MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # of Adam and those built on it
 _INDEX = re.compile(r"[0-9]{1,9}")
 
 
-def stored(
+def state_tensors(
     networks: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
 ) -> dict[str, Tensor]:
     """All weights, buffers and moments: `name/...` for each network and optimizer by name."""
@@ -29,7 +29,7 @@ def restore(
     networks: Mapping[str, nn.Module],
     optimizers: Mapping[str, Optimizer],
 ) -> None:
-    """Puts back what `stored` took; other tensors are left alone.
+    """Puts back what `state_tensors` took; other tensors are left alone.
 
     Raises:
         ResumeError: the tensors are not those of these networks and optimizers.

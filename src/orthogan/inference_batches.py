@@ -14,10 +14,10 @@ from orthogan.class_names import WITHOUT_CLASSES
 from orthogan.errors import ConfigError
 from orthogan.streams import LATENTS, normal_rows
 
-PASS_SIZE = 64
+INFERENCE_BATCH_SIZE = 64
 
 
-def passes(
+def inference_batches(
     seeds: Sequence[int], latent_size: int, num_classes: int, classes: Sequence[int] | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Latents (float32) and labels (int64) of 64 images at a time.
@@ -33,8 +33,8 @@ def passes(
     """
     labels = _labels(len(seeds), num_classes, classes)
     latents = normal_rows(seeds, LATENTS, latent_size)
-    for start in range(0, len(seeds), PASS_SIZE):
-        part = slice(start, start + PASS_SIZE)
+    for start in range(0, len(seeds), INFERENCE_BATCH_SIZE):
+        part = slice(start, start + INFERENCE_BATCH_SIZE)
         yield _padded(latents[part]), None if labels is None else _padded(labels[part])
 
 
@@ -51,4 +51,4 @@ def _labels(num_images: int, num_classes: int, classes: Sequence[int] | None) ->
 
 def _padded(rows: np.ndarray) -> np.ndarray:
     # The last row again: a latent of zeros, which nobody draws, has no direction.
-    return np.concatenate([rows, rows[-1:].repeat(PASS_SIZE - len(rows), axis=0)])
+    return np.concatenate([rows, rows[-1:].repeat(INFERENCE_BATCH_SIZE - len(rows), axis=0)])

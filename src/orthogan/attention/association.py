@@ -42,7 +42,7 @@ def order_costs(num_queries: int, num_keys: int, key_size: int, value_size: int)
     )
 
 
-def read(
+def apply_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,

@@ -4,6 +4,7 @@ OrthoganError
 |-- ConfigError(ValueError)        impossible combination of settings                  exit 2
 |   `-- SettingError(ConfigError)  unknown setting, or a value it cannot have          exit 2
 |-- UnknownNameError(LookupError)  the name, the nearest match, the list               exit 2
+|   `-- UnknownValueError          also a SettingError: such a name as a setting       exit 2
 |-- ShapeError(ValueError)         expected, actual, which axis                        exit 2
 |-- DataError(OSError)             missing, damaged or unusable data; the path         exit 3
 |-- BundleError(ValueError)        not ours, newer format, wrong checksum              exit 3
@@ -19,7 +20,7 @@ quotes, it is one line that a terminal can show, of at most `MAX_MESSAGE` charac
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from orthogan.terminal import printable
 
@@ -64,6 +65,13 @@ class UnknownNameError(OrthoganError, LookupError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         name = shortened(name)  # looking for what is near a very long one would take minutes
         super().__init__(f"Unknown {kind} '{name}'.{did_you_mean(name, known)}")
+
+
+class UnknownValueError(SettingError, UnknownNameError):
+    """The value of a setting is a name that is not registered; the message is that of the name."""
+
+    def __init__(self, message: str) -> None:
+        Exception.__init__(self, message)
 
 
 class ShapeError(OrthoganError, ValueError):
@@ -123,6 +131,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not names or (close and len(names) > MAX_NAMES):
         return hint
     return f"{hint} Known: {', '.join(names)}."
+
+
+def listed(names: Sequence[str], last: str = "or") -> str:
+    """Names as they stand in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b or c', 'a')
+    """
+    *before, final = names
+    return f"{', '.join(before)} {last} {final}" if before else final
 
 
 def shortened(value: object) -> str:

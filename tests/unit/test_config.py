@@ -9,9 +9,12 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from orthogan.config import Config, flatten, read_config_file
-from orthogan.errors import ConfigError, SettingError, UnknownNameError
+from orthogan.attention import score_names
+from orthogan.classification.config import ClassificationConfig
+from orthogan.config import Config, described, flatten, read_config_file
+from orthogan.errors import ConfigError, SettingError, UnknownNameError, listed
 from orthogan.gan.config import TrainingConfig
+from orthogan.language.config import LanguageConfig
 from orthogan.networks import (
     AttentionGeneratorConfig,
     ConvDiscriminatorConfig,
@@ -481,3 +484,79 @@ def test_every_setting_says_what_it_is() -> None:
         return missing
 
     assert undocumented(TrainingConfig()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "assignment", "meant"),
+    [
+        (
+            TrainingConfig,
+            "lr=1",
+            ["generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"],
+        ),
+        (TrainingConfig, "generator.lr=1", ["generator_optimizer.learning_rate"]),
+        (TrainingConfig, "width=8", ["generator.width", "discriminator.width"]),
+        (TrainingConfig, "network.width=8", ["generator.width", "discriminator.width"]),
+        (TrainingConfig, "generatr.width=8", ["generator.width"]),
+        (TrainingConfig, "discriminator.layers=2", ["discriminator.blocks"]),
+        (TrainingConfig, "gamma=1", ["penalty.gamma_start", "penalty.gamma_end"]),
+        (TrainingConfig, "epochs=3", ["budget.seconds", "budget.images"]),
+        (TrainingConfig, "batch=8", ["batch_size", "final_batch_size"]),
+        (TrainingConfig, "amp=1", ["precision"]),
+        (TrainingConfig, "dropout=0.1", []),
+        (TrainingConfig, "generator.dropout=0.1", []),
+        (TrainingConfig, "nosie=1", []),  # as near to `noise` as to nothing that exists
+        (ClassificationConfig, "optimizer.lr=1", ["optimizer.learning_rate"]),
+        (ClassificationConfig, "generator.width=8", ["network.width"]),
+        (LanguageConfig, "steps=3", ["budget.seconds", "budget.tokens"]),
+        (LanguageConfig, "block_size=3", ["network.context"]),
+        (LanguageConfig, "tokeniser=words", ["data.tokenizer"]),
+    ],
+)
+def test_only_settings_of_the_same_meaning_are_suggested(
+    config: type[Config], assignment: str, meant: list[str]
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        config().evolve(assignment)
+    name = assignment.partition("=")[0]
+    quoted = [f"'{each}'" for each in meant]
+    hint = f" Did you mean {listed(quoted)}?" if meant else ""
+    shown = f" 'orthogan {config.COMMAND} --dry-run' shows every setting."
+    assert str(caught.value) == f"Unknown setting '{name}'.{hint}{shown}"
+
+
+def test_a_name_that_is_not_registered_is_told_with_its_network_and_the_list() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        TrainingConfig().evolve("discriminator.score=sofmax")
+    assert isinstance(caught.value, SettingError)
+    assert str(caught.value).startswith(
+        "In 'discriminator': Unknown attention score 'sofmax'. Did you mean 'softmax'? Known: "
+    )
+
+
+def test_names_of_earlier_versions_are_read() -> None:
+    expected = LanguageConfig().evolve("data.tokenizer=words", "optimizer.kind=adamw")
+    old = {"data": {"tokeniser": "words"}, "optimiser": {"kind": "adamw"}}
+    assert LanguageConfig(**old) == LanguageConfig().merge(old) == expected
+    words = ("data.tokeniser=words", "optimiser.kind=adamw")
+    assert LanguageConfig().evolve(*words) == expected
+    assert "optimizer" in LanguageConfig.complete(old)
+
+
+@pytest.mark.parametrize("config", [TrainingConfig(), ClassificationConfig(), LanguageConfig()])
+def test_every_setting_is_described_with_its_values(config: Config) -> None:
+    told = {setting.name: setting for setting in described(config)}
+    assert told.keys() == config.settings().keys()
+    assert all(setting.meaning and setting.allowed for setting in told.values())
+
+
+def test_what_a_setting_allows_is_said_in_words() -> None:
+    told = {setting.name: setting.allowed for setting in described(TrainingConfig())}
+    assert told["generator.kind"] == "attention, conv or transformer"
+    assert told["generator.score"] == listed(score_names())
+    assert told["generator.blocks"] == "whole, 0 to 256"
+    assert told["generator.size"] == "whole, 16 to 64, a multiple of 4"
+    assert told["penalty.gamma_start"] == "at least 0"
+    assert told["generator_optimizer.beta1"] == "at least 0, below 1"
+    assert told["final_batch_size"] == "null or whole, at least 2"
+    assert told["compile"] == "auto, on or off"

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import Field
 
 from orthogan.config import Config
-from orthogan.networks.classifier import CLASSIFIERS, AttentionClassifierConfig, ClassifierConfig
-from orthogan.networks.network import network_config
-from orthogan.training.config import AdamWConfig, BudgetConfig, DataConfig
+from orthogan.networks.classifier import AnyClassifier, AttentionClassifierConfig
+from orthogan.training.config import AdamWConfig, BudgetConfig, DataConfig, RunConfig
 
 
 class LabelledDataConfig(DataConfig):
     """Which labelled images, and which of them are kept for scoring."""
 
     test: str | None = Field(
-        None, description="images to score on; None: the test set of the source, else held out"
+        None, description="images to score on; null: the test set of the source, else held out"
     )
     held_out: float = Field(
         0.1, gt=0, lt=1, description="share held out of a source without a test set"
@@ -25,7 +24,7 @@ class LabelledDataConfig(DataConfig):
     label_parts: int | None = Field(
         None,
         ge=1,
-        description="read a class name of so many characters as so many labels; None: three for "
+        description="read a class name of so many characters as so many labels; null: three for "
         "stacked-mnist, else one",
     )
 
@@ -44,13 +43,14 @@ class DistortionConfig(Config):
     mirror: bool = Field(False, description="mirror every second image, left to right")
 
 
-class ClassificationConfig(Config):
+class ClassificationConfig(RunConfig):
     """A whole classification run; `run.json` holds one."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
 
+    COMMAND = "classify"
     data: LabelledDataConfig = LabelledDataConfig()
-    network: SerializeAsAny[ClassifierConfig] = AttentionClassifierConfig()
+    network: AnyClassifier = AttentionClassifierConfig()
     distortion: DistortionConfig = DistortionConfig()
     optimizer: AdamWConfig = AdamWConfig()
     batch_size: int = Field(128, ge=2, description="images a step")
@@ -60,28 +60,7 @@ class ClassificationConfig(Config):
     average_steps: float = Field(
         500.0, ge=1, description="most steps that the average of the weights remembers"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
-    )
-    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
     budget: BudgetConfig = BudgetConfig(seconds=600.0)
-    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
-    score_every_s: float | None = Field(
-        None, gt=0, description="seconds between live scores; None: a twentieth of the budget"
-    )
-
-    @field_validator("network", mode="before")
-    @classmethod
-    def _network(cls, value: Any) -> ClassifierConfig:
-        config: ClassifierConfig = network_config(CLASSIFIERS, value)
-        return config
-
-    @field_validator("budget")
-    @classmethod
-    def _one_limit(cls, budget: BudgetConfig) -> BudgetConfig:
-        if (budget.images is None) == (budget.seconds is None):
-            raise ValueError("give either images or seconds")
-        return budget
 
 
 def without_effect(config: ClassificationConfig) -> list[str]:

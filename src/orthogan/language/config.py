@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from orthogan.config import Config
+from orthogan.config import Config, OneOf
 from orthogan.language.tokenizer import SPLITTERS
 from orthogan.language.transformer import LanguageNetworkConfig
-from orthogan.training.config import AdamWConfig, BudgetConfig
+from orthogan.training.config import AdamWConfig, Budget, RunConfig
 
 
 class TextConfig(Config):
@@ -21,32 +21,25 @@ class TextConfig(Config):
     source: str = Field(
         "austen", description="a text file, a folder of .txt files, or a named corpus"
     )
-    tokenizer: str = Field("characters", description="characters, bytes or words")
+    tokenizer: Annotated[str, OneOf("tokenizer", lambda: SPLITTERS)] = Field(
+        "characters", description="what a token is"
+    )
     min_count: int | None = Field(
         None,
         ge=1,
-        description="rarer characters or words become <unk>; None: 1 for characters, 3 for words",
+        description="rarer characters or words become <unk>; null: 1 for characters, 3 for words",
     )
     held_out: float = Field(
         0.1, gt=0, lt=1, description="share at the end of the text that is kept for scoring"
     )
 
-    @field_validator("tokenizer")
-    @classmethod
-    def _known(cls, tokenizer: str) -> str:
-        _ = SPLITTERS[tokenizer]
-        return tokenizer
 
-
-class LanguageBudgetConfig(Config):
+class LanguageBudgetConfig(Budget):
     """How long to train; the schedule ends where the budget does."""
 
-    tokens: int | None = Field(None, ge=1, description="tokens to predict")
-    seconds: float | None = Field(None, gt=0, description="seconds of training, scoring included")
+    unit = "tokens"
 
-    def counted(self) -> BudgetConfig:
-        """The same for a clock, which counts what a run shows its network."""
-        return BudgetConfig(images=self.tokens, seconds=self.seconds)
+    tokens: int | None = Field(None, ge=1, description="tokens to predict")
 
 
 class LanguageOptimizerConfig(AdamWConfig):
@@ -62,31 +55,17 @@ class LanguageOptimizerConfig(AdamWConfig):
     )
 
 
-class LanguageConfig(Config):
+class LanguageConfig(RunConfig):
     """A whole language run; `run.json` holds one."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
 
+    COMMAND = "language"
     data: TextConfig = TextConfig()
     network: LanguageNetworkConfig = LanguageNetworkConfig()
     optimizer: LanguageOptimizerConfig = LanguageOptimizerConfig()
     batch_size: int = Field(32, ge=1, description="pieces of text a step, network.context long")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
-    )
-    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
     budget: LanguageBudgetConfig = LanguageBudgetConfig(seconds=300.0)
-    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
-    score_every_s: float | None = Field(
-        None, gt=0, description="seconds between live scores; None: a twentieth of the budget"
-    )
-
-    @field_validator("budget")
-    @classmethod
-    def _one_limit(cls, budget: LanguageBudgetConfig) -> LanguageBudgetConfig:
-        if (budget.tokens is None) == (budget.seconds is None):
-            raise ValueError("give either tokens or seconds")
-        return budget
 
 
 def without_effect(config: LanguageConfig) -> list[str]:

@@ -39,7 +39,7 @@ class LanguageSession(Session[LanguageTrainer]):
     def __init__(
         self, trainer: LanguageTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
     ) -> None:
-        super().__init__(trainer, trainer.config.budget.counted(), run, display)
+        super().__init__(trainer, trainer.config.budget, run, display)
         self.config, self.lesson = trainer.config, lesson
 
     def measure(self) -> None:

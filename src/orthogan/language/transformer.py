@@ -23,6 +23,7 @@ from orthogan.attention import (
 from orthogan.config import Config
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.language.tokenizer import MOST_ENTRIES
+from orthogan.networks.attending import KeysName, ScoreName
 from orthogan.networks.blocks import Block
 from orthogan.networks.limits import MOST_BLOCKS, MOST_CONTEXT, MOST_EXPANSION, MOST_WIDE
 
@@ -49,19 +50,19 @@ class LanguageNetworkConfig(Config):
         None,
         ge=1,
         le=MOST_WIDE,
-        description="width of the token table, ahead of a dense layer; None: that of the vectors, "
+        description="width of the token table, ahead of a dense layer; null: that of the vectors, "
         "without one",
     )
     width: int = Field(128, ge=1, le=MOST_WIDE, description="width of the vectors")
     blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("softmax", description="attention score")
-    keys: str = Field("learned", description="where keys come from")
+    score: ScoreName = Field("softmax", description="attention score")
+    keys: KeysName = Field("learned", description="where keys come from")
     key_size: int | None = Field(
         None,
         ge=1,
         le=MOST_WIDE,
-        description="key size over all heads; None: that of the values, the width",
+        description="key size over all heads; null: that of the values, the width",
     )
     positions: Positions = Field("rotary", description="how a vector knows its place")
     expansion: int = Field(

@@ -3,6 +3,7 @@
 from orthogan.networks.attention_gan import AttentionDiscriminatorConfig, AttentionGeneratorConfig
 from orthogan.networks.classifier import (
     CLASSIFIERS,
+    AnyClassifier,
     AttentionClassifierConfig,
     Classifier,
     ClassifierConfig,
@@ -11,6 +12,8 @@ from orthogan.networks.conv_gan import ConvDiscriminatorConfig, ConvGeneratorCon
 from orthogan.networks.network import (
     DISCRIMINATORS,
     GENERATORS,
+    AnyDiscriminator,
+    AnyGenerator,
     Discriminator,
     DiscriminatorConfig,
     Generator,
@@ -27,6 +30,9 @@ __all__ = [
     "CLASSIFIERS",
     "DISCRIMINATORS",
     "GENERATORS",
+    "AnyClassifier",
+    "AnyDiscriminator",
+    "AnyGenerator",
     "AttentionClassifierConfig",
     "AttentionDiscriminatorConfig",
     "AttentionGeneratorConfig",

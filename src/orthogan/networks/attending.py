@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import torch
 from pydantic import Field, model_validator
@@ -17,16 +17,21 @@ from orthogan.attention import (
     Rotary,
     UntiedPositions,
     grid_coordinates,
+    key_names,
     line_coordinates,
+    position_names,
+    score_names,
     start_mimetic,
 )
 from orthogan.attention.keys import Sizes, make_keys
 from orthogan.attention.layer import check_score
 from orthogan.attention.mimetic import check_mimetic
-from orthogan.config import Config
+from orthogan.config import Config, OneOf
 from orthogan.errors import ConfigError
 from orthogan.networks.limits import MOST_WIDE
 
+ScoreName: TypeAlias = Annotated[str, OneOf("attention score", score_names)]
+KeysName: TypeAlias = Annotated[str, OneOf("kind of keys", key_names)]
 Injection: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
 
 # The share of the width that an appended code takes: of 16 dimensions, four waves an axis, which
@@ -45,16 +50,18 @@ class AttendingConfig(Config):
     width: int
     blocks: int
     heads: int
-    score: str
-    keys: str = Field(
+    score: ScoreName
+    keys: KeysName = Field(
         "learned",
         description="where keys come from: learned, values, queries, identity, dual, or whitened "
         "by the tokens of the first images, at the start of training",
     )
     key_size: int | None = Field(
-        None, ge=1, le=MOST_WIDE, description="key size over all heads; None: the width"
+        None, ge=1, le=MOST_WIDE, description="key size over all heads; null: the width"
     )
-    positions: str = Field("learned", description="position code")
+    positions: Annotated[str, OneOf("position code", position_names)] = Field(
+        "learned", description="position code"
+    )
     injection: Injection = Field(
         "add",
         description="how the code enters: added; concatenated, in a quarter of the width; as a "

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.networks.attending import AttendingConfig
+from orthogan.networks.attending import AttendingConfig, ScoreName
 from orthogan.networks.blocks import LEAK, Block, leaky_relu, mlp_layers
 from orthogan.networks.limits import MOST_BLOCKS, MOST_WIDE
 from orthogan.networks.network import (
@@ -32,7 +32,7 @@ class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
     width: int = Field(64, ge=1, le=MOST_WIDE, description="width of the feature embeddings")
     blocks: int = Field(1, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
     heads: int = Field(2, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("cosine", description="attention score")
+    score: ScoreName = Field("cosine", description="attention score")
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
@@ -75,7 +75,7 @@ class AttentionDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the patch embeddings")
     blocks: int = Field(1, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("softmax", description="attention score")
+    score: ScoreName = Field("softmax", description="attention score")
     hidden: int = Field(
         128, ge=1, le=MOST_WIDE, description="width of the dense layer before the logit"
     )

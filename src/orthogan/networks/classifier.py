@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Annotated, Literal, TypeAlias, cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 from torch import Tensor, nn
 
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.networks.attending import AttendingConfig
+from orthogan.networks.attending import AttendingConfig, ScoreName
 from orthogan.networks.blocks import Block
 from orthogan.networks.limits import (
     MOST_BLOCKS,
@@ -20,7 +20,7 @@ from orthogan.networks.limits import (
     MOST_LABELS,
     MOST_WIDE,
 )
-from orthogan.networks.network import NetworkConfig
+from orthogan.networks.network import KindOf, NetworkConfig
 from orthogan.networks.stems import StemKind, build_stem, grid_side
 from orthogan.registry import Registry
 from orthogan.shapes import Features, Images
@@ -99,6 +99,8 @@ class Classifier(nn.Module):
 
 CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry("classifier")
 
+AnyClassifier: TypeAlias = Annotated[SerializeAsAny[ClassifierConfig], KindOf(CLASSIFIERS)]
+
 
 @CLASSIFIERS.register("attention")
 class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
@@ -113,7 +115,7 @@ class AttentionClassifierConfig(AttendingConfig, ClassifierConfig):
     width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the tokens")
     blocks: int = Field(2, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
     heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("softmax", description="attention score")
+    score: ScoreName = Field("softmax", description="attention score")
     expansion: int = Field(
         2,
         ge=0,

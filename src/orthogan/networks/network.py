@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny, field_validator
+from pydantic_core import CoreSchema, core_schema
 from torch import Tensor, nn
 
-from orthogan.config import Config
+from orthogan.config import Choice, Config
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.networks.limits import MOST_CLASSES, MOST_WIDE
 from orthogan.registry import Registry
@@ -181,6 +184,28 @@ DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator")
 C = TypeVar("C", bound=NetworkConfig)
 
 _NO_CLASSES = "This network is unconditional and takes no labels."
+
+
+@dataclass(frozen=True)
+class KindOf(Choice):
+    """Marks a setting that is a network of any registered kind, or a mapping with its `kind`."""
+
+    registry: Registry[Any]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The check, for pydantic."""
+        check = partial(network_config, self.registry)
+        return core_schema.no_info_before_validator_function(check, handler(source))
+
+    def values(self) -> list[str]:
+        """The kinds, as they are registered now."""
+        return list(self.registry)
+
+
+AnyGenerator: TypeAlias = Annotated[SerializeAsAny[GeneratorConfig], KindOf(GENERATORS)]
+AnyDiscriminator: TypeAlias = Annotated[SerializeAsAny[DiscriminatorConfig], KindOf(DISCRIMINATORS)]
 
 
 def network_config(registry: Registry[type[C]], value: Any) -> C:

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from orthogan.networks.attending import AttendingConfig
+from orthogan.networks.attending import AttendingConfig, ScoreName
 from orthogan.networks.blocks import LEAK, Block, ModulatedBlock, leaky_relu, mlp_layers
 from orthogan.networks.limits import MOST_BLOCKS, MOST_EXPANSION, MOST_WIDE
 from orthogan.networks.network import (
@@ -32,7 +32,7 @@ class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
     width: int = Field(64, ge=1, le=MOST_WIDE, description="width of the tokens")
     blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of transformer blocks")
     heads: int = Field(2, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("cosine", description="attention score")
+    score: ScoreName = Field("cosine", description="attention score")
     expansion: int = Field(
         2, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
     )
@@ -89,7 +89,7 @@ class TransformerDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
     width: int = Field(96, ge=1, le=MOST_WIDE, description="width of the tokens")
     blocks: int = Field(2, ge=1, le=MOST_BLOCKS, description="number of transformer blocks")
     heads: int = Field(4, ge=1, le=MOST_WIDE, description="attention heads a block")
-    score: str = Field("softmax", description="attention score")
+    score: ScoreName = Field("softmax", description="attention score")
     expansion: int = Field(
         2, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from orthogan.training.config import BudgetConfig
+from orthogan.training.config import Budget
 from orthogan.training.pulse import Pulse
 
 
@@ -16,7 +16,7 @@ class Clock:
     Time in which the process was stopped counts nowhere, while the `pulse` beats.
     """
 
-    budget: BudgetConfig
+    budget: Budget
     before_s: float = 0.0
     started: float = field(default_factory=time.perf_counter)
     due: dict[str, float] = field(default_factory=dict)
@@ -36,8 +36,8 @@ class Clock:
 
     def progress(self, images_seen: int) -> float:
         """Share of the budget that is used up; 1 or more means done."""
-        if self.budget.images is not None:
-            return images_seen / self.budget.images
+        if self.budget.count is not None:
+            return images_seen / self.budget.count
         return self.elapsed_s / (self.budget.seconds or 1.0)
 
     def mark(self, images_seen: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from orthogan.config import Config
 
@@ -13,15 +13,52 @@ class DataConfig(Config):
     """Which images, and in what form."""
 
     source: str = Field("mnist", description="a name, file, folder or zip")
-    size: int | None = Field(None, ge=16, le=64, description="side in px; None: as they are")
+    size: int | None = Field(None, ge=16, le=64, description="side in px; null: as they are")
     colour: Literal["auto", "grey", "rgb"] = Field("auto", description="colour planes")
 
 
-class BudgetConfig(Config):
+class Budget(Config):
+    """How long to train; the schedules end where the budget does.
+
+    Attributes:
+        unit: The field that counts, beside `seconds`.
+    """
+
+    unit: ClassVar[str] = "images"
+
+    seconds: float | None = Field(None, gt=0, description="seconds of training, scoring included")
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Budget:
+        if (self.count is None) == (self.seconds is None):
+            raise ValueError(f"give either {self.unit} or seconds")
+        return self
+
+    @property
+    def count(self) -> int | None:
+        """How many images or tokens, if they are what is limited."""
+        count: int | None = getattr(self, self.unit)
+        return count
+
+
+class BudgetConfig(Budget):
     """How long to train; the schedules end where the budget does."""
 
-    images: int | None = Field(None, ge=1, description="images to show the discriminator")
-    seconds: float | None = Field(None, gt=0, description="seconds of training, scoring included")
+    images: int | None = Field(None, ge=1, description="images to train on")
+
+
+class RunConfig(Config):
+    """What every run has, whatever it trains; `run.json` holds one."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="all randomness follows from it")
+    budget: Budget
+    checkpoint_every_s: float = Field(20.0, gt=0, description="seconds between checkpoints")
+    score_every_s: float | None = Field(
+        None, gt=0, description="seconds between scores; null: a twentieth of the budget"
+    )
 
 
 class AdamWConfig(Config):

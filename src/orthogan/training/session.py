@@ -12,7 +12,7 @@ from orthogan.config import check_shape
 from orthogan.errors import DivergedError, ResumeError
 from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from orthogan.training.clock import Clock
-from orthogan.training.config import BudgetConfig
+from orthogan.training.config import Budget
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.stop_signals import StopSignals
@@ -88,7 +88,7 @@ class Session(ABC, Generic[TrainerT]):
     unit: ClassVar[str] = "images"
 
     def __init__(
-        self, trainer: TrainerT, budget: BudgetConfig, run: RunFolder, display: ProgressDisplay
+        self, trainer: TrainerT, budget: Budget, run: RunFolder, display: ProgressDisplay
     ) -> None:
         self.trainer, self.run, self.display = trainer, run, display
         self.clock = Clock(budget)

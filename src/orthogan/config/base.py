@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
-import json
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from itertools import islice
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from orthogan.errors import (
-    MAX_NAMES,
-    ConfigError,
-    OrthoganError,
-    SettingError,
-    did_you_mean,
-    shortened,
-)
-
-# A file of settings has a few hundred values, five levels deep; a bomb has millions.
-MAX_FILE_BYTES = 64 * 2**10
-MAX_DEPTH, MAX_VALUES = 20, 10_000
-_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
+from orthogan.config.file import read_yaml
+from orthogan.config.unknown import unknown_setting
+from orthogan.errors import ConfigError, SettingError, shortened
 
 # Not Self: beartype refuses it on the methods that it checks while tests run.
 C = TypeVar("C", bound="Config")
@@ -49,6 +33,9 @@ class Config(BaseModel):
 
     # Names that settings had in earlier versions, and their names now: old files hold the old ones.
     RENAMED: ClassVar[Mapping[str, str]] = {}
+
+    # The command of `orthogan` that runs such a configuration; empty for the parts of one.
+    COMMAND: ClassVar[str] = ""
 
     def __init__(self, /, **fields: Any) -> None:  # /: a file may hold a setting 'self'
         fields = {self.RENAMED.get(name, name): value for name, value in fields.items()}
@@ -123,106 +110,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return leaves
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The nested mapping in a TOML, YAML or JSON file.
-
-    Raises:
-        ConfigError: the file is missing, malformed, of another type, or not a mapping.
-    """
-    loaders: dict[str, Callable[[str], Any]] = {
-        ".toml": tomllib.loads,
-        ".yaml": _read_yaml,
-        ".yml": _read_yaml,
-        ".json": partial(json.loads, object_pairs_hook=_without_repeats),
-    }
-    loader = loaders.get(path.suffix.lower())
-    if loader is None:
-        raise ConfigError(f"{path}: a configuration file ends in .toml, .yaml, .yml or .json.")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise ValueError(f"it has more than {MAX_FILE_BYTES} bytes, so it is none of settings")
-        tree = loader(content.decode("utf-8"))
-        _refuse_huge(tree, _values)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {_why_unreadable(error)}.") from None
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, got {type(tree).__name__}.")
-    return tree
-
-
-class _SettingsLoader(yaml.SafeLoader):
-    """YAML without repeated keys, of which the last would win unseen, and without abysses."""
-
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ValueError(_TOO_DEEP)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if (key.tag, str(key.value)) in seen and key.value != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{shortened(str(key.value))}' is set twice", key.start_mark
-                )
-            seen.add((key.tag, str(key.value)))
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(text: str) -> Any:
-    loader = _SettingsLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _refuse_huge(node, _nodes)  # before anchors are written out, which can take any memory
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"'{shortened(repeated)}' is set twice")
-    return tree
-
-
-def _refuse_huge(root: Any, inner: Callable[[Any], Iterable[Any]]) -> None:
-    """Nothing, if a tree is as small as settings are; what it holds twice counts twice."""
-    level, count = [root], 0
-    for _ in range(MAX_DEPTH):
-        children = (child for each in level for child in inner(each))
-        level = list(islice(children, MAX_VALUES + 1))
-        count += len(level)
-        if count > MAX_VALUES:
-            raise ValueError(f"it holds more than {MAX_VALUES} values")
-        if not level:
-            return
-    raise ValueError(_TOO_DEEP)
-
-
-def _values(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [each for pair in node.value for each in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else ()
-
-
 def _switched(base: C, values: Sequence[tuple[str, Any]]) -> C:
     """The configuration whose parts have the kinds that `values` name."""
     for name, value in values:
@@ -235,9 +122,9 @@ def _switched(base: C, values: Sequence[tuple[str, Any]]) -> C:
 
 
 def _changed(base: C, values: Sequence[tuple[str, Any]]) -> C:
-    tree, known = base.to_dict(), base.settings()
+    tree = base.to_dict()
     for name, value in values:
-        _assign(tree, name, value, known)
+        _assign(base, tree, name, value)
     return type(base)(**tree)
 
 
@@ -260,34 +147,11 @@ def _current(base: Config, name: str) -> str:
     return ".".join(words)
 
 
-def _unknown_setting(name: str, known: Mapping[str, Any]) -> SettingError:
-    # The list of them all would bury the sentence.
-    hint = did_you_mean(name, known) if len(known) <= MAX_NAMES else _nearest(name, known)
-    return SettingError(f"Unknown setting '{shortened(name)}'.{hint}")
-
-
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f" Did you mean '{close[0]}'?" if close else ""
-    return f"{hint} 'orthogan train --dry-run' shows every setting."
-
-
-def _why_unreadable(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    if mark is not None:  # only the second line of YAML's message says what is wrong
-        return f"line {mark.line + 1}, column {mark.column + 1}: {getattr(error, 'problem', '')}"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    if isinstance(error, RecursionError):
-        return _TOO_DEEP
-    return shortened(str(error).splitlines()[0])
-
-
 def _parse_value(text: str, base: Config, name: str) -> Any:
     if _is_text(_annotation(base, name), text):
         return _unquoted(text)
     try:
-        value = _read_yaml(text)
+        value = read_yaml(text)
     except (ValueError, RecursionError, yaml.YAMLError):  # a month 13, 5000 digits, 5000 brackets
         return text
     if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
@@ -304,7 +168,7 @@ def _unquoted(text: str) -> str:
     if text[:1] not in {'"', "'"}:
         return text  # and not what YAML makes of it: a folder may be called '2020' or 'a #1'
     try:
-        value = _read_yaml(text)
+        value = read_yaml(text)
     except (ValueError, RecursionError, yaml.YAMLError):
         return text
     return value if isinstance(value, str) else text
@@ -336,53 +200,27 @@ def _part(base: Config, path: str) -> Config | None:
     return part if isinstance(part, Config) else None
 
 
-def _assign(tree: dict[str, Any], name: str, value: Any, known: Mapping[str, Any]) -> None:
+def _assign(base: Config, tree: dict[str, Any], name: str, value: Any) -> None:
     *parents, leaf = name.split(".")
-    node = tree
+    node: Any = tree
     for parent in parents:
-        inner = node.get(parent)
-        if not isinstance(inner, dict):
-            raise _unknown_setting(name, known)
-        node = inner
-    if leaf not in node:
-        raise _unknown_setting(name, known)
+        node = node.get(parent) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or leaf not in node:
+        raise unknown_setting(name, base.settings(), base.COMMAND)
     node[leaf] = value
 
 
-def _first_problem(owner: type[BaseModel], error: ValidationError) -> ConfigError:
+def _first_problem(owner: type[Config], error: ValidationError) -> ConfigError:
     problem = error.errors()[0]
     name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        hint = did_you_mean(name, owner.model_fields)
-        return SettingError(f"Unknown setting '{shortened(name)}'.{hint}")
+        return unknown_setting(name, owner.model_fields, owner.COMMAND)
     cause = problem.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a nested configuration has already said what is wrong
-        return type(cause)(f"In '{name}': {cause}" if name else str(cause))
+        is_part = name and not isinstance(problem["input"], str)
+        return type(cause)(f"In '{name}': {cause}" if is_part else str(cause))
     message = problem["msg"].removeprefix("Value error, ")
     if not name:  # a rule between settings, which names them itself
         return ConfigError(f"{message[:1].upper()}{message[1:]}.")
     kind = ConfigError if problem["type"] == "value_error" else SettingError
     return kind(f"Setting '{name}' = {shortened(repr(problem['input']))}: {message}.")
-
-
-def check_shape(
-    shape: type[BaseModel], tree: object, where: object, error: type[OrthoganError], advice: str
-) -> None:
-    """Nothing, if a tree that was read from a file has the shape that a model describes.
-
-    Args:
-        shape: Its fields and their types; bools are no numbers, and texts no numbers either.
-        tree: What was read.
-        where: What to call the source.
-        error: What is raised.
-        advice: What to do, with what goes before it.
-
-    Raises:
-        OrthoganError: of the kind `error`: a field is missing, or of another type or range.
-    """
-    try:
-        shape.model_validate(tree, strict=True)
-    except ValidationError as wrong:
-        loc = wrong.errors(include_url=False)[0]["loc"]
-        name = ".".join(map(str, loc)) or "its content"
-        raise error(f"{where}: '{shortened(name)}' is missing or damaged{advice}") from None

@@ -1,0 +1,145 @@
+"""What a setting is, told from its field: meaning, default, and the values it can have."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
+
+from orthogan.config.base import Config
+from orthogan.errors import UnknownNameError, UnknownValueError, listed
+
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "above",
+    "le": "at most",
+    "lt": "below",
+    "multiple_of": "a multiple of",
+}
+_TYPES = {int: "whole", float: "", str: "text", bool: "true or false"}
+
+
+class Choice(ABC):
+    """Marks a field whose values have names, in the metadata of its annotation."""
+
+    @abstractmethod
+    def values(self) -> list[str]:
+        """The names, as they are registered now."""
+
+
+@dataclass(frozen=True)
+class OneOf(Choice):
+    """Marks a text setting that is one of the names of a kind of parts.
+
+    `loss: Annotated[str, OneOf("loss", lambda: losses)]`. The names are asked for each time, so
+    what is registered later is a value too.
+    """
+
+    kind: str
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """The check, for pydantic."""
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def values(self) -> list[str]:
+        """The names, as they are registered now."""
+        return list(self.names())
+
+    def _known(self, name: str) -> str:
+        if name not in self.values():
+            raise UnknownValueError(str(UnknownNameError(self.kind, name, self.values())))
+        return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting of a configuration.
+
+    Attributes:
+        name: Dotted.
+        value: What it is.
+        meaning: What it does.
+        allowed: The values it can have, in words; empty where any will do.
+    """
+
+    name: str
+    value: Any
+    meaning: str
+    allowed: str
+
+
+def described(config: Config, prefix: str = "") -> list[Setting]:
+    """Every setting of a configuration, its parts included, in order of declaration."""
+    found: list[Setting] = []
+    for name, field in type(config).model_fields.items():
+        value, dotted = getattr(config, name), f"{prefix}{name}"
+        if not isinstance(value, Config):
+            meaning, values = field.description or "", allowed(field)
+            found.append(Setting(name=dotted, value=value, meaning=meaning, allowed=values))
+            continue
+        kinds = _choice(field)
+        for inner in described(value, f"{dotted}."):
+            if inner.name == f"{dotted}.kind" and (kinds is not None or not inner.meaning):
+                names = inner.allowed if kinds is None else listed(kinds.values())
+                inner = replace(inner, meaning=about(value), allowed=names)
+            found.append(inner)
+    return found
+
+
+def about(part: Config) -> str:
+    """What a part of a configuration is, in a line."""
+    return (inspect.getdoc(type(part)) or "").partition("\n")[0]
+
+
+def allowed(field: FieldInfo) -> str:
+    """The values that a field allows, in words.
+
+    >>> from pydantic import Field
+    >>> class Point(Config):
+    ...     x: int = Field(0, ge=0, le=9)
+    >>> allowed(Point.model_fields["x"])
+    'whole, 0 to 9'
+    """
+    choice = _choice(field)
+    members = set(get_args(field.annotation)) if _is_union(field) else {field.annotation}
+    optional = ["null"] if NoneType in members else []
+    if choice is not None:
+        return listed([*optional, *choice.values()])
+    choices = [
+        str(value)
+        for member in members
+        if get_origin(member) is Literal
+        for value in get_args(member)
+    ]
+    if choices:
+        return listed([*optional, *choices])
+    base = next((_TYPES[kind] for kind in _TYPES if kind in members), "")
+    return listed([*optional, ", ".join(filter(None, [base, _bounds(field)]))])
+
+
+def _is_union(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) in {Union, UnionType}
+
+
+def _choice(field: FieldInfo) -> Choice | None:
+    return next((mark for mark in field.metadata if isinstance(mark, Choice)), None)
+
+
+def _bounds(field: FieldInfo) -> str:
+    """The bounds in the words of a sentence, the lower one first."""
+    marks: dict[str, Any] = {}
+    for mark in field.metadata:
+        marks |= {name: getattr(mark, name) for name in _BOUNDS if hasattr(mark, name)}
+    if marks.keys() >= {"ge", "le"}:
+        marks = {"range": f"{marks.pop('ge')} to {marks.pop('le')}"} | marks
+    return ", ".join(f"{_BOUNDS.get(name, '')} {bound}".strip() for name, bound in marks.items())

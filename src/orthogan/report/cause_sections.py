@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from orthogan.analysis.result import Analysis
 from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.spectra.estimates import Estimate
-from orthogan.report.axes import Axis, spanning
-from orthogan.report.figures import Plot, figure
-from orthogan.report.layers import Layer, Level, Line, Points, Wall
+from orthogan.report.figures import Axis, Plot, boundary, colours, dust, figure, says, spanning
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import bar, table
 from orthogan.report.wording import THIN, TIMES, count, decimal, plural, share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CONTROLS = {
     "rotated": "The same codes, turned at random",
@@ -82,21 +85,24 @@ def amplitudes(analysis: Analysis, _: Measured | None) -> Section | None:
         return None
     curve = sorted(({1.0: found.kept} | analysis.amplitudes).items())
     factors, kept = [list(map(float, numbers)) for numbers in zip(*curve, strict=True)]
-    walls = [found.tolerance] if found.tolerance and found.tolerance < float("inf") else []
-    low, high = min(*factors, *walls), max(*factors, *walls)
+    limits = [found.tolerance] if found.tolerance and found.tolerance < float("inf") else []
+    low, high = min(*factors, *limits), max(*factors, *limits)
     across = Axis("codes multiplied by", low / 1.15, high * 1.15, "log", lambda v: f"{v:g}")
     bottom = max(0.0, min(kept) - 0.12 * max(1 - min(kept), 1e-6))
-    says = [f"{TIMES}{THIN}{factor:g}: {share(value)} kept" for factor, value in curve]
-    layers: list[Layer] = [
-        *(Wall(factor, "first flip", at_foot=True) for factor in walls),
-        Line("codes", *_in_order(factors, kept, walls)),
-        Points("codes", factors, kept, says),
-    ]
+
+    def draw(axes: Axes) -> None:
+        for factor in limits:
+            boundary(axes, factor, "first flip", at_foot=True)
+        axes.plot(*_in_order(factors, kept, limits), color=colours()["codes"], lw=2)
+        for factor, value in curve:
+            (dot,) = axes.plot(factor, value, "o", color=colours()["codes"], ms=7)
+            says(dot, f"{TIMES}{THIN}{factor:g}: {share(value)} kept")
+
     picture = figure(
         "kept-by-amplitude",
         "Identities kept against the factor on the codes",
         "Share of identities kept when all codes are multiplied by a factor; 1 is as they are.",
-        [Plot(across, Axis("identities kept", bottom, 1.0, written=share), layers)],
+        [Plot(across, Axis("identities kept", bottom, 1.0, written=share), draw)],
     )
     numbers = table(
         "The same in numbers", ["Factor", "kept"],
@@ -120,10 +126,10 @@ def _lengths(now: float, factors: list[float], kept: list[float]) -> str:
 
 
 def _in_order(
-    factors: list[float], kept: list[float], walls: list[float]
+    factors: list[float], kept: list[float], limits: list[float]
 ) -> tuple[list[float], list[float]]:
     """The curve with the factor of the first flip, up to which everything is kept."""
-    points = sorted([*zip(factors, kept, strict=True), *((factor, 1.0) for factor in walls)])
+    points = sorted([*zip(factors, kept, strict=True), *((factor, 1.0) for factor in limits)])
     return [factor for factor, _ in points], [value for _, value in points]
 
 
@@ -168,20 +174,23 @@ def directions(analysis: Analysis, measured: Measured | None) -> Section | None:
         return None
     found = measured.spectrum
     placed = next((each.codes for each in analysis.corrections if each.name == "rotate"), None)
-    curves: list[tuple[str, str, list[float], str | None]] = [
-        ("tokens", "variance of the tokens", found.tokens.tolist(), None),
-        ("codes", "mean square of the codes", found.codes.tolist(), None),
+    curves: list[tuple[str, str, list[float], str]] = [
+        ("tokens", "variance of the tokens", found.tokens.tolist(), "-"),
+        ("codes", "mean square of the codes", found.codes.tolist(), "-"),
     ]
     if placed is not None:
         turned = found.along(placed).tolist()
-        curves.append(("repaired", "the codes after the rotation", turned, "6 3"))
+        curves.append(("repaired", "the codes after the rotation", turned, "--"))
     largest = max(max(values) for _, _, values, _ in curves)
     if not largest:
         return None
     floor = FLOOR * largest
-    layers: list[Layer] = [Level("control", max(float(found.codes.mean()), floor))]
-    for role, _, values, dash in curves:
-        layers += _curve(role, values, floor, dash)
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(max(float(found.codes.mean()), floor), color=colours()["control"], ls=":")
+        for role, _, values, dash in curves:
+            _draw_curve(axes, role, values, floor, dash)
+
     seen = [v for _, _, values, _ in curves for v in values if v > floor]
     low, high = min(seen) / 1.5, max(seen) * 1.5
     across = Axis("principal direction of the tokens, by variance", 0.5, len(found.tokens) + 0.5,
@@ -192,7 +201,7 @@ def directions(analysis: Analysis, measured: Measured | None) -> Section | None:
         "From the direction in which tokens vary most (left) to the one in which they vary least. "
         "Faint dots are single directions, lines their running mean. The dotted line is where "
         "codes turned at random would lie.",
-        [Plot(across, Axis("variance (logarithmic)", low, high, "log"), layers, 280.0)],
+        [Plot(across, Axis("variance (logarithmic)", low, high, "log"), draw, 280.0)],
         [(role, word) for role, word, _, _ in curves],
     )
     return Section(
@@ -227,27 +236,25 @@ def _facts(measured: Measured, analysis: Analysis) -> Html:
          f"{decimal(ratio)}, of at most {count(most)}")),
         ("Mean code", (f"{share(measured.mean_share)} of the codes' energy is common to all "
          "positions")),
-        ("A linear reader of the sum", (f"gets back {share(measured.token_r2)} of the tokens' "
+        ("A linear read-out of the sum", (f"gets back {share(measured.token_r2)} of the tokens' "
          f"variance and {share(measured.position_r2)} of the codes'")),
     ]  # fmt: skip
     pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
     return element("dl", *pairs, class_="facts")
 
 
-def _curve(role: str, values: list[float], floor: float, dash: str | None) -> list[Layer]:
-    reach = max(len(values) // SMOOTHING // 2, 0)
-    x = [k + 1.0 for k, value in enumerate(values) if value > floor]
-    y = [value for value in values if value > floor]
-    if not y:
-        return []
-    smooth = [
-        sum(values[max(0, k - reach) : k + reach + 1])
-        / len(values[max(0, k - reach) : k + reach + 1])
-        for k in range(len(values))
-    ]
-    above = [(k + 1, value) for k, value in enumerate(smooth) if value > floor]
-    dust = [Points(role, x, y)] if reach else []
-    return [*dust, Line(role, [float(k) for k, _ in above], [value for _, value in above], dash)]
+def _draw_curve(axes: Axes, role: str, values: list[float], floor: float, dash: str) -> None:
+    """A running mean, over faint dots where it runs over several directions."""
+    reach = len(values) // SMOOTHING // 2
+    shown = [(k + 1, value) for k, value in enumerate(values) if value > floor]
+    if not shown:
+        return
+    if reach:
+        dust(axes, role, *zip(*shown, strict=True))
+    windows = [values[max(0, k - reach) : k + reach + 1] for k in range(len(values))]
+    smooth = [(k + 1, sum(window) / len(window)) for k, window in enumerate(windows)]
+    above = [point for point in smooth if point[1] > floor]
+    axes.plot(*zip(*above, strict=True), dash, color=colours()[role], lw=2)
 
 
 def correlations(analysis: Analysis, measured: Measured | None) -> Section | None:

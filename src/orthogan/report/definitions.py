@@ -11,14 +11,14 @@ from orthogan.report.page import Section
 Shown = tuple[str, str]
 COUNTED: tuple[Shown, ...] = (
     ("Flip, identity kept", ("Token e at position t stands at e + p. It keeps its identity if no "
-     "other token is strictly better under the reader there; for the nearest token this is "
+     "other token is strictly better under the decision rule there; for the nearest token this is "
      "\u27e8p, e\u2032 \u2212 e\u27e9 \u2264 |e\u2032 \u2212 e|\u00b2 / 2 for every other e\u2032. "
      "Ties are kept. The count is that of exact arithmetic on the given numbers.")),
     ("Proved safe by length", ("Pairs whose code is shorter than the distance from the token to "
-     "its nearest wall without any code, half the distance to its nearest neighbour. Enough, but "
+     "its nearest cell boundary without any code, half the distance to its nearest neighbour. Enough, but "
      "far from needed: most longer codes point past the neighbours.")),
-    ("Margin", ("Distance from the moved token to the nearest wall between it and another token, "
-     "in the units of the embedding; negative beyond the wall.")),
+    ("Margin", ("Distance from the moved token to the nearest cell boundary between it and another token, "
+     "in the units of the embedding; negative beyond the boundary.")),
     ("First flip", ("The largest factor on all codes at which every token still keeps its "
      "identity.")),
     ("Controls", ("Codes of the same size that know nothing of the tokens: the same codes turned "
@@ -29,7 +29,7 @@ REPAIRED: tuple[Shown, ...] = (
     ("Rotation", ("All codes are turned as one, so every product among them stays. Directions of "
      "most code energy are laid on directions of least token variance (von Neumann 1937). What "
      "that does to a trained model is not part of this page.")),
-    ("Readable", ("Share of the variance of tokens (of codes) that the best linear reader of "
+    ("Readable", ("Share of the variance of tokens (of codes) that the best linear read-out of "
      "token plus code predicts, if both are drawn independently and uniformly.")),
 )  # fmt: skip
 MEASURED: tuple[Shown, ...] = (

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.analysis.result import Analysis
+from orthogan.files import storage_errors, write_atomic
 from orthogan.report import cause_sections, identity_sections, word_sections
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
 from orthogan.report.measured import Measured, measure
-from orthogan.report.page import Section, page, write_page
+from orthogan.report.page import Section, page
 from orthogan.report.target import check_target
-from orthogan.report.wording import plain, short_name
+from orthogan.report.wording import short_name
+from orthogan.terminal import printable
 
 Answer = Callable[[Analysis, Measured | None], Section | None]
 
@@ -58,13 +60,13 @@ def geometry_report(analysis: Analysis, *, command: str | None = None, seed: int
     sections = [part for answer in QUESTIONS if (part := answer(analysis, measured)) is not None]
     numbers = analysis.to_dict() | ({} if measured is None else {"beside": measured.to_dict()})
     numbers.pop("flips_per_token", None)  # one number a token: megabytes that nothing shows
-    source = plain(analysis.tables.source)
+    source = printable(analysis.tables.source)
     return page(
         title=f"What position codes do to the tokens of {short_name(source)}",
         summary=identity_sections.summary(analysis),
         tiles=identity_sections.tiles(analysis),
         sections=sections,
-        remade_by=plain(command or f"write_geometry_report(analyze({source!r}), path)"),
+        remade_by=printable(command or f"write_geometry_report(analyze({source!r}), path)"),
         numbers=_finite(numbers),
     )
 
@@ -89,7 +91,10 @@ def write_geometry_report(
     """
     target = Path(path)
     check_target(target)
-    write_page(target, geometry_report(analysis, command=command, seed=seed))
+    text = geometry_report(analysis, command=command, seed=seed)
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, text.encode("utf-8", "backslashreplace"))
     return target
 
 

@@ -10,7 +10,8 @@ from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import heat_grid
-from orthogan.report.wording import count, plain, plural, share
+from orthogan.report.wording import count, plural, share
+from orthogan.terminal import printable
 
 # (name, what it says, the number of a head as a share of 1 or None, as text)
 Cell = tuple[float | None, str]
@@ -67,7 +68,7 @@ def heads(analysis: Analysis, _: Measured | None) -> Section | None:
     tied = sorted(head.tied_defect for head in every)
     grids = [grid for one in QUANTITIES if (grid := _grid(one, layers)) is not None]
     alike = [words for one in QUANTITIES if (words := _alike(one, layers)) is not None]
-    names = [element("li", element("code", plain(name))) for name in layers]
+    names = [element("li", element("code", printable(name))) for name in layers]
     where = element("details", element("summary", "Names of the layers"), element("ol", *names,
                     start="0"))  # fmt: skip
     return Section(

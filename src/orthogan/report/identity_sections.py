@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import torch
 
 from orthogan.analysis.result import Analysis
-from orthogan.report.axes import Axis, Kind, spanning
-from orthogan.report.figures import Plot, figure, legend_of
-from orthogan.report.layers import Area, Columns, Layer, Line, Mark, Wall
+from orthogan.report.figures import (
+    Axis,
+    Kind,
+    Plot,
+    boundary,
+    colours,
+    figure,
+    label,
+    legend_of,
+    says,
+    spanning,
+)
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
@@ -17,19 +29,22 @@ from orthogan.report.wording import (
     TIMES,
     count,
     decimal,
-    plain,
     plural,
     share,
     short_name,
     token,
 )
+from orthogan.terminal import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NUM_WORST = 20
 NUM_LOST = 10  # tokens listed that lose their identity at most positions
 NUM_BINS = 44
 MOST = 0.9  # of the flips: at how many positions do they lie?
 STEEP = 20  # times the median position: a peak that needs a logarithmic axis
-READERS = {
+RULES = {
     "euclidean": "the nearest token",
     "cosine": "the token at the smallest angle",
     "logits": "the token of the largest logit (tied unembedding)",
@@ -41,7 +56,7 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
     tables, found = analysis.tables, analysis.flip_count
     num_tokens, width = tables.tokens.shape
     facts = [
-        ("Source", element("code", plain(tables.source))),
+        ("Source", element("code", printable(tables.source))),
         ("Tokens", f"{count(num_tokens)}, each a vector of {count(width)} numbers"),
         ("Spelling", "known" if tables.labels else "not known; tokens are named by their row"),
     ]
@@ -51,21 +66,21 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
         )
         facts += [
             ("Positions", f"{count(found.positions)}; the codes are {own}"),
-            ("Reader", f"{found.reader}: a moved token is read as {READERS[found.reader]}"),
+            ("Decision rule", f"{found.reader}: a moved token is read as {RULES[found.reader]}"),
         ]
         copies = sum(map(len, found.collisions))
         if copies:
             groups = plural(len(found.collisions), "group")
             facts.append(
                 ("Same vectors", (f"{plural(copies, 'token')} in {groups} share a vector with "
-                 "another; no reader tells those apart, and they count as no flip"))
+                 "another; no decision rule tells those apart, and they count as no flip"))
             )  # fmt: skip
     if analysis.heads:
         heads = sum(len(layer.heads) for layer in analysis.heads.values())
         layers = plural(len(analysis.heads), "attention layer")
         facts.append(("Attention", f"{plural(heads, 'head')} in {layers}"))
     pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
-    notes = [element("li", plain(note)) for note in analysis.notes]
+    notes = [element("li", printable(note)) for note in analysis.notes]
     return Section(
         "read",
         "What was read?",
@@ -137,7 +152,7 @@ def worst(analysis: Analysis, _: Measured | None) -> Section | None:
     ]
     first = rows[0]
     deepest = table(
-        f"The {plural(len(rows), 'deepest flip')}: distance beyond the wall, in embedding units",
+        f"The {plural(len(rows), 'deepest flip')}: distance past the boundary, in embedding units",
         ["Token", "at position", "is read as", "margin"],
         rows,
         numeric=(1, 3),
@@ -173,10 +188,9 @@ def places(analysis: Analysis, _: Measured | None) -> Section | None:
     lengths = [float(length) for length in codes.double().norm(dim=1)]
     across = Axis("position", -0.5, found.positions - 0.5, whole=True)
     up = Axis("length of the code", 0.0, 1.06 * max(*lengths, 1e-300))
-    line = Line("codes", [float(t) for t in range(len(lengths))], lengths)
-    plots = [Plot(across, up, [line], 110.0)]
+    plots = [Plot(across, up, lambda axes: axes.plot(lengths, color=colours()["codes"]), 110.0)]
     if found.flips:
-        plots.insert(0, Plot(across, _flip_axis(flips_at), _flip_layers(flips_at)))
+        plots.insert(0, Plot(across, _flip_axis(flips_at), partial(_draw_flips, flips_at)))
     picture = figure(
         "flips-by-position",
         "Flips and length of the code at every position",
@@ -198,11 +212,14 @@ def _flip_axis(flips_at: list[int]) -> Axis:
     return Axis(label, 0.0, 1.12 * peak, kind, whole=True)
 
 
-def _flip_layers(flips_at: list[int]) -> list[Layer]:
+def _draw_flips(flips_at: list[int], axes: Axes) -> None:
+    """Steps filled down to the axis; their outline keeps a single high position visible."""
+    axes.stairs(flips_at, torch.arange(len(flips_at) + 1) - 0.5, fill=True, lw=1.4,
+                color=colours()["lost"])  # fmt: skip
     peak = max(flips_at)
-    at = flips_at.index(peak)
-    mark = Mark(float(at), float(peak), f"position {count(at)}: {count(peak)}")
-    return [Area("lost", flips_at), *([mark] if flips_at.count(peak) == 1 else [])]
+    if flips_at.count(peak) == 1:
+        at = flips_at.index(peak)
+        label(axes, (float(at), float(peak)), f"position {count(at)}: {count(peak)}")
 
 
 def _where(flips_at: list[int]) -> str:
@@ -238,24 +255,15 @@ def margins(analysis: Analysis, measured: Measured | None) -> Section | None:
     low, high = spanning([*moved.tolist(), *rest.tolist(), 0.0], 0.02)
     edges, heights = _histogram(moved, low, high)
     _, before = _histogram(rest, low, high)
-    says = [
-        f"{decimal(a)} to {decimal(b)}: {plural(int(n), 'pair')}"
-        for a, b, n in zip(edges, edges[1:], heights, strict=False)
-    ]
-    outline = [edges[0], *(edge for edge in edges[1:-1] for _ in (0, 1)), edges[-1]]
-    layers: list[Layer] = [
-        Columns("codes", edges, heights, says, below="lost"),
-        Line("control", outline, [n for n in before for _ in (0, 1)]),
-        Wall(0.0, "wall"),
-    ]
+    draw = partial(_draw_margins, edges, heights, before)
     up = Axis("pairs", 0.0, 1.1 * max(*heights, *before), whole=True)
     picture = figure(
         "margin-histogram",
         "Histogram of margins with and without codes",
-        f"Distance of {plural(len(moved), 'pair')}, drawn at random, to the nearest wall between "
-        "two tokens: left of the wall a token is read as another one. The outline is the same "
+        f"Distance of {plural(len(moved), 'pair')}, drawn at random, to the nearest boundary "
+        "between two tokens: left of it a token is read as another one. The outline is the same "
         "without any code.",
-        [Plot(Axis("margin, embedding units", low, high), up, layers, 210.0)],
+        [Plot(Axis("margin, embedding units", low, high), up, draw, 210.0)],
         [("codes", "with the code, safe"), ("lost", "with the code, changed"),
          ("control", "without any code")],
     )  # fmt: skip
@@ -269,8 +277,21 @@ def margins(analysis: Analysis, measured: Measured | None) -> Section | None:
     )
 
 
+def _draw_margins(
+    edges: list[float], heights: list[float], before: list[float], axes: Axes
+) -> None:
+    role = colours()
+    for left, right, height in zip(edges, edges[1:], heights, strict=False):
+        if height:
+            (column,) = axes.bar(left, height, right - left, align="edge", lw=1,
+                                 color=role["lost" if left + right < 0 else "codes"])  # fmt: skip
+            says(column, f"{decimal(left)} to {decimal(right)}: {plural(int(height), 'pair')}")
+    axes.stairs(before, edges, baseline=None, color=role["control"], lw=2)
+    boundary(axes, 0.0, "boundary")
+
+
 def _histogram(values: torch.Tensor, low: float, high: float) -> tuple[list[float], list[float]]:
-    # An edge lies on 0, so that no column holds both sides of the wall.
+    # An edge lies on 0, so that no column holds both sides of the boundary.
     step = (high - low) / NUM_BINS
     below, above = -int(low // step), int(-(-high // step))
     edges = [step * k for k in range(-below, above + 1)]

@@ -30,7 +30,7 @@ class Measured:
     Attributes:
         spectrum: Tokens and codes along the tokens' principal axes.
         token_ranks: Effective rank and participation ratio of the tokens about their mean.
-        token_r2: Share of the tokens' variance that the best linear reader of sums predicts.
+        token_r2: Share of the tokens' variance that the best linear read-out of sums predicts.
         position_r2: The same for the codes.
         mean_share: Share of the codes' energy in their mean.
         correlations: (what is correlated, estimate beside its null).

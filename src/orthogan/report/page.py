@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from orthogan.files import storage_errors, write_atomic
 from orthogan.report.markup import Html, element, joined
-from orthogan.report.target import check_target
 from orthogan.version import __version__
 
 # Nothing is fetched and no script runs, whatever a label of a token might hold.
@@ -62,7 +60,7 @@ def page(
         element("meta", name="generator", content=f"orthogan {__version__}"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("title", title),
-        element("style", Html(_style())),
+        element("style", Html(style())),
     )
     body = element(
         "body",
@@ -85,19 +83,6 @@ def page(
         _data(numbers),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
-
-
-def write_page(path: Path, text: str) -> None:
-    """Writes a page at `path`, entirely or not at all; folders above it are made.
-
-    Raises:
-        ConfigError: the path is a folder, or not named as an HTML file.
-        StorageError: the place cannot be written.
-    """
-    check_target(path)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _tiles(tiles: Sequence[tuple[str, str]]) -> Html | None:
@@ -131,5 +116,7 @@ def _data(numbers: Mapping[str, Any]) -> Html:
                   Html("</script>"))  # fmt: skip
 
 
-def _style() -> str:
+@cache
+def style() -> str:
+    """The style sheet of a report."""
     return resources.files("orthogan.report").joinpath("page.css").read_text("utf-8")

@@ -19,7 +19,7 @@ def table(
 
     Args:
         caption: What the table shows.
-        headers: One a column.
+        headers: One per column.
         rows: Cells, escaped unless they are markup.
         numeric: Columns that hold numbers, aligned to the right.
     """

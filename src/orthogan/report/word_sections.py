@@ -65,7 +65,7 @@ def scale_limits(analysis: Analysis, _: Measured | None) -> Section | None:
         "How long may the codes be?",
         f"At most {share(best.share)} of the pairs change if the codes are made "
         f"{TIMES} {decimal(best.factor)} as long "
-        f"(\u201c{CHANGES.get(best.name, best.name).lower()}\u201d); a linear reader then gets "
+        f"(\u201c{CHANGES.get(best.name, best.name).lower()}\u201d); a linear read-out then gets "
         f"{share(round(best.position_r2, 6))} of the positions, instead of {whole_positions}.",
         [table(f"Changes of the codes, each then shortened; {whole_tokens} of the tokens "
                f"and {whole_positions} of the positions are readable at full length",

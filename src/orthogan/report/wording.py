@@ -1,12 +1,12 @@
-"""Numbers and words as a reader meets them."""
+"""Numbers and words as the page shows them."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from pathlib import Path
 
 from orthogan.report.markup import Html, element
+from orthogan.terminal import printable
 
 MOST_CHARACTERS = 48  # of a token in a table
 THIN = "\u202f"  # narrow space that does not break
@@ -84,19 +84,9 @@ def token(label: str) -> Html:
     '<bdi class="token">&lt;b&gt;</bdi>'
     """
     shown = label if len(label) <= MOST_CHARACTERS else label[: MOST_CHARACTERS - 1] + ELLIPSIS
-    shown = "".join(map(_visible, shown))
     if not shown:
         return element("i", "empty", class_="muted")
-    return element("bdi", shown, class_="token")
-
-
-def plain(text: str) -> str:
-    r"""Any text without control characters and lone surrogates, which no file could hold.
-
-    >>> plain("a\x00b")
-    'a\\x00b'
-    """
-    return "".join(map(_visible, text))
+    return element("bdi", printable(shown), class_="token")
 
 
 def short_name(source: str) -> str:
@@ -106,11 +96,4 @@ def short_name(source: str) -> str:
     ('minilm', 'models/model.safetensors')
     """
     parts = Path(source).parts
-    return plain(source if len(parts) < 3 else "/".join(parts[-2:]))
-
-
-def _visible(character: str) -> str:
-    # Control, surrogate, format (zero width, direction marks) and line separators by their code.
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
-        return character.encode("unicode_escape").decode()
-    return character
+    return printable(source if len(parts) < 3 else "/".join(parts[-2:]))

@@ -11,7 +11,7 @@ from orthogan.report.figures import Axis, Plot, boundary, colours, dust, figure,
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.report.tables import bar, table
+from orthogan.report.tables import bar, table, terms
 from orthogan.report.wording import THIN, TIMES, count, decimal, plural, share
 
 if TYPE_CHECKING:
@@ -239,8 +239,7 @@ def _facts(measured: Measured, analysis: Analysis) -> Html:
         ("A linear read-out of the sum", (f"gets back {share(measured.token_r2)} of the tokens' "
          f"variance and {share(measured.position_r2)} of the codes'")),
     ]  # fmt: skip
-    pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
-    return element("dl", *pairs, class_="facts")
+    return terms(facts, "facts")
 
 
 def _draw_curve(axes: Axes, role: str, values: list[float], floor: float, dash: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from orthogan.analysis.result import Analysis
-from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
+from orthogan.report.tables import terms
 
 # (term, definition, whether the page shows it)
 Shown = tuple[str, str]
@@ -15,10 +15,10 @@ COUNTED: tuple[Shown, ...] = (
      "\u27e8p, e\u2032 \u2212 e\u27e9 \u2264 |e\u2032 \u2212 e|\u00b2 / 2 for every other e\u2032. "
      "Ties are kept. The count is that of exact arithmetic on the given numbers.")),
     ("Proved safe by length", ("Pairs whose code is shorter than the distance from the token to "
-     "its nearest cell boundary without any code, half the distance to its nearest neighbour. Enough, but "
-     "far from needed: most longer codes point past the neighbours.")),
-    ("Margin", ("Distance from the moved token to the nearest cell boundary between it and another token, "
-     "in the units of the embedding; negative beyond the boundary.")),
+     "its nearest cell boundary without any code, half the distance to its nearest neighbour. "
+     "Enough, but far from needed: most longer codes point past the neighbours.")),
+    ("Margin", ("Distance from the moved token to the nearest cell boundary between it and another "
+     "token, in the units of the embedding; negative beyond the boundary.")),
     ("First flip", ("The largest factor on all codes at which every token still keeps its "
      "identity.")),
     ("Controls", ("Codes of the same size that know nothing of the tokens: the same codes turned "
@@ -64,11 +64,10 @@ def definitions(analysis: Analysis, measured: Measured | None) -> Section | None
         shown += HEADS
     if not shown:
         return None
-    parts = [part for term, words in shown for part in (element("dt", term), element("dd", words))]
     return Section(
         "definitions",
         "How are the numbers defined?",
         "In the order in which they appear.",
-        [element("dl", *parts, class_="terms")],
+        [terms(shown, "terms")],
         "Definitions",
     )

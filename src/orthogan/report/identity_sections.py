@@ -23,7 +23,7 @@ from orthogan.report.figures import (
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.report.tables import stacked, table
+from orthogan.report.tables import stacked, table, terms
 from orthogan.report.wording import (
     THIN,
     TIMES,
@@ -79,7 +79,6 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
         heads = sum(len(layer.heads) for layer in analysis.heads.values())
         layers = plural(len(analysis.heads), "attention layer")
         facts.append(("Attention", f"{plural(heads, 'head')} in {layers}"))
-    pairs = [part for name, value in facts for part in (element("dt", name), element("dd", value))]
     notes = [element("li", printable(note)) for note in analysis.notes]
     return Section(
         "read",
@@ -90,7 +89,7 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
             if found is None
             else f"and a table of {plural(found.positions, 'position code')}, which are added."
         ),
-        [element("dl", *pairs, class_="facts"), element("ul", *notes, class_="notes") if notes
+        [terms(facts, "facts"), element("ul", *notes, class_="notes") if notes
          else None],
         "What was read",
     )  # fmt: skip

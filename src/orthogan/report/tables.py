@@ -39,13 +39,7 @@ def table(
         )
         for row in rows
     ]
-    whole = element(
-        "table",
-        element("caption", caption),
-        element("thead", element("tr", *top)),
-        element("tbody", *body),
-    )
-    return _scrolling(whole, caption)
+    return _whole(caption, top, body)
 
 
 def bar(share: float, role: str) -> Html:
@@ -63,6 +57,12 @@ def stacked(parts: Sequence[tuple[str, float]]) -> Html:
         if value > 0
     ]
     return element("div", *pieces, class_="stacked", aria_hidden="true")
+
+
+def terms(pairs: Sequence[tuple[str, str]], style: str) -> Html:
+    """A list of words, each with what it stands for."""
+    parts = [part for name, text in pairs for part in (element("dt", name), element("dd", text))]
+    return element("dl", *parts, class_=style)
 
 
 def heat_grid(
@@ -84,14 +84,7 @@ def heat_grid(
         element("tr", element("th", name, scope="row"), *(_cell(*cell) for cell in cells))
         for name, cells in rows
     ]
-    whole = element(
-        "table",
-        element("caption", caption),
-        element("thead", element("tr", *top)),
-        element("tbody", *body),
-        class_="heat",
-    )
-    return _scrolling(whole, caption)
+    return _whole(caption, top, body, "heat")
 
 
 def _cell(share: float | None, text: str) -> Html:
@@ -103,6 +96,15 @@ def _cell(share: float | None, text: str) -> Html:
     )
 
 
-def _scrolling(whole: Html, caption: str) -> Html:
+def _whole(
+    caption: str, top: Sequence[Html], body: Sequence[Html], style: str | None = None
+) -> Html:
+    whole = element(
+        "table",
+        element("caption", caption),
+        element("thead", element("tr", *top)),
+        element("tbody", *body),
+        class_=style,
+    )
     # Reachable by the keyboard, so that a wide table can be scrolled without a mouse.
     return element("div", whole, class_="scroll", role="region", aria_label=caption, tabindex="0")

@@ -19,7 +19,7 @@ class LabelledDataConfig(DataConfig):
         None, description="images to score on; null: the test set of the source, else held out"
     )
     held_out: float = Field(
-        0.1, gt=0, lt=1, description="share held out of a source without a test set"
+        0.1, gt=0, lt=1, description="fraction held out of a source without a test set"
     )
     label_parts: int | None = Field(
         None,
@@ -34,11 +34,17 @@ class DistortionConfig(Config):
 
     strength: float = Field(1.0, ge=0, description="multiplies all amounts below; 0: none")
     turn_deg: float = Field(12.0, ge=0, le=180, description="rotation to either side, degrees")
-    scale: float = Field(0.12, ge=0, lt=1, description="change of each side's length, share")
+    scale: float = Field(
+        0.12, ge=0, lt=1, description="change of each side's length, as a fraction"
+    )
     shear: float = Field(0.15, ge=0, description="horizontal shear")
-    shift: float = Field(0.07, ge=0, le=1, description="shift to each side, share of the side")
+    shift: float = Field(
+        0.07, ge=0, le=1, description="shift to either side, as a fraction of the side"
+    )
     bend: float = Field(
-        0.0175, ge=0, description="elastic: standard deviation of a 5 x 5 grid, share of the side"
+        0.0175,
+        ge=0,
+        description="elastic: standard deviation of a 5 x 5 grid, as a fraction of the side",
     )
     mirror: bool = Field(False, description="mirror every second image, left to right")
 
@@ -55,7 +61,7 @@ class ClassificationConfig(RunConfig):
     optimizer: AdamWConfig = AdamWConfig()
     batch_size: int = Field(128, ge=2, description="images a step")
     label_smoothing: float = Field(
-        0.05, ge=0, lt=1, description="share of the target spread over all classes"
+        0.05, ge=0, lt=1, description="fraction of the target spread over all classes"
     )
     average_steps: float = Field(
         500.0, ge=1, description="most steps that the average of the weights remembers"

@@ -91,7 +91,7 @@ def described(config: Config, prefix: str = "") -> list[Setting]:
         for inner in described(value, f"{dotted}."):
             if inner.name == f"{dotted}.kind" and (kinds is not None or not inner.meaning):
                 names = inner.allowed if kinds is None else listed(kinds.values())
-                inner = replace(inner, meaning=about(value), allowed=names)
+                inner = replace(inner, meaning="which kind it is", allowed=names)
             found.append(inner)
     return found
 
@@ -140,6 +140,8 @@ def _bounds(field: FieldInfo) -> str:
     marks: dict[str, Any] = {}
     for mark in field.metadata:
         marks |= {name: getattr(mark, name) for name in _BOUNDS if hasattr(mark, name)}
+    if marks.get("lt") == 2**63:
+        marks["lt"] = "2**63"
     if marks.keys() >= {"ge", "le"}:
         marks = {"range": f"{marks.pop('ge')} to {marks.pop('le')}"} | marks
     return ", ".join(f"{_BOUNDS.get(name, '')} {bound}".strip() for name, bound in marks.items())

@@ -27,7 +27,7 @@ class PenaltyConfig(Config):
     gamma_start: float = Field(10.0, ge=0, description="weight at the start")
     gamma_end: float = Field(10.0, ge=0, description="weight at the end of the budget")
     share: float = Field(
-        1.0, gt=0, le=1, description="share of the pairs of a batch that is penalised, for all"
+        1.0, gt=0, le=1, description="fraction of the pairs of a batch whose gradient is penalised"
     )
 
 
@@ -39,14 +39,22 @@ HALF_OF_THE_PAIRS = PenaltyConfig(share=0.5, gamma_start=5.0, gamma_end=5.0)
 class OptimizerConfig(Config):
     """Muon (Jordan et al. 2024) or Adam (Kingma and Ba 2015); the learning rate decays."""
 
-    kind: Literal["muon", "adam"] = Field("muon", description="muon: matrices orthogonally")
-    learning_rate: float = Field(2.2e-3, gt=0, description="step size at the start")
-    hold_share: float = Field(0.0, ge=0, le=1, description="share of the budget before it decays")
-    final_share: float = Field(0.1, ge=0, le=1, description="share of it left at the end")
+    kind: Literal["muon", "adam"] = Field(
+        "muon",
+        description="muon: orthogonal steps for matrices, Adam for the rest; adam: all by Adam",
+    )
+    learning_rate: float = Field(2.2e-3, gt=0, description="learning rate at the start")
+    hold_share: float = Field(
+        0.0, ge=0, le=1, description="fraction of the budget before the learning rate decays"
+    )
+    final_share: float = Field(
+        0.1, ge=0, le=1, description="fraction of the learning rate left at the end"
+    )
     root_after: int | None = Field(
         100_000,
         ge=1,
-        description="images from which on it also falls with their square root; null: never",
+        description="images from which on the learning rate also falls with the square root of "
+        "their number; null: never",
     )
     beta1: float = Field(0.0, ge=0, lt=1, description="decay of the mean of the gradients")
     beta2_start: float = Field(
@@ -58,7 +66,9 @@ class OptimizerConfig(Config):
 class AverageConfig(Config):
     """The exponential moving average of the generator's weights, which is what gets sampled."""
 
-    half_life_share: float = Field(0.05, gt=0, description="half-life as a share of images seen")
+    half_life_share: float = Field(
+        0.05, gt=0, description="half-life as a fraction of the images seen"
+    )
     half_life_max: float = Field(500_000, gt=0, description="longest half-life, images")
 
 
@@ -88,8 +98,9 @@ class TrainingConfig(RunConfig):
     )
     condition: Literal["auto", "classes", "clusters", "none"] = Field(
         "auto",
-        description="what both players are told of an image: its class, its cluster (found "
-        "without labels) or nothing; auto: its class where images have one, else its cluster",
+        description="what both networks are conditioned on: the class of an image, its cluster "
+        "(found without labels) or nothing; auto: its class where images have one, else its "
+        "cluster",
     )
     clusters: int = Field(32, ge=2, description="number of clusters; fewer for few images")
     compile: Literal["auto", "on", "off"] = Field(
@@ -102,7 +113,7 @@ class TrainingConfig(RunConfig):
     )
     budget: BudgetConfig = BudgetConfig(seconds=300.0)
     signals_every: int | None = Field(
-        16_384, ge=1, description="images between looks at the geometry; null: no looks"
+        16_384, ge=1, description="images between measurements of the geometry; null: none"
     )
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ class TextConfig(Config):
         description="rarer characters or words become <unk>; null: 1 for characters, 3 for words",
     )
     held_out: float = Field(
-        0.1, gt=0, lt=1, description="share at the end of the text that is kept for scoring"
+        0.1, gt=0, lt=1, description="fraction of the text, at its end, that is kept for scoring"
     )
 
 
@@ -45,9 +45,11 @@ class LanguageBudgetConfig(Budget):
 class LanguageOptimizerConfig(AdamWConfig):
     """Muon or AdamW, the step size rising and falling along the budget."""
 
-    kind: Literal["muon", "adamw"] = Field("muon", description="muon: matrices orthogonally")
-    learning_rate: float = Field(1e-2, gt=0, description="largest step size")
-    warm_up: float = Field(0.02, ge=0, lt=1, description="share of the budget in which it rises")
+    kind: Literal["muon", "adamw"] = Field(
+        "muon", description="muon: orthogonal steps for matrices, Adam for the rest"
+    )
+    learning_rate: float = Field(1e-2, gt=0, description="learning rate at its peak")
+    warm_up: float = Field(0.02, ge=0, lt=1, description="fraction of the budget in which it rises")
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
     beta2: float = Field(0.99, ge=0, lt=1, description="decay of their squares")
     weight_decay: float = Field(

@@ -45,7 +45,7 @@ class LanguageNetworkConfig(Config):
     vocabulary: int = Field(
         256, ge=2, le=MOST_ENTRIES, description="different tokens; the text decides"
     )
-    context: int = Field(128, ge=2, le=MOST_CONTEXT, description="tokens that are seen at once")
+    context: int = Field(128, ge=2, le=MOST_CONTEXT, description="tokens that are read at once")
     embedding: int | None = Field(
         None,
         ge=1,
@@ -64,7 +64,7 @@ class LanguageNetworkConfig(Config):
         le=MOST_WIDE,
         description="key size over all heads; null: that of the values, the width",
     )
-    positions: Positions = Field("rotary", description="how a vector knows its place")
+    positions: Positions = Field("rotary", description="positional encoding")
     expansion: int = Field(
         4, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
     )

@@ -26,7 +26,7 @@ class NetworkConfig(Config):
     size: int = Field(28, ge=16, le=64, multiple_of=4, description="side of the image, px")
     colours: int = Field(1, description="colour planes: 1 grey, 3 RGB")
     classes: int = Field(
-        0, ge=0, le=MOST_CLASSES, description="kinds of images it is told; 0: unconditional"
+        0, ge=0, le=MOST_CLASSES, description="classes that it is conditioned on; 0: unconditional"
     )
 
     @field_validator("colours")

@@ -64,9 +64,9 @@ class RunConfig(Config):
 class AdamWConfig(Config):
     """AdamW (Loshchilov and Hutter 2019), its step size rising and falling along the budget."""
 
-    learning_rate: float = Field(3e-3, gt=0, description="largest step size")
-    warm_up: float = Field(0.1, ge=0, lt=1, description="share of the budget in which it rises")
-    final_share: float = Field(0.0, ge=0, le=1, description="share of it left at the end")
+    learning_rate: float = Field(3e-3, gt=0, description="learning rate at its peak")
+    warm_up: float = Field(0.1, ge=0, lt=1, description="fraction of the budget in which it rises")
+    final_share: float = Field(0.0, ge=0, le=1, description="fraction of it left at the end")
     beta1: float = Field(0.9, ge=0, lt=1, description="decay of the mean of the gradients")
     beta2: float = Field(0.999, ge=0, lt=1, description="decay of their squares")
     weight_decay: float = Field(0.02, ge=0, description="pull of the weight matrices to zero")

@@ -1,49 +1,64 @@
 """The shape legend: one letter an axis, checked by jaxtyping and beartype while tests run.
 
-`B` batch, `C` colour, `H W` pixels, `T` tokens, `S` context tokens, `D` width, `N` heads,
-`K` per-head key size, `V` per-head value size, `Z` latent, `F` features, `R` rows of a table.
+`B` batch, `C` channels, `H W` pixels, `T` tokens, `S` tokens of the context (keys and values), `D`
+width, `N` heads, `K` per-head key size, `V` per-head value size, `P` width of a positional
+encoding, `A` axes of a grid, `Z` latent, `F` features, `R` rows of a table.
 
-jaxtyping is a test dependency: without it the names below are plain tensors, so nothing is
-imported, checked or slowed down in use.
+A letter is one number within a call: `Query` and `Key` of one function agree in `B`, `N` and `K`.
+jaxtyping is a test dependency, and annotations are never evaluated outside of tests: in use,
+nothing is checked or slowed down.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    Images: TypeAlias = Tensor
-    Pixels: TypeAlias = Tensor
-    Tokens: TypeAlias = Tensor
-    Latents: TypeAlias = Tensor
-    Logits: TypeAlias = Tensor
-    Labels: TypeAlias = Tensor
-    Features: TypeAlias = Tensor
-    Table: TypeAlias = Tensor
-    HeadKeys: TypeAlias = Tensor
-    HeadValues: TypeAlias = Tensor
-    Form: TypeAlias = Tensor
-    HeadForms: TypeAlias = Tensor
-    HeadLogits: TypeAlias = Tensor
+if TYPE_CHECKING:  # to a type checker a shape is its tensor with a note
+    from typing import Annotated as Bool
+    from typing import Annotated as Float
+    from typing import Annotated as Int
+    from typing import Annotated as UInt8
 else:
     try:
-        from jaxtyping import Float, Int, UInt8
+        from jaxtyping import Bool, Float, Int, UInt8
     except ImportError:
-        Images = Pixels = Tokens = Latents = Logits = Labels = Features = Tensor
-        Table = HeadKeys = HeadValues = Form = HeadForms = HeadLogits = Tensor
-    else:
-        Images = Float[Tensor, "B C H W"]
-        Pixels = UInt8[Tensor, "B C H W"]
-        Tokens = Float[Tensor, "B T D"]
-        Latents = Float[Tensor, "B Z"]
-        Logits = Float[Tensor, " B"]
-        Labels = Int[Tensor, " B"]
-        Features = Float[Tensor, "B F"]
-        Table = Float[Tensor, "R D"]
-        HeadKeys = Float[Tensor, "N D K"]
-        HeadValues = Float[Tensor, "N D V"]
-        Form = Float[Tensor, "D D"]
-        HeadForms = Float[Tensor, "N D D"]
-        HeadLogits = Float[Tensor, "B N T T"]
+
+        class Float:
+            """Stands in for jaxtyping: a shape is its tensor."""
+
+            def __class_getitem__(cls, shaped: tuple[Any, str]) -> Any:
+                return shaped[0]
+
+        Bool = Int = UInt8 = Float
+
+Scalar = Float[Tensor, ""]
+
+# Images, from latents to logits.
+Images = Float[Tensor, "B C H W"]
+Pixels = UInt8[Tensor, "B C H W"]
+Latents = Float[Tensor, "B Z"]
+Features = Float[Tensor, "B F"]
+PerImage = Float[Tensor, " B"]
+Logits = Float[Tensor, " B"]
+Labels = Int[Tensor, " B"]
+
+# Tokens and attention.
+Tokens = Float[Tensor, "B T D"]
+Context = Float[Tensor, "B S D"]
+Query = Float[Tensor, "B N T K"]
+Key = Float[Tensor, "B N S K"]
+Value = Float[Tensor, "B N S V"]
+Weights = Float[Tensor, "B N T S"]
+HeadOutput = Float[Tensor, "B N T V"]
+Mask = Bool[Tensor, "*M T S"]  # for all of a batch, or one for each
+Codes = Float[Tensor, "T P"]
+
+# Matrices of a head, and tables.
+Table = Float[Tensor, "R D"]
+HeadKeys = Float[Tensor, "N D K"]
+HeadValues = Float[Tensor, "N D V"]
+Form = Float[Tensor, "D D"]
+HeadForms = Float[Tensor, "N D D"]
+HeadLogits = Float[Tensor, "B N T T"]

@@ -9,18 +9,12 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam
 
 from orthogan.errors import DivergedError
+from orthogan.gan.backend import EAGER, Backend
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.losses import Loss, losses
+from orthogan.gan.objectives import Batch, DiscriminatorStep, Objective
 from orthogan.gan.penalties import PENALTIES
-from orthogan.gan.step import (
-    EAGER,
-    Backend,
-    Batch,
-    DiscriminatorStep,
-    Objective,
-    discriminator_step,
-    generator_step,
-)
+from orthogan.gan.step import discriminator_step, generator_step
 from orthogan.networks import (
     AttentionDiscriminatorConfig,
     AttentionGeneratorConfig,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from orthogan.gan.step import DiscriminatorStep
+from orthogan.gan.objectives import DiscriminatorStep
 from orthogan.gan.watch import (
     FLAT_PATIENCE,
     PATIENCE,

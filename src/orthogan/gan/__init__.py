@@ -1,8 +1,10 @@
 """GANs: the method (`step`, `losses`, `penalties`), its configuration, training and session."""
 
+from orthogan.gan.backend import Backend
 from orthogan.gan.losses import Loss, losses
+from orthogan.gan.objectives import Batch, Objective
 from orthogan.gan.penalties import PENALTIES, squared_gradient_norm
-from orthogan.gan.step import Backend, Batch, Objective, discriminator_step, generator_step
+from orthogan.gan.step import discriminator_step, generator_step
 
 __all__ = [
     "PENALTIES",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from orthogan.gan.config import TrainingConfig
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # Shapes and networks in one process, as a comparison has them; PyTorch refuses more.
@@ -18,7 +19,7 @@ MAX_FORMS = 256
 CXX_NAMES = ("c++", "g++", "clang++", "cl")
 
 
-def compiled(work: Callable[..., T], device: str, backend: str = "inductor") -> Callable[..., T]:
+def compiled(work: Callable[P, T], device: str, backend: str = "inductor") -> Callable[P, T]:
     """The function, to be compiled when first called.
 
     As a whole or not at all, and for each shape anew: what is left to Python inside a step takes
@@ -34,7 +35,7 @@ def compiled(work: Callable[..., T], device: str, backend: str = "inductor") -> 
 
     config.recompile_limit = max(config.recompile_limit, MAX_FORMS)
     is_cpp = (device, backend) == ("cpu", "inductor")
-    quick: Callable[..., T] = torch.compile(
+    quick: Callable[P, T] = torch.compile(
         work,
         fullgraph=True,
         dynamic=False,

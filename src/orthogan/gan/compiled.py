@@ -1,28 +1,37 @@
-"""The gradients of `gan.step` as pure functions that a compiler takes whole."""
+"""The gradients of `gan.backend` as pure functions that a compiler takes whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from orthogan.gan.backend import Backend
 from orthogan.gan.finite import Update, update_now
 from orthogan.gan.losses import Loss
-from orthogan.gan.step import (
-    Backend,
+from orthogan.gan.objectives import (
     Batch,
     DiscriminatorStep,
     Objective,
     discriminator_objective,
     generator_objective,
 )
-from orthogan.shapes import Images, Labels, Latents
+from orthogan.shapes import Images, Labels, Latents, Scalar
 
-Work: TypeAlias = Callable[..., Any]
-Weights: TypeAlias = dict[str, Tensor]
+P = ParamSpec("P")
+T = TypeVar("T")
+Parameters: TypeAlias = dict[str, Tensor]
+
+
+@runtime_checkable
+class Compiler(Protocol):
+    """Makes a function quicker."""
+
+    def __call__(self, function: Callable[P, T], /) -> Callable[P, T]:
+        """The same function, compiled when first called."""
 
 
 class CompiledBackend(Backend):
@@ -34,29 +43,27 @@ class CompiledBackend(Backend):
     generator has two passes all the same: its fakes serve both networks.
 
     Args:
-        compiled: Makes a function quicker.
+        compiled: The compiler.
         update: Steps an optimizer.
     """
 
-    def __init__(self, compiled: Callable[[Work], Work], update: Update = update_now) -> None:
+    def __init__(self, compiled: Compiler, update: Update = update_now) -> None:
         super().__init__(update)
-        self._images_of, self._at_weights, self._at_fakes = (
-            compiled(each) for each in (_images_of, _gradients_at_weights, _gradient_at_fakes)
-        )
+        self._images_of = compiled(_images_of)
+        self._at_weights = compiled(_gradients_at_weights)
+        self._at_fakes = compiled(_gradient_at_fakes)
 
     def generate(self, generator: nn.Module, latents: Latents, labels: Labels | None) -> Images:
         """Fakes for both networks."""
-        images: Images = self._images_of(generator, latents, labels)
-        return images
+        return self._images_of(generator, latents, labels)
 
     def at_discriminator(
         self, discriminator: nn.Module, weights: list[Tensor], batch: Batch, objective: Objective
     ) -> DiscriminatorStep:
         """Leaves gradients at these weights of the discriminator."""
         moved = _named(discriminator, weights)
-        gamma = weights[0].new_full((), float(objective.gamma))  # a number would be compiled in
-        gradients: Weights
-        measured: DiscriminatorStep
+        # A tensor: a plain number is compiled in, and gamma changes with every step.
+        gamma = weights[0].new_full((), float(objective.gamma))
         gradients, measured = self._at_weights(
             discriminator, _detached(moved), batch, objective._replace(gamma=gamma)
         )
@@ -64,12 +71,11 @@ class CompiledBackend(Backend):
             parameter.grad = gradients[name]
         return measured
 
-    def at_generator(self, discriminator: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+    def at_generator(self, discriminator: nn.Module, batch: Batch, loss: Loss) -> Scalar:
         """Leaves gradients at the weights behind the fakes; returns the loss."""
         frozen = _detached(dict(discriminator.named_parameters()))
+        # By the chain rule, through the fakes: first dL/dx at them, then the generator's own graph.
         detached = batch._replace(fake=batch.fake.detach())
-        gradient: Images
-        value: Tensor
         gradient, value = self._at_fakes(discriminator, frozen, detached, loss)
         batch.fake.backward(gradient)
         return value
@@ -77,16 +83,15 @@ class CompiledBackend(Backend):
 
 def _images_of(generator: nn.Module, latents: Latents, labels: Labels | None) -> Images:
     """Images that lead back to the generator's weights."""
-    images: Tensor = _with(generator, dict(generator.named_parameters()))(latents, labels)
-    return images
+    return _with(generator, dict(generator.named_parameters()))(latents, labels)
 
 
 def _gradients_at_weights(
-    discriminator: nn.Module, weights: Weights, batch: Batch, objective: Objective
-) -> tuple[Weights, DiscriminatorStep]:
+    discriminator: nn.Module, weights: Parameters, batch: Batch, objective: Objective
+) -> tuple[Parameters, DiscriminatorStep]:
     """Gradients of the discriminator at its weights, and what it measured."""
 
-    def total(weights: Weights) -> tuple[Tensor, DiscriminatorStep]:
+    def total(weights: Parameters) -> tuple[Scalar, DiscriminatorStep]:
         measured = discriminator_objective(_with(discriminator, weights), batch, objective)
         return measured.loss + objective.gamma * measured.penalty, measured
 
@@ -96,21 +101,26 @@ def _gradients_at_weights(
 
 
 def _gradient_at_fakes(
-    discriminator: nn.Module, weights: Weights, batch: Batch, loss: Loss
-) -> tuple[Images, Tensor]:
+    discriminator: nn.Module, weights: Parameters, batch: Batch, loss: Loss
+) -> tuple[Images, Scalar]:
     """Gradient of the generator at its images, and its loss."""
 
-    def total(fake: Images) -> Tensor:
+    def total(fake: Images) -> Scalar:
         return generator_objective(_with(discriminator, weights), batch._replace(fake=fake), loss)
 
-    gradient_and_value: tuple[Images, Tensor] = torch.func.grad_and_value(total)(batch.fake)
+    gradient_and_value: tuple[Images, Scalar] = torch.func.grad_and_value(total)(batch.fake)
     return gradient_and_value
 
 
-def _with(network: nn.Module, weights: Weights) -> Callable[..., Tensor]:
+def _with(network: nn.Module, weights: Parameters) -> Callable[[Tensor, Labels | None], Tensor]:
     """The network with these weights, kernels laid out as its inputs are."""
     laid_out = {name: _channels_last(weight) for name, weight in weights.items()}
-    return lambda *inputs: functional_call(network, laid_out, inputs)
+
+    def output(inputs: Tensor, labels: Labels | None) -> Tensor:
+        made: Tensor = functional_call(network, laid_out, (inputs, labels))
+        return made
+
+    return output
 
 
 def _channels_last(weight: Tensor) -> Tensor:
@@ -121,10 +131,10 @@ def _channels_last(weight: Tensor) -> Tensor:
     return weight.contiguous(memory_format=torch.channels_last)
 
 
-def _named(network: nn.Module, weights: Sequence[Tensor]) -> Weights:
+def _named(network: nn.Module, weights: Sequence[Tensor]) -> Parameters:
     chosen = set(map(id, weights))
     return {name: each for name, each in network.named_parameters() if id(each) in chosen}
 
 
-def _detached(weights: Weights) -> Weights:
+def _detached(weights: Parameters) -> Parameters:
     return {name: weight.detach() for name, weight in weights.items()}

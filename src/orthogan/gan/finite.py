@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from orthogan.errors import DivergedError
+from orthogan.shapes import Scalar
+
+# Updates the network of that name, whose loss is given, or leaves it as it is and says so.
+Update: TypeAlias = Callable[[Scalar, Optimizer, str], None]
 
 
-@runtime_checkable
-class Update(Protocol):
-    """Steps an optimizer unless the player's loss or gradient is not finite."""
-
-    def __call__(self, value: Tensor, optimizer: Optimizer, player: str) -> None:
-        """Updates the player whose loss is `value`, or leaves it as it is and says so."""
-
-
-def update_now(value: Tensor, optimizer: Optimizer, player: str) -> None:
+def update_now(loss: Scalar, optimizer: Optimizer, network: str) -> None:
     """Updates, or refuses on the spot.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
     """
     norm = _gradient_norm(optimizer)
-    if not torch.isfinite(norm + value):
-        raise DivergedError(_sentence(player, value.item(), norm.item()))
+    if not torch.isfinite(norm + loss):
+        raise DivergedError(_sentence(network, loss.item(), norm.item()))
     optimizer.step()
 
 
@@ -43,35 +40,35 @@ class DeferredUpdate:
     def __init__(self) -> None:
         self._worst: dict[str, Tensor] = {}
 
-    def __call__(self, value: Tensor, optimizer: Optimizer, player: str) -> None:
+    def __call__(self, loss: Scalar, optimizer: Optimizer, network: str) -> None:
         """Updates unless the loss or a gradient is not finite."""
         norm = _gradient_norm(optimizer)
-        bad = (~torch.isfinite(norm + value)).float()
+        bad = (~torch.isfinite(norm + loss)).float()
         optimizer.found_inf = bad  # type: ignore[attr-defined]  # as torch's GradScaler does
         try:
             optimizer.step()
         finally:
             del optimizer.found_inf  # type: ignore[attr-defined]
-        facts = torch.stack([bad, value.detach().float(), norm.float()])
-        worst = self._worst.get(player)
-        self._worst[player] = facts if worst is None else torch.where(worst[0] > 0, worst, facts)
+        facts = torch.stack([bad, loss.detach().float(), norm.float()])
+        worst = self._worst.get(network)
+        self._worst[network] = facts if worst is None else torch.where(worst[0] > 0, worst, facts)
 
     def settle(self) -> None:
         """Waits for the device and looks at the steps since the last time.
 
         Raises:
-            DivergedError: one was not finite; it and those since left that player as it was.
+            DivergedError: one was not finite; it and those since left that network as it was.
         """
-        players, facts = list(self._worst), list(self._worst.values())
+        networks, facts = list(self._worst), list(self._worst.values())
         self._worst = {}
         if not facts:
             return
-        for player, (bad, value, norm) in zip(players, torch.stack(facts).tolist(), strict=True):
+        for network, (bad, value, norm) in zip(networks, torch.stack(facts).tolist(), strict=True):
             if bad:
-                raise DivergedError(_sentence(player, value, norm))
+                raise DivergedError(_sentence(network, value, norm))
 
 
-def _gradient_norm(optimizer: Optimizer) -> Tensor:
+def _gradient_norm(optimizer: Optimizer) -> Scalar:
     gradients = [
         parameter.grad
         for group in optimizer.param_groups
@@ -81,5 +78,5 @@ def _gradient_norm(optimizer: Optimizer) -> Tensor:
     return torch.nn.utils.get_total_norm(gradients)
 
 
-def _sentence(player: str, value: float, norm: float) -> str:
-    return f"The {player}'s loss is {value:.4g} and its gradient norm {norm:.4g}."
+def _sentence(network: str, value: float, norm: float) -> str:
+    return f"The {network}'s loss is {value:.4g} and its gradient norm {norm:.4g}."

@@ -1,7 +1,8 @@
-"""Adversarial losses: what each network minimizes, given the logits of a batch.
+r"""Adversarial losses: what each network minimizes, given the logits of a batch of pairs.
 
-A logit is the discriminator's output before the sigmoid; batches of real and fake logits are
-paired by position, which only the relativistic loss uses.
+A logit $D(x)$ is the discriminator's output before the sigmoid. Losses are written in logits:
+$\mathrm{softplus}(-D) = -\log \sigma(D)$ keeps its gradient where the sigmoid rounds to 0 or 1.
+Real and fake logits are paired by position, which only the relativistic loss uses.
 """
 
 from __future__ import annotations
@@ -9,76 +10,72 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import relu, softplus
 
 from orthogan.registry import Registry
-from orthogan.shapes import Logits
+from orthogan.shapes import Logits, Scalar
 
 
 class Loss(NamedTuple):
-    """Two functions of (real logits, fake logits), each returning a scalar to minimise."""
+    """Two functions of (real logits, fake logits)."""
 
-    discriminator: Callable[[Logits, Logits], Tensor]
-    generator: Callable[[Logits, Logits], Tensor]
+    discriminator: Callable[[Logits, Logits], Scalar]
+    generator: Callable[[Logits, Logits], Scalar]
 
 
 losses: Registry[Loss] = Registry("loss")
 
 
-def relativistic_discriminator(real: Logits, fake: Logits) -> Tensor:
-    r"""$\mathrm{softplus}(-(D(x) - D(G(z))))$, averaged over pairs."""
-    return functional.softplus(fake - real).mean()
+def relativistic_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\mathrm{softplus}(-(D(x) - D(G(z))))$: each real image is to be above its own fake."""
+    return softplus(fake - real).mean()
 
 
-def relativistic_generator(real: Logits, fake: Logits) -> Tensor:
-    r"""$\mathrm{softplus}(-(D(G(z)) - D(x)))$, averaged over pairs."""
-    return functional.softplus(real - fake).mean()
+def relativistic_generator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\mathrm{softplus}(-(D(G(z)) - D(x)))$: each fake is to be above its own real image."""
+    return softplus(real - fake).mean()
 
 
-def cross_entropy_discriminator(real: Logits, fake: Logits) -> Tensor:
+def cross_entropy_discriminator(real: Logits, fake: Logits) -> Scalar:
     r"""$-\log \sigma(D(x)) - \log(1 - \sigma(D(G(z))))$."""
-    return functional.softplus(-real).mean() + functional.softplus(fake).mean()
+    return softplus(-real).mean() + softplus(fake).mean()
 
 
-def non_saturating_generator(_real: Logits, fake: Logits) -> Tensor:
-    r"""$-\log \sigma(D(G(z)))$."""
-    return functional.softplus(-fake).mean()
+def non_saturating_generator(_real: Logits, fake: Logits) -> Scalar:
+    r"""$-\log \sigma(D(G(z)))$; $\log(1 - \sigma)$ is flat where the discriminator wins."""
+    return softplus(-fake).mean()
 
 
-def hinge_discriminator(real: Logits, fake: Logits) -> Tensor:
-    r"""$\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))$."""
-    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+def hinge_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))$: no gain beyond a margin of 1."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
-def critic_discriminator(real: Logits, fake: Logits) -> Tensor:
-    r"""$D(G(z)) - D(x)$."""
+def critic_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$D(G(z)) - D(x)$: without bound, so it needs a gradient penalty (or weight clipping)."""
     return fake.mean() - real.mean()
 
 
-def critic_generator(_real: Logits, fake: Logits) -> Tensor:
+def critic_generator(_real: Logits, fake: Logits) -> Scalar:
     r"""$-D(G(z))$."""
     return -fake.mean()
 
 
-def least_squares_discriminator(real: Logits, fake: Logits) -> Tensor:
+def least_squares_discriminator(real: Logits, fake: Logits) -> Scalar:
     r"""$\frac12 (D(x) - 1)^2 + \frac12 D(G(z))^2$."""
-    return 0.5 * torch.square(real - 1).mean() + 0.5 * torch.square(fake).mean()
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
 
 
-def least_squares_generator(_real: Logits, fake: Logits) -> Tensor:
+def least_squares_generator(_real: Logits, fake: Logits) -> Scalar:
     r"""$\frac12 (D(G(z)) - 1)^2$."""
-    return 0.5 * torch.square(fake - 1).mean()
+    return 0.5 * (fake - 1).square().mean()
 
 
-# Jolicoeur-Martineau 2019; Huang et al. 2024 (R3GAN), equation 2.
+# Jolicoeur-Martineau 2019; Huang et al. 2024 (R3GAN), equation 2. Goodfellow et al. 2014, section
+# 3. Lim and Ye 2017; Miyato et al. 2018, equations 16, 17. Arjovsky et al. 2017, equation 2. Mao et
+# al. 2017, equation 9.
 losses.register("relativistic")(Loss(relativistic_discriminator, relativistic_generator))
-# Goodfellow et al. 2014, section 3.
 losses.register("non-saturating")(Loss(cross_entropy_discriminator, non_saturating_generator))
-# Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17.
 losses.register("hinge")(Loss(hinge_discriminator, critic_generator))
-# Arjovsky et al. 2017, equation 2; needs a gradient penalty in place of weight clipping.
 losses.register("wasserstein")(Loss(critic_discriminator, critic_generator))
-# Mao et al. 2017, equation 9.
 losses.register("least-squares")(Loss(least_squares_discriminator, least_squares_generator))

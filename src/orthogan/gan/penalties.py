@@ -1,8 +1,7 @@
-r"""Gradient penalties: how steep the discriminator may be at real and at fake images.
+r"""Gradient penalties: how fast the discriminator may change at real and at fake images.
 
-The penalised quantity is $|\nabla_x D(x)|^2$, summed over pixels; at real images it is R1, at
-fake images R2 (Mescheder et al. 2018, equation 9; Roth et al. 2017). Each penalty returns the
-logits as well, so that the loss and the penalty share one forward pass.
+$|\nabla_x D(x)|^2$, summed over pixels, is R1 at real images and R2 at fakes (Mescheder et al.
+2018, equation 9; Roth et al. 2017). A penalty returns the logits too: one forward pass for both.
 """
 
 from __future__ import annotations
@@ -12,80 +11,68 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from orthogan.attention import second_derivatives
 from orthogan.attention.fused import is_transformed
 from orthogan.errors import ConfigError
 from orthogan.registry import Registry
 from orthogan.rng import normal, to_device
-from orthogan.shapes import Images, Logits
+from orthogan.shapes import Images, Logits, PerImage, Scalar
 
-Judge: TypeAlias = Callable[[Tensor], Tensor]
-Penalty: TypeAlias = Callable[[Judge, Tensor, np.random.Generator | None], tuple[Tensor, Tensor]]
+OfImages: TypeAlias = Callable[[Images], Logits]  # a discriminator, its classes filled in
+Noise: TypeAlias = np.random.Generator | None
+Penalty: TypeAlias = Callable[[OfImages, Images, Noise], tuple[Logits, PerImage]]
 PENALTIES: Registry[Penalty] = Registry("penalty")
 
-# Small beside the range [-1, 1] of a pixel, so that the difference measures a slope, and not so
-# small that it drowns in the rounding of the logits.
+# Small beside the range [-1, 1] of a pixel, so that the difference measures the gradient, and not
+# so small that it drowns in the rounding of the logits.
 FINITE_DIFFERENCE_STEP = 0.02
 
 
 @PENALTIES.register("exact")
 def squared_gradient_norm(
-    judge: Judge, images: Images, _source: np.random.Generator | None
-) -> tuple[Logits, Logits]:
-    r"""Logits and $|\nabla_x D(x)|^2$ of each image, by double backpropagation.
+    discriminate: OfImages, images: Images, _noise: Noise
+) -> tuple[Logits, PerImage]:
+    r"""Logits and $|\nabla_x D(x)|^2$ of each image; D must be twice differentiable."""
 
-    Args:
-        judge: The discriminator; must be twice differentiable.
-        images: Where to measure.
-    """
-    if is_transformed():
-        return _by_transform(judge, images)
-    images = images.detach().requires_grad_()
-    with second_derivatives():
-        logits = judge(images)
-    (gradient,) = torch.autograd.grad(
-        logits, images, grad_outputs=torch.ones_like(logits), create_graph=True
-    )
-    return logits, gradient.square().sum(dim=(1, 2, 3))
-
-
-def _by_transform(judge: Judge, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for a compiler, and inside of a function transform."""
-
-    def total(points: Tensor) -> tuple[Tensor, Tensor]:
-        logits = judge(points)
+    def total(points: Images) -> tuple[Scalar, Logits]:
+        # Each logit depends on its own image alone, so the gradient of the sum holds all of them.
+        logits = discriminate(points)
         return logits.sum(), logits
 
-    gradient, logits = torch.func.grad(total, has_aux=True)(images)
+    if is_transformed():  # a compiler, which sees through function transforms alone
+        gradient, logits = torch.func.grad(total, has_aux=True)(images)
+    else:
+        images = images.detach().requires_grad_()
+        with second_derivatives():  # the fused attention kernels have none
+            value, logits = total(images)
+        # The graph of this gradient is kept, since the penalty is differentiated by the weights.
+        (gradient,) = torch.autograd.grad(value, images, create_graph=True)
     return logits, gradient.square().sum(dim=(1, 2, 3))
 
 
 @PENALTIES.register("finite-difference")
 def finite_difference(
-    judge: Judge, images: Images, source: np.random.Generator | None
-) -> tuple[Logits, Logits]:
+    discriminate: OfImages, images: Images, noise: Noise
+) -> tuple[Logits, PerImage]:
     r"""Logits and $((D(x + s \epsilon) - D(x)) / s)^2$, whose mean is near $|\nabla_x D(x)|^2$.
 
-    One random direction an image: unbiased as $s \to 0$, noisy, and first order only, so that
-    any attention kernel will do.
+    One random direction per image: unbiased as $s \to 0$, noisy, and of first order, so that any
+    attention kernel will do.
 
     Raises:
-        ConfigError: there is no source of directions.
+        ConfigError: there is no noise to draw directions from.
     """
-    if source is None:
+    if noise is None:
         raise ConfigError("The finite-difference penalty needs a source of random directions.")
-    noise = to_device(normal(tuple(images.shape), source), images.device).to(images.dtype)
-    moved = images + FINITE_DIFFERENCE_STEP * noise
-    logits, moved_logits = judge(torch.cat([images, moved])).chunk(2)
+    direction = to_device(normal(tuple(images.shape), noise), images.device).to(images.dtype)
+    moved = images + FINITE_DIFFERENCE_STEP * direction
+    logits, moved_logits = discriminate(torch.cat([images, moved])).chunk(2)
     return logits, ((moved_logits - logits) / FINITE_DIFFERENCE_STEP).square()
 
 
 @PENALTIES.register("none")
-def no_penalty(
-    judge: Judge, images: Images, _source: np.random.Generator | None
-) -> tuple[Logits, Logits]:
+def no_penalty(discriminate: OfImages, images: Images, _noise: Noise) -> tuple[Logits, PerImage]:
     """Logits alone; the penalty is zero."""
-    logits = judge(images)
+    logits = discriminate(images)
     return logits, torch.zeros_like(logits)

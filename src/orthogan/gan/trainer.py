@@ -14,6 +14,7 @@ from orthogan import rng
 from orthogan.data import ImageSet, to_floats
 from orthogan.errors import ResumeError
 from orthogan.gan import schedule
+from orthogan.gan.backend import Backend
 from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
@@ -22,22 +23,16 @@ from orthogan.gan.config import OptimizerConfig, TrainingConfig
 from orthogan.gan.decorrelation import decorrelated
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import losses
+from orthogan.gan.objectives import Batch, Objective
 from orthogan.gan.penalties import PENALTIES
-from orthogan.gan.step import (
-    Backend,
-    Batch,
-    Objective,
-    at_least_float32,
-    discriminator_step,
-    generator_step,
-)
+from orthogan.gan.step import discriminator_step, generator_step
 from orthogan.gan.watch import SaturationWatch
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.shapes import Images, Labels
 from orthogan.training.average import average_of, update_average
 from orthogan.training.health import Health
 from orthogan.training.muon import Muon
-from orthogan.training.precision import autocast, resolve_precision
+from orthogan.training.precision import at_least_float32, autocast, resolve_precision
 from orthogan.training.state_tensors import restore, state_tensors
 
 

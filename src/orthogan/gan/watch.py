@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from orthogan.gan.step import DiscriminatorStep
+from orthogan.gan.objectives import DiscriminatorStep
 from orthogan.shapes import Images
 
 # Variance over the batch, fake over real. Fakes of the default recipe are above 0.1 from the

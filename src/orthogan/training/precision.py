@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -33,3 +34,14 @@ def has_native_bfloat16(device: torch.device) -> bool:
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """The context in which a step runs; it does nothing for float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The values in float32, or in float64 if they are in that.
+
+    Losses are differences of nearly equal logits, of which bfloat16 keeps two digits.
+
+    >>> at_least_float32(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -53,11 +53,6 @@ class Fused:
         query, key, value = grouped.split([shared, 1, 1], dim=-2)
         return query.flatten(-3), key.flatten(-3), value.flatten(-3)
 
-    def matrices(self, weight: Tensor) -> Parts:
-        """Wq, Wk and Wv as (out, in) matrices."""
-        query, key, value = self.split(weight if self.is_turned else weight.T)
-        return query.T, key.T, value.T
-
 
 def fused_layout(model: Model, name: str, leaf: str, num_heads: int) -> Fused | str:
     """How the rows of a fused matrix are ordered, or why that is not known."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from torch import Tensor, nn
+from torch import nn
 
-from orthogan.embeddings.fused import Parts, fused_layout
 from orthogan.embeddings.modules import module_model
-from orthogan.embeddings.projections import layer_heads, matrices_by_module, projecting_leaves
-from orthogan.embeddings.tensors import Model
+from orthogan.embeddings.projections import (
+    Projection,
+    Split,
+    as_they_are,
+    matrices_by_module,
+    projecting_leaves,
+    projection,
+)
 from orthogan.errors import ConfigError, UnknownNameError
 
 
@@ -27,27 +32,27 @@ class HookPoint:
 
     name: str
     modules: tuple[str, ...]
-    split: Callable[[Sequence[Tensor]], Parts] = field(repr=False)
+    split: Split = field(repr=False)
 
 
 def known_hook_points(module: nn.Module, num_heads: int | None) -> list[HookPoint]:
     """The attention layers whose projections are named like those of a model library.
 
     Raises:
-        ConfigError: a fused projection whose order or number of heads is not known.
+        ConfigError: the number of heads is not known, or the order of a fused projection.
     """
     model = module_model(module)
     called = {name for name, _ in module.named_modules()}
     hook_points = []
     for prefix, leaves in matrices_by_module(model).items():
-        parts = projecting_leaves(leaves)
-        names = tuple(leaves[leaf].removesuffix(".weight") for leaf in parts)
-        if not parts or not called.issuperset(names):
+        names = tuple(leaves[leaf].removesuffix(".weight") for leaf in projecting_leaves(leaves))
+        if not names or not called.issuperset(names):
             continue  # no attention, or weights without a module of their own
-        split = {3: _as_they_are, 2: _key_value}.get(len(parts))
-        hook_points.append(
-            HookPoint(prefix, names, split or _fused(model, prefix, names[0], num_heads))
-        )
+        layer = projection(model, prefix, leaves, num_heads)
+        if not isinstance(layer, Projection):
+            why = str(layer).replace("their", "its", 1).replace(", give", "; give")
+            raise ConfigError(f"'{prefix}': {why}.")
+        hook_points.append(HookPoint(prefix, names, layer.split))
     return hook_points
 
 
@@ -74,30 +79,6 @@ def named_hook_points(module: nn.Module, patterns: Sequence[str | None]) -> list
             "the same layers."
         )
     return [
-        HookPoint(triple[0].rpartition(".")[0], triple, _as_they_are)
+        HookPoint(triple[0].rpartition(".")[0], triple, as_they_are)
         for triple in zip(*matched, strict=True)
     ]
-
-
-def _fused(
-    model: Model, prefix: str, name: str, num_heads: int | None
-) -> Callable[[Sequence[Tensor]], Parts]:
-    heads = num_heads or layer_heads(model, prefix)
-    if heads is None:
-        raise ConfigError(f"'{prefix}': its number of heads is not known; give num_heads=.")
-    layout = fused_layout(model, f"{name}.weight", name.rpartition(".")[2], heads)
-    if isinstance(layout, str):
-        raise ConfigError(f"'{prefix}': {layout}.")
-    known = layout
-    return lambda outputs: known.split(outputs[0])
-
-
-def _as_they_are(outputs: Sequence[Tensor]) -> Parts:
-    query, key, value = outputs
-    return query, key, value
-
-
-def _key_value(outputs: Sequence[Tensor]) -> Parts:
-    query, both = outputs
-    key, value = both.split([query.shape[-1], both.shape[-1] - query.shape[-1]], dim=-1)
-    return query, key, value

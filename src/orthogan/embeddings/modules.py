@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.model import model_tables
 from orthogan.embeddings.projections import read_heads
 from orthogan.embeddings.result import Layers, Tables
-from orthogan.embeddings.tensors import LazyTensor, Model
+from orthogan.embeddings.tensors import LazyTensor, Model, positive
 from orthogan.embeddings.token_table import TOKENS, matching
 from orthogan.errors import ConfigError
 
@@ -77,18 +77,10 @@ def module_model(module: nn.Module) -> Model:
 
 def heads_of(module: nn.Module, prefix: str) -> int | None:
     """The number of heads that the submodule at a prefix, or the nearest around it, states."""
-    for part in _inside_out(module, prefix):
-        for attribute in HEAD_ATTRIBUTES:
-            value = getattr(part, attribute, None)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-    return None
-
-
-def _inside_out(module: nn.Module, prefix: str) -> Iterator[nn.Module]:
     pieces = prefix.split(".") if prefix else []
-    for length in range(len(pieces), -1, -1):
-        yield module.get_submodule(".".join(pieces[:length]))
+    inside_out = (module.get_submodule(".".join(pieces[:n])) for n in range(len(pieces), -1, -1))
+    stated = (getattr(part, name, None) for part in inside_out for name in HEAD_ATTRIBUTES)
+    return next((value for value in map(positive, stated) if value is not None), None)
 
 
 def _stored(values: Tensor) -> LazyTensor:
@@ -96,9 +88,8 @@ def _stored(values: Tensor) -> LazyTensor:
         part = values if num_rows is None else values[:num_rows]
         return part.detach().cpu()
 
-    name = {"torch.float32": "F32", "torch.float64": "F64"}.get(
-        str(values.dtype), str(values.dtype)
-    )
+    name = str(values.dtype)
+    name = {"torch.float32": "F32", "torch.float64": "F64"}.get(name, name)
     return LazyTensor(tuple(values.shape), name, values.is_floating_point(), load)
 
 

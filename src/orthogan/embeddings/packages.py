@@ -1,4 +1,7 @@
-"""Tables that other packages ship, by short names; their code is never imported."""
+"""Tables by short names: those that other packages ship, and one trained when it is named.
+
+The code of those packages is never imported.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from orthogan.embeddings.result import Tables
 from orthogan.errors import DataError, MissingExtraError
 from orthogan.registry import Registry
 from orthogan.untrusted import map_array
+from orthogan.words import load_corpus, tokenize, train_word_vectors
 
 EXTRA = "lab"
 
@@ -50,6 +54,19 @@ def read_glove_50d(options: LoadOptions) -> Tables:
         raise DataError(f"{folder}: {len(words):,} words for {len(array):,} vectors; reinstall it.")
     tokens = to_table(array, "glove-50d", options.limit)
     return Tables(tokens, None, tuple(words[: options.limit]), (), "glove-50d")
+
+
+@NAMED.register("words")
+def read_words(options: LoadOptions) -> Tables:
+    """Vectors of 5,896 words x 50 of the shipped corpus, trained when they are asked for.
+
+    Raises:
+        DataError: the shipped corpus is damaged.
+    """
+    options.only_limit("words")
+    trained = train_word_vectors(tokenize(load_corpus()))
+    tokens, words = trained.vectors[: options.limit], trained.vocabulary.words[: options.limit]
+    return Tables(tokens.clone(), None, words, (), "words")
 
 
 def shipped(package: str, folder: str) -> Path:

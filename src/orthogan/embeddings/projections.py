@@ -1,10 +1,12 @@
-"""Wq, Wk and Wv of every attention layer, by the names and layouts of model libraries."""
+"""Which weights make queries, keys and values, by the names and layouts of model libraries."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from orthogan.embeddings.fused import FUSED, Parts, fused_layout
 from orthogan.embeddings.load_options import LoadOptions
@@ -27,37 +29,46 @@ HEAD_SETTINGS = (
     "num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
 )  # fmt: skip
 
+Split = Callable[[Sequence[Tensor]], Parts]
+
 
 @dataclass(frozen=True)
 class Projection:
-    """The attention layer at a prefix: its widths, and Wq, Wk, Wv as (out, in) matrices.
+    """The attention layer at a prefix.
 
     Attributes:
+        names: Its weights: of queries, keys and values; of queries and the rest; or of all.
         width: What the queries are made of; None where queries and keys differ in it.
         sizes: Rows of Wq, Wk and Wv.
         num_heads: Heads of the queries.
-        read: The three matrices.
+        split: What the weights make of vectors -> queries, keys, values, along the last axis.
+        is_turned: The weights are stored as (in, out).
     """
 
+    names: tuple[str, ...]
     width: int | None
     sizes: tuple[int, int, int]
     num_heads: int
-    read: Callable[[], Parts] = field(repr=False)
+    split: Split = field(repr=False)
+    is_turned: bool = False
 
     @property
     def is_sound(self) -> bool:
         """Whether the sizes can be split into heads: whole ones, keys shared by whole groups."""
         queries, keys, values = self.sizes
-        if self.num_heads < 1 or queries % self.num_heads or queries == 0:
-            return False
         size = queries // self.num_heads
+        if size == 0 or queries % self.num_heads or keys % size:
+            return False
         groups = keys // size
-        return (
-            keys % size == 0
-            and groups > 0
-            and self.num_heads % groups == 0
-            and values % groups == 0
-        )
+        return groups > 0 and self.num_heads % groups == 0 and values % groups == 0
+
+    def read(self, model: Model) -> Parts:
+        """Wq, Wk and Wv as (out, in) matrices."""
+        weights = [model.tensors[name].read() for name in self.names]
+        # Row i of W^T is what the layer makes of the i-th unit vector, so that weights are taken
+        # apart as outputs are.
+        query, key, value = self.split([w if self.is_turned else w.T for w in weights])
+        return query.T, key.T, value.T
 
 
 def split_heads(parts: Parts, num_heads: int) -> Layer:
@@ -75,10 +86,8 @@ def split_heads(parts: Parts, num_heads: int) -> Layer:
             [0., 1., 0., 0.]]))
     """
     query, key, value = parts
-    size = len(query) // num_heads
-    groups = len(key) // size
-    queries = query.chunk(num_heads)
-    keys, values = key.chunk(groups), value.chunk(groups)
+    groups = len(key) // (len(query) // num_heads)
+    queries, keys, values = query.chunk(num_heads), key.chunk(groups), value.chunk(groups)
     shared = num_heads // groups
     return tuple(
         Head(queries[h].T, keys[h // shared].T, values[h // shared].T) for h in range(num_heads)
@@ -95,10 +104,9 @@ def read_heads(model: Model, width: int | None, options: LoadOptions, notes: lis
     """
     found: dict[str, Projection] = {}
     skipped: dict[str, int] = {}
-    for prefix, leaves in sorted(
-        matrices_by_module(model).items(), key=lambda item: _natural(item[0])
-    ):
-        layer = _projection(model, prefix, leaves, options)
+    layers = matrices_by_module(model).items()
+    for prefix, leaves in sorted(layers, key=lambda item: _natural(item[0])):
+        layer = projection(model, prefix, leaves, options.num_heads)
         why = layer if isinstance(layer, str) else _unfit(layer, width, options, prefix)
         if isinstance(layer, Projection) and not why:
             found[prefix] = layer
@@ -107,7 +115,7 @@ def read_heads(model: Model, width: int | None, options: LoadOptions, notes: lis
     notes += [f"{n} attention layers were left out: {why}." for why, n in skipped.items()]
 
     def read(prefix: str) -> Layer:
-        return split_heads(found[prefix].read(), found[prefix].num_heads)
+        return split_heads(found[prefix].read(model), found[prefix].num_heads)
 
     return Layers(tuple(found), read)
 
@@ -122,22 +130,31 @@ def matrices_by_module(model: Model) -> dict[str, dict[str, str]]:
     return prefixes
 
 
-def _projection(
-    model: Model, prefix: str, leaves: Mapping[str, str], options: LoadOptions
+def projection(
+    model: Model, prefix: str, leaves: Mapping[str, str], num_heads: int | None
 ) -> Projection | str | None:
     """The layer at a prefix, why it cannot be read, or None where there is no attention."""
     parts = projecting_leaves(leaves)
     if not parts:
         return None
-    num_heads = options.num_heads or layer_heads(model, prefix)
+    num_heads = num_heads or layer_heads(model, prefix)
     if num_heads is None:
         return "their number of heads is not known, give num_heads="
-    names = [leaves[leaf] for leaf in parts]
+    names = tuple(leaves[leaf] for leaf in parts)
+    if len(names) == 1:
+        layout = fused_layout(model, names[0], parts[0], num_heads)
+        if isinstance(layout, str):
+            return layout
+        return Projection(
+            names, layout.width, layout.sizes, num_heads,
+            lambda outputs: layout.split(outputs[0]), layout.is_turned,
+        )  # fmt: skip
+    rows, widths = zip(*(model.tensors[name].shape for name in names), strict=True)
+    width = widths[0] if widths[0] == widths[1] else None
     if len(names) == 3:
-        return _separate(model, names, num_heads)
-    if len(names) == 2:
-        return _key_value(model, names[0], names[1], num_heads)
-    return _fused(model, names[0], parts[0], num_heads)
+        return Projection(names, width, rows, num_heads, as_they_are)
+    sizes = (rows[0], rows[0], rows[1] - rows[0])
+    return Projection(names, width, sizes, num_heads, _key_value)
 
 
 def projecting_leaves(leaves: Iterable[str]) -> tuple[str, ...]:
@@ -163,38 +180,17 @@ def layer_heads(model: Model, prefix: str) -> int | None:
     return model.whole(prefix, *HEAD_SETTINGS)
 
 
-def _separate(model: Model, names: list[str], num_heads: int) -> Projection:
-    tensors = [model.tensors[name] for name in names]
-    (q, width), (k, key_width), (v, _) = (tensor.shape for tensor in tensors)
-
-    def read() -> Parts:
-        return tensors[0].read(), tensors[1].read(), tensors[2].read()
-
-    return Projection(width if width == key_width else None, (q, k, v), num_heads, read)
+def as_they_are(outputs: Sequence[Tensor]) -> Parts:
+    """Queries, keys and values that three weights make."""
+    query, key, value = outputs
+    return query, key, value
 
 
-def _key_value(model: Model, query: str, key_value: str, num_heads: int) -> Projection:
-    one, two = model.tensors[query], model.tensors[key_value]
-    q, width = one.shape
-
-    def read() -> Parts:
-        key, value = two.read().split([q, two.shape[0] - q])
-        return one.read(), key, value
-
-    same = width if width == two.shape[1] else None
-    return Projection(same, (q, q, two.shape[0] - q), num_heads, read)
-
-
-def _fused(model: Model, name: str, leaf: str, num_heads: int) -> Projection | str:
-    layout = fused_layout(model, name, leaf, num_heads)
-    if isinstance(layout, str):
-        return layout
-    tensor = model.tensors[name]
-
-    def read() -> Parts:
-        return layout.matrices(tensor.read())
-
-    return Projection(layout.width, layout.sizes, num_heads, read)
+def _key_value(outputs: Sequence[Tensor]) -> Parts:
+    """Of ours, the second weight makes the keys, as wide as the queries, and then the values."""
+    query, both = outputs
+    key, value = both.split([query.shape[-1], both.shape[-1] - query.shape[-1]], dim=-1)
+    return query, key, value
 
 
 def _unfit(

@@ -15,7 +15,7 @@ from torch import nn
 from orthogan.embeddings import arrays
 from orthogan.embeddings.folder import CONVERT, read_folder, read_weights
 from orthogan.embeddings.hub import PREFIX, read_hub
-from orthogan.embeddings.label_notes import noted
+from orthogan.embeddings.labels import noted
 from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.modules import read_module
 from orthogan.embeddings.packages import NAMED

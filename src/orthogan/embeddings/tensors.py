@@ -34,11 +34,6 @@ class LazyTensor:
         return values if values.dtype == torch.float64 else values.float()
 
 
-def no_heads(_: str) -> int | None:
-    """The number of heads of a layer in a file that does not say it."""
-    return None
-
-
 @dataclass(frozen=True)
 class Model:
     """The tensors of a model with what is known about them.
@@ -53,7 +48,7 @@ class Model:
     where: str
     tensors: Mapping[str, LazyTensor]
     config: Mapping[str, Any] = field(default_factory=dict)
-    count_heads: Callable[[str], int | None] = no_heads
+    count_heads: Callable[[str], int | None] = lambda _: None
 
     def find(self, name: str) -> LazyTensor:
         """The tensor of exactly that name.
@@ -87,9 +82,11 @@ class Model:
 
     def whole(self, name: str, *keys: str) -> int | None:
         """The first of these settings that is a positive whole number, for the tensor's part."""
-        config = self.tower(name)
-        for key in keys:
-            value = config.get(key)
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-        return None
+        found = map(positive, map(self.tower(name).get, keys))
+        return next((value for value in found if value is not None), None)
+
+
+def positive(value: Any) -> int | None:
+    """The value if it is a positive whole number."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_whole and value > 0 else None

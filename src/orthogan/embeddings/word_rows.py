@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orthogan.embeddings.encodings import decoded
 from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables
 from orthogan.errors import DataError
 
 BLOCK_BYTES = 16 * 2**20  # gathered before they are set aside: no list of a million small arrays
+
+WESTERN = ("cp1252", "latin-1")  # Windows' own leaves five bytes undefined; Latin-1 none
+CUT_BYTES = 90  # word2vec.c cuts words at 98 bytes, within a character if it falls so
 
 
 class WordRows:
@@ -95,3 +99,45 @@ class WordRows:
 
 def _text(word: bytes) -> str:
     return word.decode("utf-8", errors="replace")
+
+
+def decoded(words: Collection[bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    r"""The words as text, different words as different text, and notes on what is no UTF-8.
+
+    Words are UTF-8 unless most of those with more than ASCII are not. Broken characters of UTF-8
+    show as U+FFFD; where that makes two words equal, their bytes show as \xNN instead.
+
+    >>> decoded([b"caf\xe9", b"caf\xe8"])[0] == ("caf\u00e9", "caf\u00e8")
+    True
+    """
+    beyond = [word for word in words if not word.isascii()]
+    is_utf8 = _decodes("utf-8")
+    broken = [word for word in beyond if not is_utf8(word)]
+    if not broken:
+        return tuple(word.decode() for word in words), ()
+    if 2 * sum(len(word) < CUT_BYTES for word in broken) > len(beyond):
+        encoding = next(e for e in WESTERN if all(map(_decodes(e), broken)))
+        note = (
+            f"{len(broken):,} words are no UTF-8, the first {ascii(broken[0])[1:]}; all are read "
+            f"as {encoding}: convert the file if it is of another encoding."
+        )
+        return tuple(word.decode(encoding) for word in words), (note,)
+    texts = {word: word.decode(errors="replace") for word in broken}
+    taken = {word.decode() for word in words if word not in texts}
+    for word, text in texts.items():
+        if text in taken:
+            texts[word] = word.decode(errors="backslashreplace")
+        taken.add(texts[word])
+    note = f"{len(broken):,} words are not whole UTF-8; what is broken shows as \\ufffd or \\xNN."
+    return tuple(texts.get(word) or word.decode() for word in words), (note,)
+
+
+def _decodes(encoding: str) -> Callable[[bytes], bool]:
+    def can(word: bytes) -> bool:
+        try:
+            word.decode(encoding)
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    return can

@@ -69,7 +69,7 @@ def main() -> None:
         "orders": orders(asked),
         "multihead": list(multihead(asked)),
     }
-    record["goals"] = judge(record)
+    record["goals"] = goals(record)
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["goals"], indent=1))
@@ -193,7 +193,7 @@ class Multihead(nn.Module):
 
 
 class Written(nn.Module):
-    """A layer with its weights written out, as a penalised discriminator runs it."""
+    """A layer with its weights written out, as a discriminator with a gradient penalty runs it."""
 
     def __init__(self, layer: Attention) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ def multihead(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def judge(record: dict[str, Any]) -> dict[str, Any]:
+def goals(record: dict[str, Any]) -> dict[str, Any]:
     """Each goal beside what was measured; None where the length was left out."""
     free = {
         row["tokens"]: row["backward"]["softmax_over"]["none"] for row in record["softmax_free"]

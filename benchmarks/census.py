@@ -1,4 +1,4 @@
-"""Times the exact census of a BERT-sized table and checks it against brute force.
+"""Times the exact flip count of a BERT-sized table and checks it against brute force.
 
     python benchmarks/census.py
 
@@ -54,10 +54,10 @@ def main() -> None:
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """The census at each scale of the codes, the roofline beside it, the check."""
+    """The flip count at each scale of the codes, the roofline beside it, the check."""
     tokens = token_table(asked.tokens, asked.width, asked.seed)
     codes = position_codes(asked.positions, asked.width, asked.seed)
-    runs = [time_census(tokens, scale * codes, scale) for scale in asked.scales]
+    runs = [time_count(tokens, scale * codes, scale) for scale in asked.scales]
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     gram_s = time_gram(tokens)
     rate = matmul_rate(torch.float32)
@@ -124,7 +124,7 @@ def time_gram(tokens: torch.Tensor) -> float:
     return time.perf_counter() - begin
 
 
-def time_census(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict[str, Any]:
+def time_count(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict[str, Any]:
     begin = time.perf_counter()
     found = count_flips(tokens, codes)
     seconds = time.perf_counter() - begin
@@ -140,7 +140,7 @@ def time_census(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict
 
 
 def check(tokens: torch.Tensor, codes: torch.Tensor, scale: float) -> dict[str, Any]:
-    """The census of a sub-table, and the same count by all float64 leads of all tokens."""
+    """The flip count of a sub-table, and the same count by all float64 margins of all tokens."""
     begin = time.perf_counter()
     table = tokens.double()
     gaps = torch.cdist(table, table, compute_mode="donot_use_mm_for_euclid_dist").square() / 2

@@ -79,7 +79,7 @@ def convolution_to_attention(image: Tensor) -> dict[str, Any]:
 
 
 def ring_kernel() -> Tensor:
-    """A bump that leans to one side, so that left and right can be told apart."""
+    """A bump that leans to one side, so that left and right can be distinguished."""
     offset = torch.arange(RING, dtype=torch.float64)
     offset = torch.where(offset > RING / 2, offset - RING, offset)
     return (1 - (offset - 2).square() / 6) * (-(offset - 2).square() / 12).exp()

@@ -55,12 +55,12 @@ class DCGAN:
         """One discriminator step, then one generator step on the same fakes."""
         fake = self._make(len(real), labels)
         self.discriminator_adam.zero_grad()
-        real_logit, fake_logit = self._judge(real, labels), self._judge(fake.detach(), labels)
+        real_logit, fake_logit = self._logits(real, labels), self._logits(fake.detach(), labels)
         loss = functional.softplus(-real_logit).mean() + functional.softplus(fake_logit).mean()
         loss.backward()
         self.discriminator_adam.step()
         self.generator_adam.zero_grad()
-        functional.softplus(-self._judge(fake, labels)).mean().backward()
+        functional.softplus(-self._logits(fake, labels)).mean().backward()
         self.generator_adam.step()
 
     def _make(self, count: int, labels: Tensor | None) -> Tensor:
@@ -70,7 +70,7 @@ class DCGAN:
         made: Tensor = self.generator(inputs)
         return made
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def _logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
         if labels is not None:
             planes = functional.one_hot(labels, self.classes).to(images)[:, :, None, None]
             images = torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], 1)

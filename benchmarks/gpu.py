@@ -6,7 +6,7 @@
 - `throughput`: images a second by batch size and precision, eager and compiled, the share
   of the time in which the device was at work, and the roofline of the step's own products.
 - `waiting`: steps taken while PyTorch forbids every call that makes the host wait for the device.
-- `gradients`: both players' gradients in float32 against the CPU's.
+- `gradients`: gradients of both networks in float32 against the CPU's.
 - `records`: `stacked-mnist` for a while, modes and KL of 26,000 images.
 
 Without a device every part that needs one says 'not measured'.
@@ -161,25 +161,31 @@ def gradients(images: data.ImageSet, device: torch.device, batch: int) -> dict[s
 
 
 def _gradients(
-    generator: nn.Module, judge: nn.Module, real: Tensor, latents: Tensor, device: torch.device
+    generator: nn.Module,
+    discriminator: nn.Module,
+    real: Tensor,
+    latents: Tensor,
+    device: torch.device,
 ) -> dict[str, Tensor]:
-    """Of both players, penalty included, on a device."""
-    players = nn.ModuleDict({"G": copy.deepcopy(generator), "D": copy.deepcopy(judge)}).to(device)
-    fake = players["G"](latents.to(device))
+    """Of both networks, penalty included, on a device."""
+    networks = nn.ModuleDict({"G": copy.deepcopy(generator), "D": copy.deepcopy(discriminator)}).to(
+        device
+    )
+    fake = networks["G"](latents.to(device))
     images = torch.cat([real.to(device), fake.detach()]).requires_grad_()
-    logits = players["D"](images)
+    logits = networks["D"](images)
     (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     pairs = nn.functional.softplus(logits[len(real) :] - logits[: len(real)]).mean()
     loss = pairs + 30 * slope.square().sum((1, 2, 3)).mean()
     for parameter, gradient in zip(
-        players["D"].parameters(),
-        torch.autograd.grad(loss, list(players["D"].parameters())),
+        networks["D"].parameters(),
+        torch.autograd.grad(loss, list(networks["D"].parameters())),
         strict=True,
     ):
         parameter.grad = gradient
-    players["D"].requires_grad_(False)
-    nn.functional.softplus(-players["D"](fake)).mean().backward()
-    return {name: p.grad for name, p in players.named_parameters() if p.grad is not None}
+    networks["D"].requires_grad_(False)
+    nn.functional.softplus(-networks["D"](fake)).mean().backward()
+    return {name: p.grad for name, p in networks.named_parameters() if p.grad is not None}
 
 
 def records(device: torch.device, asked: Any) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def geometry(tables: Tables, found: Analysis, asked: argparse.Namespace) -> dict
 
 
 def summary(found: FlipCount, tables: Tables) -> dict[str, Any]:
-    """The counts of a census without its long lists."""
+    """The flip counts without its long lists."""
     tree = found.to_dict()
     lost = found.flips_per_position
     names = ("flips", "kept", "certified", "tolerance")

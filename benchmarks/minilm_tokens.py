@@ -52,8 +52,8 @@ def by_kind(
             "least_safe": [tables.labels[nearest], float(radii[nearest])],
             "median_length": float(tables.tokens[index].norm(dim=1).median()),
         } | {
-            f"flips_a_token_{name}": float(census.flips_per_token[index].double().mean())
-            for name, census in counts.items()
+            f"flips_a_token_{name}": float(counted.flips_per_token[index].double().mean())
+            for name, counted in counts.items()
         }
     return found
 

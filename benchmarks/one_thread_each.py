@@ -1,4 +1,4 @@
-"""Trainings side by side, one thread each: a budget in images does not feel the load."""
+"""Trainings in parallel, one thread each: a budget in images does not feel the load."""
 
 from __future__ import annotations
 

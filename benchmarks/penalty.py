@@ -1,4 +1,4 @@
-"""How much penalty pays: the weight and the share of the pairs penalised, at equal time.
+"""How much penalty pays: the weight and the fraction of pairs penalised, at equal time.
 
     python benchmarks/penalty.py                     # goes on where it stopped
     python benchmarks/penalty.py --data stacked-mnist --model stacked-mnist --images 20000 --seeds 3
@@ -8,7 +8,7 @@ quicker than that of the first variant, timed in turns before the first training
 trained once for each seed with the product's own trainer and the schedule of its own budget; the
 distance is that of 10,000 images of the averaged generator. Seeds are paired: a variant is tested
 by the logarithm of its distance over that of the first variant, one-sided, over seeds. Trainings
-take one thread each, as many side by side as there are cores: a budget in images does not feel the
+take one thread each, as many in parallel as there are cores: a budget in images does not feel the
 load.
 """
 

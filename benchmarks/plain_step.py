@@ -1,6 +1,6 @@
 """A training step written as in the papers, one line an equation: slow, and the oracle of ours.
 
-Two passes of the discriminator instead of a merged one, a penalty on each, the generator run again
+Two calls of the discriminator instead of a merged one, a penalty on each, the generator run again
 for its own step, and a loop over the parameters for every update. Nothing fused, nothing batched,
 nothing in lower precision, every convolution the library's own. Whatever the trainer does to be
 fast must give these numbers.
@@ -32,7 +32,7 @@ MIN_SIDE = 8
 
 
 class PlainStep:
-    """The players of a trainer, copied, and one step of the default method at a time.
+    """The networks of a trainer, copied, and one step of the default method at a time.
 
     Args:
         trainer: Where the weights and the data come from; relativistic loss, exact penalty.
@@ -54,7 +54,7 @@ class PlainStep:
         )
 
     def step(self, progress: float) -> tuple[Tensor, Tensor]:
-        """One step of each player; returns the losses of discriminator and generator."""
+        """One step of each network; returns the losses of discriminator and generator."""
         config, dtype = self.config, next(self.generator.parameters()).dtype
         batch = schedule.batch_size(config, progress)
         gamma = schedule.gamma(config.penalty, progress)
@@ -74,8 +74,8 @@ class PlainStep:
         self.updates[1].step(progress, self.images_seen)
         self.generator.zero_grad()
 
-        judged = self.discriminator(self.generator(latents, labels), labels)
-        generator_loss = functional.softplus(real_logits.detach() - judged).mean()
+        fake_logits_again = self.discriminator(self.generator(latents, labels), labels)
+        generator_loss = functional.softplus(real_logits.detach() - fake_logits_again).mean()
         generator_loss.backward()
         self.updates[0].step(progress, self.images_seen)
         self.discriminator.zero_grad()
@@ -92,8 +92,8 @@ class PlainStep:
     def _penalised(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """The logits of all images and the mean squared slope at the first of them."""
         count = math.ceil(self.config.penalty.share * len(images))
-        first, told = images[:count].clone().requires_grad_(), _rows(labels, slice(count))
-        logits = self.discriminator(first, told)
+        first, rows = images[:count].clone().requires_grad_(), _rows(labels, slice(count))
+        logits = self.discriminator(first, rows)
         (slope,) = torch.autograd.grad(logits.sum(), first, create_graph=True)
         if count < len(images):
             rest = slice(count, None)
@@ -172,7 +172,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 def in_float64(trainer: Trainer) -> Trainer:
-    """The trainer itself, its players in float64: then parity shows the method, not rounding."""
+    """The trainer itself, its networks in float64: then parity shows the method, not rounding."""
     for network in (trainer.generator, trainer.discriminator, trainer.average):
         network.double()
         network.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(), *inputs[1:]))

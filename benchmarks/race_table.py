@@ -58,9 +58,9 @@ def _row(name: str, result: dict[str, Any], summary: dict[str, Any]) -> str:
     reached = summary.get(name, {}).get("seconds to the dcgan's final fd")
     cells += ["-" if reached is None else f"{reached:.0f}", f"{result['images_per_second']:,.0f}"]
     kind = result.get("told", "none")
-    told = {"none": "unconditional"}.get(kind, kind)
+    condition = {"none": "unconditional"}.get(kind, kind)
     model = name.split(",", maxsplit=1)[0]
-    return f"| {PEERS.get(model, f'`{model}`')} | {told} | {' | '.join(cells)} |"
+    return f"| {PEERS.get(model, f'`{model}`')} | {condition} | {' | '.join(cells)} |"
 
 
 def _at(curve: list[dict[str, Any]], seconds: float) -> str:

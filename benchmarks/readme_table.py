@@ -3,7 +3,7 @@
     python benchmarks/readme_table.py            # prints it
     python benchmarks/readme_table.py --write    # puts it into README.md
 
-A test holds the README to it. All rows are judged alike: 10,000 images against the training images
+A test holds the README to it. All rows are scored alike: 10,000 images against the training images
 of MNIST, in the features of the digits extractor.
 """
 

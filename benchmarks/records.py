@@ -3,7 +3,7 @@
     python benchmarks/records.py            # prints it
     python benchmarks/records.py --write    # puts it into benchmarks/README.md
 
-A record without its JSON is told as not measured. A test holds the table to this.
+A record without its JSON is shown as not measured. A test holds the table to this.
 """
 
 from __future__ import annotations
@@ -102,15 +102,15 @@ def sampling(found: dict[str, Any]) -> Iterator[Row]:
     yield "sampling: 64 images from a cold start, exported to ONNX", value, "-"
     best = max(found["bulk"], key=lambda row: row["images_per_second"])
     value = f"{best['images_per_second']:,.0f} images/s"
-    yield f"sampling in bulk, {_passes(best)}", value, "-"
+    yield f"sampling in bulk, {_batches(best)}", value, "-"
     best = max(found["bulk"], key=lambda row: row["share of 1024 x 1024"]["median"])
     share = best["share of 1024 x 1024"]
     value = f"{share['median']:.2f} (quartiles {share['low']:.2f} and {share['high']:.2f})"
-    yield f"sampling: share of the rate of 1024 x 1024 products, {_passes(best)}", value, "-"
+    yield f"sampling: fraction of the rate of 1024 x 1024 products, {_batches(best)}", value, "-"
 
 
-def _passes(row: dict[str, Any]) -> str:
-    side = f"{row['passes']} passes side by side, " if row["passes"] > 1 else ""
+def _batches(row: dict[str, Any]) -> str:
+    side = f"{row['passes']} batches in parallel, " if row["passes"] > 1 else ""
     return f"{row['precision']}, {side}batch {row['batch']}"
 
 
@@ -123,9 +123,9 @@ def attention_cost(found: dict[str, Any]) -> Iterator[Row]:
 
 
 def census(found: dict[str, Any]) -> Iterator[Row]:
-    """Seconds of the exact census."""
+    """Seconds of the exact flip count."""
     for run in found["runs"]:
-        what = f"census of {found['tokens']:,} tokens x {found['positions']} positions"
+        what = f"exact flip count of {found['tokens']:,} tokens x {found['positions']} positions"
         yield f"{what}, codes x {run['scale']:g}", f"{run['seconds']:.1f} s", "-"
 
 

@@ -9,7 +9,7 @@
   as a share of the rate of large matrix products in that precision, and as a share of what its own
   products reach alone. Generator and large product take turns: a share is the median of the shares
   within a round, with its quartiles, so that a slower minute of the machine weighs on both.
-  Passes of 64 side by side, one a thread, are what `sample` does; `product` is its whole way from
+  Batches of 64 in parallel, one per thread, are what `sample` does; `product` is its whole way from
   seeds to bytes.
 - `onnx`: the same generator exported, first compared with PyTorch, then timed.
 """

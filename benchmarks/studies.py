@@ -7,7 +7,7 @@
 Every variant differs from its study's first one in the settings named, sees as many images, and is
 trained once for each seed with the product's own trainers. The same seed draws the same images for
 all, so differences are paired by seed; p values are Holm-corrected within a study. Runs take one
-thread each, as many side by side as there are cores: a budget in images does not feel the load.
+thread each, as many in parallel as there are cores: a budget in images does not feel the load.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ STUDIES = {
         {"standard": (), "mimetic": ("network.start=mimetic",)},
     ),
     "generator": Study(
-        "Attention in the generator and the discriminator: MNIST, told classes",
+        "Attention in the generator and the discriminator: MNIST, conditioned on classes",
         "gan",
         "mnist",
         30_000,
@@ -170,7 +170,7 @@ STUDIES = {
         },
     ),
     "orthogonal positions": Study(
-        "Do orthogonal position codes help a generator? MNIST, told classes",
+        "Do orthogonal position codes help a generator? MNIST, conditioned on classes",
         "gan",
         "mnist",
         30_000,

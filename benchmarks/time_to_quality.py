@@ -36,7 +36,7 @@ from orthogan.gan.trainer import Trainer
 from orthogan.images.grid import grid
 from orthogan.networks.sampling import sample_pixels
 
-# What each recipe of the product is told is a setting; peers are told classes or nothing likewise.
+# What each recipe is conditioned on is a setting; peers are conditioned on classes or nothing.
 RECIPES: dict[str, tuple[str, ...]] = {
     "attention-gan": ("attention-gan",),
     "attention-gan, clusters": ("attention-gan", "condition=clusters"),
@@ -221,7 +221,7 @@ def run_curve(
 
 
 def summarise(results: dict[str, Any]) -> dict[str, Any]:
-    """Ratios against the DCGAN of the same run, and against the one that is told classes."""
+    """Ratios against the DCGANs of the same run, unconditional and conditioned on classes."""
     if "dcgan" not in results:
         return {}
     peer = results["dcgan"]["curve"]
@@ -241,10 +241,10 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
                 for ours, theirs in zip(curve, peer, strict=True)
             },
         }
-        told = results.get("dcgan, classes")
-        if told is not None and name not in PEERS:
+        conditioned = results.get("dcgan, classes")
+        if conditioned is not None and name not in PEERS:
             summary[name]["times lower than the told dcgan"] = (
-                told["curve"][-1]["fd"] / curve[-1]["fd"]
+                conditioned["curve"][-1]["fd"] / curve[-1]["fd"]
             )
     return summary
 

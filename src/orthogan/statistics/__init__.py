@@ -7,8 +7,15 @@ from orthogan.statistics.intervals import (
     mean_interval,
     share_interval,
 )
-from orthogan.statistics.ranges import POSITIVE, REAL, SHARE, UNBIASED, Interval, Range
-from orthogan.statistics.stored import ScoreShape
+from orthogan.statistics.ranges import (
+    POSITIVE,
+    REAL,
+    SHARE,
+    UNBIASED,
+    Interval,
+    Range,
+    ScoreShape,
+)
 
 __all__ = [
     "POSITIVE",

@@ -89,6 +89,8 @@ def _decision(
         rejects.append(sign_flip < LEVEL)
     differs = bool(rejects) and all(rejects)
     interval = None
+    # A difference is claimed where both tests reject, so it is left open where either keeps it:
+    # the union of both intervals, and of what lies between them.
     if intervals:
         hull = Interval(min(low for low, _ in intervals), max(high for _, high in intervals))
         settled = _settled(hull, test.mean.value, differs)
@@ -103,7 +105,7 @@ def _settled(interval: Interval, mean: float, differs: bool) -> Interval:
     low, high = interval
     if not differs:
         return Interval(min(low, 0.0), max(high, 0.0))
-    nearest = mean * ROUNDING
+    nearest = mean * ROUNDING  # beside 0, on the side that the tests decided for
     if mean > 0:
         return Interval(max(low, nearest), high)
     return Interval(low, min(high, nearest))

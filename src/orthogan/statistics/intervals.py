@@ -25,6 +25,9 @@ def share_interval(share: float, n: int) -> Interval:
     >>> round(low, 3), round(high, 3)
     (0.404, 0.596)
     """
+    # The ends are the two proportions from which the measured one is Z standard errors away, each
+    # with its own standard error. That of the measured one is 0 at 0 and 1, and would claim that
+    # nothing can be otherwise after one look.
     centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
     return Interval(min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
@@ -45,6 +48,8 @@ def centred_interval(
     highest: float = math.inf,
 ) -> Interval:
     """The spread of resampled values, moved so that their mean is the measured value."""
+    # Distances grow when rows repeat, so resampled values lie around another centre than the
+    # measured one: their spread is right, their place is not.
     shift = value - float(np.mean(resampled))
     low, high = (float(end) + shift for end in np.percentile(resampled, PERCENTILES))
     return Interval(max(min(low, value), lowest), min(max(high, value), highest))
@@ -65,6 +70,8 @@ def correlation_interval(value: float, n: int) -> Interval:
         return Interval(-1.0, 1.0)
     if abs(value) >= 1:
         return Interval(value, value)
+    # A correlation near 1 has little room above it: its distribution is skewed, that of its
+    # inverse hyperbolic tangent is nearly normal, with a spread that hardly depends on it.
     half = Z * math.sqrt((1 + value**2 / 2) / (n - 3))
     middle = math.atanh(value)
     return Interval(math.tanh(middle - half), math.tanh(middle + half))
@@ -103,6 +110,8 @@ def jackknife_interval(
         kept = torch.ones(len(rows), dtype=torch.bool)
         kept[block] = False
         left_out.append(statistic(rows[kept]))
+    # Of a mean, leaving out block b moves it by (mean - x_b) / (g - 1), and its variance is the
+    # sum of (x_b - mean)^2 over g (g - 1): hence the factor (g - 1) / g on the moves squared.
     value, count = statistic(rows), len(left_out)
     mean = math.fsum(left_out) / count
     spread = math.fsum((one - mean) ** 2 for one in left_out)

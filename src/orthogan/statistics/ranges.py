@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic import BaseModel
+
 MAX_EXPONENT = 700.0  # e to it is still a float
 
 
@@ -86,3 +88,13 @@ REAL = Range()
 POSITIVE = Range(0.0)
 SHARE = Range(0.0, 1.0)
 UNBIASED = Range(0.0, is_unbiased=True)  # a distance less what sampling alone adds
+
+
+class ScoreShape(BaseModel):
+    """Value, both ends of its interval, floor, sample size."""
+
+    value: float
+    low: float
+    high: float
+    floor: float
+    n: int

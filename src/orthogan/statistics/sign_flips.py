@@ -25,7 +25,7 @@ class SignFlips:
     Turning all signs leaves the size of the sum, so the first is held.
 
     Attributes:
-        differences: One a pair, at least two.
+        differences: One per pair, at least two.
     """
 
     differences: tuple[float, ...]
@@ -42,7 +42,10 @@ class SignFlips:
 
     @property
     def least(self) -> float:
-        """The smallest share that there can be with so many pairs."""
+        """The smallest share that there can be with so many pairs.
+
+        Five pairs have 16 patterns: no data of five seeds come below 0.05, however clear.
+        """
         return 2.0 ** (1 - len(self.differences)) if self.is_exact else 1 / (NUM_SAMPLED + 1)
 
     def interval(self, level: float) -> Interval:

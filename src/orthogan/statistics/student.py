@@ -27,6 +27,8 @@ def student_tail(t: float, freedom: int) -> float:
     >>> round(student_tail(1.0, 1), 12)
     0.5
     """
+    # With whole degrees of freedom the density integrates to a polynomial in cos and sin of this
+    # angle: exact to rounding, where continued fractions of the beta function have to converge.
     angle = math.atan(t / math.sqrt(freedom))
     cosine, sine = math.cos(angle), math.sin(angle)
     if freedom % 2:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orthogan.classification.config import ClassificationConfig, without_effect
+from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.labels import LabelScheme
 from orthogan.classification.scoring import confusion_matrices, score_answers
 from orthogan.errors import ConfigError
@@ -112,7 +112,7 @@ def test_the_average_remembers_a_tenth_of_the_steps_and_no_more_than_asked() -> 
     ],
 )
 def test_settings_without_effect_are_told(settings: tuple[str, ...], sentences: list[str]) -> None:
-    assert without_effect(ClassificationConfig().evolve(*settings)) == sentences
+    assert ClassificationConfig().evolve(*settings).without_effect() == sentences
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,7 @@ def test_how_many_images_a_reading_takes(score: LiveScore, stacked: StackedImage
 def test_a_run_on_stacked_digits_logs_its_modes(
     train_tiny, stacked: StackedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orthogan.gan import request
-
-    monkeypatch.setattr(request, "wanted_images", lambda _: stacked)
-    monkeypatch.setattr(task, "wanted_images", lambda _: stacked)
+    monkeypatch.setattr(task.GanTask, "load", lambda _, config: stacked)
     monkeypatch.setattr(task, "_live_score", lambda images: LiveScore(images, num_fakes=384))
     run = train_tiny(tmp_path / "run", images=32)
     assert 1 <= run.scores["modes"] < run.scores["modes of real images"] < 384

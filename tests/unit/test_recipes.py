@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from orthogan.errors import UnknownNameError
-from orthogan.gan import losses, request, schedule
+from orthogan.gan import losses, schedule
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.losses import cross_entropy_discriminator, non_saturating_generator
 from orthogan.gan.recipes import RECIPES
+from orthogan.gan.task import GanTask
 from orthogan.networks import (
     AttentionDiscriminatorConfig,
     AttentionGeneratorConfig,
@@ -20,6 +21,7 @@ from orthogan.networks import (
     TransformerDiscriminatorConfig,
     TransformerGeneratorConfig,
 )
+from orthogan.training.request import Request
 
 EVERY_RECIPE = pytest.mark.parametrize("name", list(RECIPES))
 FAMILIES = {
@@ -29,6 +31,19 @@ FAMILIES = {
     "stacked-mnist": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
     "faithful": (AttentionGeneratorConfig, AttentionDiscriminatorConfig),
 }
+
+
+def requested(source, model, minutes, images, seed, settings, config, size) -> TrainingConfig:
+    request = Request(
+        model=model,
+        minutes=minutes,
+        count=images,
+        seed=seed,
+        config=config,
+        data={"source": source, "size": size},
+        settings=settings,
+    )
+    return GanTask().requested(request)
 
 
 def test_every_recipe_is_listed_here() -> None:
@@ -71,9 +86,9 @@ def test_the_default_configuration_is_the_attention_gan() -> None:
 
 
 def test_the_recipe_for_stacked_mnist_names_its_data_unless_told_otherwise() -> None:
-    asked = request.requested(None, "stacked-mnist", None, None, None, (), None, None)
+    asked = requested(None, "stacked-mnist", None, None, None, (), None, None)
     assert asked.data.source == "stacked-mnist"
-    asked = request.requested("mnist", "stacked-mnist", None, None, None, (), None, None)
+    asked = requested("mnist", "stacked-mnist", None, None, None, (), None, None)
     assert asked.data.source == "mnist"
     wide, default = RECIPES["stacked-mnist"](), TrainingConfig()
     assert wide.generator.width > default.generator.width
@@ -116,11 +131,11 @@ def test_unknown_recipe_names_the_nearest() -> None:
 def test_a_configuration_file_may_name_another_kind_of_network(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("generator: {kind: transformer, width: 48}\ndiscriminator: {heads: 2}\n")
-    asked = request.requested(None, "attention-gan", None, None, None, (), file, None)
+    asked = requested(None, "attention-gan", None, None, None, (), file, None)
     assert asked.generator == TransformerGeneratorConfig(width=48)
     assert asked.discriminator == AttentionDiscriminatorConfig(heads=2)
     words = ("discriminator.kind=conv", "generator.kind=attention")
-    asked = request.requested(None, "attention-gan", None, None, None, words, file, None)
+    asked = requested(None, "attention-gan", None, None, None, words, file, None)
     assert asked.generator == AttentionGeneratorConfig()
     assert asked.discriminator == ConvDiscriminatorConfig()
 
@@ -133,7 +148,7 @@ def test_the_path_of_the_data_holds_in_every_folder(tmp_path, monkeypatch):
     (tmp_path / "mnist").mkdir()
 
     def source(given, *settings):
-        asked = request.requested(given, "attention-gan", None, None, None, settings, None, None)
+        asked = requested(given, "attention-gan", None, None, None, settings, None, None)
         return asked.data.source
 
     assert source("photos") == source("~/photos") == str(tmp_path / "photos")
@@ -146,11 +161,9 @@ def test_the_path_of_the_data_holds_in_every_folder(tmp_path, monkeypatch):
 def test_a_configuration_file_is_not_overruled_by_what_was_not_asked_for(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("seed: 5\nbudget: {seconds: 7}\ndata: {source: stacked-mnist}\nloss: hinge\n")
-    from_file = request.requested(None, "attention-gan", None, None, None, (), file, None)
+    from_file = requested(None, "attention-gan", None, None, None, (), file, None)
     assert (from_file.seed, from_file.data.source, from_file.loss) == (5, "stacked-mnist", "hinge")
     assert from_file.budget.seconds == 7
-    asked = request.requested(
-        "mnist", "attention-gan", None, 64, 6, ("loss=relativistic",), file, 32
-    )
+    asked = requested("mnist", "attention-gan", None, 64, 6, ("loss=relativistic",), file, 32)
     assert (asked.seed, asked.data.source, asked.loss) == (6, "mnist", "relativistic")
     assert (asked.budget.images, asked.budget.seconds, asked.data.size) == (64, None, 32)

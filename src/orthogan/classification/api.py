@@ -7,14 +7,9 @@ from pathlib import Path
 
 from orthogan.classification import ClassificationConfig
 from orthogan.classification.task import ClassifyTask
-from orthogan.devices import pick_device
-from orthogan.training.launch import (
-    default_run,
-    image_budget,
-    merged_config,
-)
+from orthogan.training.request import Request
 from orthogan.training.run import Run
-from orthogan.training.task import Launch, train_run
+from orthogan.training.task import Launch, resolve_run, train_run
 
 
 def resolve_classification(
@@ -34,9 +29,15 @@ def resolve_classification(
         ConfigError: a setting is unknown, does not fit, or clashes with another.
         DataError: the images cannot be loaded, or there is nothing to learn from them.
     """
-    asked = _asked(source, minutes, images, seed, settings, config, size, test)
-    task = ClassifyTask()
-    return task.fit(asked, task.load(asked), pick_device("auto"))
+    request = Request(
+        minutes=minutes,
+        count=images,
+        seed=seed,
+        config=config,
+        data={"source": source, "size": size, "test": test},
+        settings=settings,
+    )
+    return resolve_run(ClassifyTask(), request)
 
 
 def classify(
@@ -78,24 +79,13 @@ def classify(
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    asked = _asked(source, minutes, images, seed, settings, config, size, test)
-    path = (
-        Path(run) if run is not None else default_run(asked.data.source, "classifier", asked.seed)
+    request = Request(
+        minutes=minutes,
+        count=images,
+        seed=seed,
+        config=config,
+        data={"source": source, "size": size, "test": test},
+        settings=settings,
     )
-    launch = Launch(path=path, device=device, threads=threads, show_progress=show_progress)
-    return train_run(ClassifyTask(), asked, launch)
-
-
-def _asked(
-    source: str | Path | None,
-    minutes: float | None,
-    images: int | None,
-    seed: int | None,
-    settings: Sequence[str],
-    config: Path | str | None,
-    size: int | None,
-    test: str | Path | None,
-) -> ClassificationConfig:
-    budget = image_budget(minutes, images)
-    facts = {"source": source, "test": test, "size": size}
-    return merged_config(ClassificationConfig(), config, seed, budget, facts, settings)
+    launch = Launch(path=run, device=device, threads=threads, show_progress=show_progress)
+    return train_run(ClassifyTask(), request, launch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -54,6 +54,16 @@ class ClassificationConfig(RunConfig):
 
     RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
 
+    IDLE: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "network.stem=patch": ("network.channels",),
+        "network.blocks=0": tuple(
+            f"network.{name}"
+            for name in ("heads", "score", "keys", "key_size", "start", "expansion")
+        ),
+        "distortion.strength=0.0": tuple(
+            f"distortion.{name}" for name in ("turn_deg", "scale", "shear", "shift", "bend")
+        ),
+    }
     COMMAND = "classify"
     data: LabelledDataConfig = LabelledDataConfig()
     network: AnyClassifier = AttentionClassifierConfig()
@@ -67,35 +77,3 @@ class ClassificationConfig(RunConfig):
         500.0, ge=1, description="most steps that the average of the weights remembers"
     )
     budget: BudgetConfig = BudgetConfig(seconds=600.0)
-
-
-def without_effect(config: ClassificationConfig) -> list[str]:
-    """A sentence for each setting that was changed and does nothing beside the others.
-
-    >>> without_effect(ClassificationConfig().evolve("network.stem=patch", "network.channels=8"))
-    ['network.channels has no effect with network.stem=patch.']
-    """
-    usual = ClassificationConfig().settings()
-    rules = {
-        "network.stem=patch": ("network.channels",),
-        "network.blocks=0": tuple(
-            f"network.{name}"
-            for name in ("heads", "score", "keys", "key_size", "start", "expansion")
-        ),
-        "distortion.strength=0": tuple(
-            f"distortion.{name}" for name in ("turn_deg", "scale", "shear", "shift", "bend")
-        ),
-    }
-    asked = config.settings()
-    held = [(rule, *rule.split("=")) for rule in rules]
-    return [
-        f"{name} has no effect with {rule}."
-        for rule, cause, value in held
-        if _is(asked[cause], value)
-        for name in rules[rule]
-        if asked[name] != usual[name]
-    ]
-
-
-def _is(value: Any, text: str) -> bool:
-    return bool(value == (float(text) if isinstance(value, int | float) else text))

@@ -25,12 +25,14 @@ from orthogan.experiments.task import COMPARED, ComparedTask, RunConfig
 from orthogan.gan import api
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.recipes import RECIPES
-from orthogan.gan.request import fitted, requested, wanted_images
+from orthogan.gan.task import GanTask as TrainedGan
 from orthogan.gan.trainer import Trainer
 from orthogan.networks.calibration import needs_calibration
 from orthogan.statistics import REAL, Range
 from orthogan.training.config import DataConfig
+from orthogan.training.request import Request
 
+TRAINED = TrainedGan()
 DEFAULT_METRICS = ("fd",)
 DEFAULT_IMAGES = 10_000  # that a run is measured on
 
@@ -61,9 +63,13 @@ class GanTask(ComparedTask):
 
     def resolve(self, **options: Any) -> TrainingConfig:
         """As `api.resolve`, with the images loaded once, and their tokens counted."""
-        request = requested(**options)
-        images = self._images(request)
-        config = fitted(request, images, CPU)
+        given = {name: options.get(name) for name in ("model", "minutes", "seed", "config")}
+        data = {name: options.get(name) for name in ("source", "size")}
+        settings = options.get("settings", ())
+        request = Request(**given, count=options.get("images"), data=data, settings=settings)
+        requested = TRAINED.requested(request)
+        images = self._images(requested)
+        config = TRAINED.resolve(requested, images, CPU)
         with rng.initialization(config.seed, "check"):
             networks = (config.generator.build(), config.discriminator.build())
         if any(map(needs_calibration, networks)):
@@ -125,7 +131,7 @@ class GanTask(ComparedTask):
 
     def _images(self, config: TrainingConfig) -> ImageSet:
         if self._loaded is None or self._loaded[0] != config.data:
-            self._loaded = (config.data, wanted_images(config))
+            self._loaded = (config.data, TRAINED.load(config))
         return self._loaded[1]
 
 

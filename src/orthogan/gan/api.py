@@ -10,19 +10,17 @@ from typing import Any
 from orthogan.data import DATA_SETS, ImageSet
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
-from orthogan.devices import pick_device
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
 from orthogan.gan.config import TrainingConfig
-from orthogan.gan.request import fitted, requested, wanted_images
 from orthogan.gan.task import GanTask
 from orthogan.models.generator import Model, load
 from orthogan.shapes import Pixels
-from orthogan.training.launch import default_run
+from orthogan.training.request import Request
 from orthogan.training.run import Run
-from orthogan.training.task import Launch, train_run
+from orthogan.training.task import Launch, resolve_run, train_run
 
 __all__ = ["evaluate", "resolve", "train"]
 
@@ -52,8 +50,16 @@ def resolve(
         UnknownNameError: no such recipe.
         DataError: the images cannot be loaded.
     """
-    asked = requested(source, model, minutes, images, seed, settings, config, size)
-    return fitted(asked, wanted_images(asked), pick_device("auto"))
+    request = Request(
+        model=model,
+        minutes=minutes,
+        count=images,
+        seed=seed,
+        config=config,
+        data={"source": source, "size": size},
+        settings=settings,
+    )
+    return resolve_run(GanTask(), request)
 
 
 def train(
@@ -96,10 +102,17 @@ def train(
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    asked = requested(source, model, minutes, images, seed, settings, config, size)
-    path = Path(run) if run is not None else default_run(asked.data.source, model, asked.seed)
-    launch = Launch(path=path, device=device, threads=threads, show_progress=show_progress)
-    return train_run(GanTask(), asked, launch)
+    request = Request(
+        model=model,
+        minutes=minutes,
+        count=images,
+        seed=seed,
+        config=config,
+        data={"source": source, "size": size},
+        settings=settings,
+    )
+    launch = Launch(path=run, device=device, threads=threads, show_progress=show_progress)
+    return train_run(GanTask(), request, launch)
 
 
 def evaluate(

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+from orthogan import data as image_data
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
 from orthogan.gan.compile_trial import resolve_compilation
-from orthogan.gan.conditions import kept_clusters, said
+from orthogan.gan.conditions import kept_clusters, resolved_condition, said
 from orthogan.gan.config import TrainingConfig
-from orthogan.gan.request import fitted, wanted_images
+from orthogan.gan.recipes import RECIPES
 from orthogan.gan.session import GanSession
 from orthogan.gan.trainer import Trainer
 from orthogan.training.progress import ProgressDisplay
@@ -26,26 +26,30 @@ class GanTask(Task[TrainingConfig, ImageSet]):
     """A generator and a discriminator, from images."""
 
     name = "gan"
+    recipes = RECIPES
+    default_recipe = run_suffix = "attention-gan"
+
+    def locate(self, source: str) -> str:
+        """The name of a data set as it is, a path absolute."""
+        return image_data.resolved(source)
 
     def load(self, config: TrainingConfig) -> ImageSet:
         """The images that a configuration names."""
-        return wanted_images(config)
+        form = config.data
+        return image_data.load(form.source, size=form.size, colour=form.colour)
 
-    def fit(self, config: TrainingConfig, data: ImageSet, device: torch.device) -> TrainingConfig:
-        """The configuration with both networks made for these images."""
-        return fitted(config, data, device)
+    def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
+        """The configuration with both networks made for these images and their classes."""
+        facts = {"size": data.size, "colours": data.colours}
+        shaped = config.evolve(
+            generator=config.generator.evolve(**facts).to_dict(),
+            discriminator=config.discriminator.evolve(**facts).to_dict(),
+        )
+        return resolved_condition(shaped, data)
 
     def fingerprint(self, data: ImageSet) -> str:
         """Changes with any pixel or label."""
         return data.fingerprint()
-
-    def notes(
-        self,
-        config: TrainingConfig,  # noqa: ARG002 - what they do is said when training starts
-        data: ImageSet,
-    ) -> Iterator[str]:
-        """What was resized or left out."""
-        yield from data.notes
 
     def start(
         self,

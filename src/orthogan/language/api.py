@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orthogan.devices import pick_device
-from orthogan.errors import ConfigError
-from orthogan.language.config import LanguageBudgetConfig, LanguageConfig
-from orthogan.language.corpus import settled_source
+from orthogan.language.config import LanguageConfig
 from orthogan.language.task import LanguageTask
-from orthogan.training.launch import merged_config
+from orthogan.training.request import Request
 from orthogan.training.run import Run
-from orthogan.training.task import Launch, train_run
+from orthogan.training.task import Launch, resolve_run, train_run
 
 
 def resolve_language(
@@ -31,9 +28,15 @@ def resolve_language(
         ConfigError: a setting is unknown, does not fit, or clashes with another.
         DataError: the text cannot be loaded, or is too short.
     """
-    asked = _asked(source, minutes, tokens, seed, settings, config, tokenizer)
-    task = LanguageTask()
-    return task.fit(asked, task.load(asked), pick_device("auto"))
+    request = Request(
+        minutes=minutes,
+        count=tokens,
+        seed=seed,
+        config=config,
+        data={"source": source, "tokenizer": tokenizer},
+        settings=settings,
+    )
+    return resolve_run(LanguageTask(), request)
 
 
 def train_language(
@@ -72,34 +75,13 @@ def train_language(
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    asked = _asked(source, minutes, tokens, seed, settings, config, tokenizer)
-    path = Path(run) if run is not None else _default_run(asked)
-    launch = Launch(path=path, device=device, threads=threads, show_progress=show_progress)
-    return train_run(LanguageTask(), asked, launch)
-
-
-def _asked(
-    source: str | Path | None,
-    minutes: float | None,
-    tokens: int | None,
-    seed: int | None,
-    settings: Sequence[str],
-    config: Path | str | None,
-    tokenizer: str | None,
-) -> LanguageConfig:
-    if minutes is not None and tokens is not None:
-        raise ConfigError("A time budget and a token budget exclude one another; give one.")
-    budget = None if tokens is None else LanguageBudgetConfig(tokens=tokens)
-    if minutes is not None:
-        budget = LanguageBudgetConfig(seconds=60 * minutes)
-    facts = {"source": source, "tokenizer": tokenizer}
-    asked = merged_config(LanguageConfig(), config, seed, budget, facts, settings)
-    if not asked.data.source:
-        raise ConfigError("Name the text to learn from: a file or a folder of .txt files.")
-    # A run is looked at from other folders than the one it was started in.
-    return asked.evolve(data=asked.data.to_dict() | {"source": settled_source(asked.data.source)})
-
-
-def _default_run(config: LanguageConfig) -> Path:
-    name = Path(config.data.source).stem or "text"
-    return Path("runs") / f"{name}-language-{config.seed}"
+    request = Request(
+        minutes=minutes,
+        count=tokens,
+        seed=seed,
+        config=config,
+        data={"source": source, "tokenizer": tokenizer},
+        settings=settings,
+    )
+    launch = Launch(path=run, device=device, threads=threads, show_progress=show_progress)
+    return train_run(LanguageTask(), request, launch)

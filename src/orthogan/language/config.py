@@ -62,27 +62,13 @@ class LanguageConfig(RunConfig):
 
     RENAMED: ClassVar[Mapping[str, str]] = {"optimiser": "optimizer"}  # of version 0.1
 
+    IDLE: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "optimizer.kind=muon": ("optimizer.weight_decay",),
+        "data.tokenizer=bytes": ("data.min_count",),
+    }
     COMMAND = "language"
     data: TextConfig = TextConfig()
     network: LanguageNetworkConfig = LanguageNetworkConfig()
     optimizer: LanguageOptimizerConfig = LanguageOptimizerConfig()
     batch_size: int = Field(32, ge=1, description="pieces of text a step, network.context long")
     budget: LanguageBudgetConfig = LanguageBudgetConfig(seconds=300.0)
-
-
-def without_effect(config: LanguageConfig) -> list[str]:
-    """A sentence for each setting that was changed and does nothing beside the others.
-
-    >>> without_effect(LanguageConfig().evolve("optimizer.weight_decay=0.5"))
-    ['optimizer.weight_decay has no effect with optimizer.kind=muon.']
-    """
-    usual, asked = LanguageConfig().settings(), config.settings()
-    rules = {
-        "optimizer.kind=muon": "optimizer.weight_decay",
-        "data.tokenizer=bytes": "data.min_count",
-    }
-    return [
-        f"{name} has no effect with {rule}."
-        for rule, name in rules.items()
-        if asked[rule.partition("=")[0]] == rule.partition("=")[2] and asked[name] != usual[name]
-    ]

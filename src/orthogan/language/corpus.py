@@ -34,7 +34,7 @@ class Corpus:
         return hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
 
 
-def settled_source(source: str) -> str:
+def resolved_source(source: str) -> str:
     """A source as it is written down: the name of a corpus as it is, a path absolute."""
     return source if source in CORPORA else str(Path(source).expanduser().absolute())
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
-from orthogan import rng
-from orthogan.language.config import LanguageConfig, without_effect
+from orthogan.errors import ConfigError
+from orthogan.language.config import LanguageConfig
+from orthogan.language.corpus import resolved_source
 from orthogan.language.lesson import Lesson, load_lesson
+from orthogan.language.recipes import RECIPES
 from orthogan.language.scoring import LanguageScoreShape
 from orthogan.language.session import LanguageSession
 from orthogan.language.trainer import LanguageTrainer
-from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -26,30 +26,31 @@ class LanguageTask(Task[LanguageConfig, Lesson]):
     name = "language"
     unit = "tokens"
     score_shape = LanguageScoreShape
+    recipes = RECIPES
+    default_recipe, run_suffix = "transformer", "language"
 
     def load(self, config: LanguageConfig) -> Lesson:
         """The tokens to learn from and those to score on."""
         return load_lesson(config.data, config.network.context)
 
-    def fit(self, config: LanguageConfig, data: Lesson, device: torch.device) -> LanguageConfig:
+    def locate(self, source: str) -> str:
+        """The name of a corpus as it is, a path absolute.
+
+        Raises:
+            ConfigError: it is empty.
+        """
+        if not source:
+            raise ConfigError("Name the text to learn from: a file or a folder of .txt files.")
+        return resolved_source(source)
+
+    def fit(self, config: LanguageConfig, data: Lesson) -> LanguageConfig:
         """The configuration with its network made for this vocabulary."""
-        fitted = config.evolve(
-            network=config.network.evolve(vocabulary=len(data.tokenizer)).to_dict(),
-            precision=resolve_precision(config.precision, device),
-        )
-        # What only building tells, such as heads that do not divide a width, is told before a run.
-        with rng.initialization(config.seed, "check"):
-            fitted.network.build()
-        return fitted
+        network = config.network.evolve(vocabulary=len(data.tokenizer))
+        return config.evolve(network=network.to_dict())
 
     def fingerprint(self, data: Lesson) -> str:
         """Changes with any token."""
         return data.fingerprint
-
-    def notes(self, config: LanguageConfig, data: Lesson) -> Iterator[str]:
-        """What the text leaves out, and which settings have no effect."""
-        yield from data.notes
-        yield from without_effect(config)
 
     def start(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -48,7 +49,13 @@ class BudgetConfig(Budget):
 
 
 class RunConfig(Config):
-    """What every run has, whatever it trains; `run.json` holds one."""
+    """What every run has, whatever it trains; `run.json` holds one.
+
+    Attributes:
+        IDLE: For a setting with a value, the settings that then do nothing.
+    """
+
+    IDLE: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="arithmetic of the steps; auto: bfloat16 where the processor has it"
@@ -59,6 +66,17 @@ class RunConfig(Config):
     score_every_s: float | None = Field(
         None, gt=0, description="seconds between scores; null: a twentieth of the budget"
     )
+
+    def without_effect(self) -> list[str]:
+        """A sentence for each setting that was changed and does nothing beside the others."""
+        usual, settings = self.model_validate({}).settings(), self.settings()
+        return [
+            f"{name} has no effect with {rule.removesuffix('.0')}."
+            for rule, idle in self.IDLE.items()
+            if str(settings[rule.partition("=")[0]]) == rule.partition("=")[2]
+            for name in idle
+            if settings[name] != usual[name]
+        ]
 
 
 class AdamWConfig(Config):

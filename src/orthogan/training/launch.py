@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import torch
 
-from orthogan.config import Config, read_config_file
+from orthogan.config import Config
 from orthogan.errors import ConfigError, ResumeError
-from orthogan.training.config import BudgetConfig
 from orthogan.training.cores import usable_cores
 from orthogan.training.run_folder import RunFolder, describe_machine
 from orthogan.training.run_record import read_record
@@ -22,50 +19,6 @@ MOST_THREADS = 1024
 
 # Settings that change nothing about the trained weights.
 MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
-
-
-RunConfigT = TypeVar("RunConfigT", bound=Config)
-
-
-def image_budget(minutes: float | None, images: int | None) -> BudgetConfig | None:
-    """The budget in time or in images, whichever is given; None if neither is.
-
-    Raises:
-        ConfigError: both are given, or one is not positive.
-    """
-    if minutes is not None and images is not None:
-        raise ConfigError("A time budget and an image budget exclude one another; give one.")
-    if minutes is not None:
-        return BudgetConfig(seconds=60 * minutes)
-    return None if images is None else BudgetConfig(images=images)
-
-
-def merged_config(
-    base: RunConfigT,
-    config: Path | str | None,
-    seed: int | None,
-    budget: Config | None,
-    facts: Mapping[str, Any],
-    settings: Sequence[str],
-) -> RunConfigT:
-    """`base` under the file `config`, under the other arguments, under `settings`.
-
-    `facts` are settings of the data by name. None, in them as elsewhere, leaves what is below.
-
-    Raises:
-        ConfigError: a setting is unknown or does not fit.
-    """
-    if config is not None:
-        base = base.merge(read_config_file(Path(config)))
-    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if budget is not None:
-        changes["budget"] = budget.to_dict()
-    given = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in facts.items()
-        if value is not None
-    }
-    return base.evolve(**changes, data=base.to_dict()["data"] | given).evolve(*settings)
 
 
 def thread_count(asked: int | None, run: Path) -> int:

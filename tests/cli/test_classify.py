@@ -287,7 +287,7 @@ def test_a_look_is_at_the_pictures_or_at_test_images(cli, fake, words, shown) ->
     (pixels, names), *_ = [args for name, args, _ in fake.calls if name == "look"]
     assert len(pixels) == len(names) == (1 if shown[0] == "predict_files" else 16)
     assert names[0] == ("a.png" if shown[0] == "predict_files" else "true cat")
-    assert "Drew what the classifier looks at: out/look.png" in answer.err
+    assert "Drew what the classifier attends to: out/look.png" in answer.err
 
 
 def test_a_look_that_cannot_be_written(cli, fake) -> None:

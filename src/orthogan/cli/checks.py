@@ -1,4 +1,4 @@
-"""What `orthogan doctor` looks at."""
+"""What `orthogan doctor` checks."""
 
 from __future__ import annotations
 

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli.classify_output import show_predictions, show_run, show_score
+from orthogan.cli.classify_output import show_predictions, show_score
 from orthogan.cli.options import (
     AsJson,
     ConfigFile,
     Device,
     DryRun,
     Images,
+    LongDuration,
     Run,
     Seed,
     Settings,
@@ -22,8 +23,8 @@ from orthogan.cli.options import (
     check_device,
     parse_budget,
 )
-from orthogan.cli.output import say, show_json, show_yaml
-from orthogan.cli.train import EXIT_CODES
+from orthogan.cli.output import say, show_json
+from orthogan.cli.training import say_why, show_run, show_settings
 from orthogan.errors import ConfigError, DataError
 
 
@@ -37,10 +38,7 @@ def classify(
             ".zip, .npz, an IDX file, or hf:NAME. [default: mnist]",
         ),
     ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--for", metavar="TIME", help="Train for 10m, 90s, 1h30m. [default: 10m]"),
-    ] = None,
+    duration: LongDuration = None,
     images: Images = None,
     run: Run = None,
     seed: Seed = None,
@@ -67,7 +65,7 @@ def classify(
         Path | None,
         typer.Option(
             metavar="PNG",
-            help="Draw what the class token looks at, in these pictures or in test images.",
+            help="Draw the attention of the class token, over these pictures or over test images.",
         ),
     ] = None,
     dry_run: DryRun = False,
@@ -89,7 +87,7 @@ def classify(
         if look is not None and test is None and predict is None:
             raise ConfigError("--look needs images: give --test or --predict.")
         return _use(classifier, test, predict, look, place, as_json)
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         **parse_budget(duration, images=images),
         "seed": seed,
         "settings": settings or [],
@@ -100,28 +98,31 @@ def classify(
     if dry_run:
         from orthogan.classification import api as classifiers
 
-        settled = classifiers.resolve_classification(data, **asked)
-        (show_json if as_json else show_yaml)(settled.to_dict())
-        return 0
-    return _train(data, {"run": run} | place | asked, predict, look, as_json)
+        return show_settings(classifiers.resolve_classification(data, **requested), as_json)
+    return _train(data, {"run": run} | place | requested, predict, look, as_json)
 
 
 def _train(
-    data: str | None, asked: dict[str, Any], predict: Path | None, look: Path | None, as_json: bool
+    data: str | None,
+    requested: dict[str, Any],
+    predict: Path | None,
+    look: Path | None,
+    as_json: bool,
 ) -> int:
     from orthogan.classification import api as classifiers
 
-    result = classifiers.classify(data, **asked)
+    result = classifiers.classify(data, **requested)
     tree = result.to_dict()
     if not as_json:
         show_run(result)
+        if result.score:
+            show_score(result.score)
     if result.status == "done" and (predict or look):
         trained = result.load()
-        tree |= _ask(trained, asked["test"] or trained.data["source"], predict, look, as_json)
+        tree |= _ask(trained, requested["test"] or trained.data["source"], predict, look, as_json)
     if as_json:
         show_json(tree)
-    say(f"{result.reason} Next: {result.next_command}")
-    return EXIT_CODES.get(result.status, 0)
+    return say_why(result)
 
 
 def _use(
@@ -163,7 +164,7 @@ def _ask(
     if look is not None:
         write_look(look, trained, found, test)
         tree["look"] = str(look)
-        say(f"Drew what the classifier looks at: {look}")
+        say(f"Drew what the classifier attends to: {look}")
     return tree
 
 

@@ -9,18 +9,6 @@ from orthogan.cli.output import show, show_table
 MOST_CLASSES = 20  # a wider confusion matrix does not fit a terminal; --json has it whole
 
 
-def show_run(result: Any) -> None:
-    """A run that has stopped, and its score if it is done."""
-    show(str(result.path))
-    rows = [["status", result.status], ["images", f"{result.images_seen:,}"]]
-    rows += [["seconds", f"{result.seconds:.0f}"]]
-    if not result.score:
-        rows += [[name, f"{value:.4g}"] for name, value in result.scores.items()]
-    show_table(["result", "value"], rows)
-    if result.score:
-        show_score(result.score)
-
-
 def show_score(score: dict[str, Any]) -> None:
     """Accuracy with its interval, the confusion matrices and the most frequent confusions."""
     accuracy = score["scores"]["accuracy"]

@@ -11,7 +11,7 @@ from orthogan.cli import PREEMPTED
 from orthogan.cli.amounts import parse_numbers
 from orthogan.cli.options import AsJson, ConfigFile, Size, Threads, check_device, parse_budget
 from orthogan.cli.output import say, show, show_json, show_table
-from orthogan.cli.train import EXIT_CODES
+from orthogan.cli.training import EXIT_CODES
 
 
 def compare(

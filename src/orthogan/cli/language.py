@@ -11,6 +11,7 @@ from orthogan.cli.options import (
     ConfigFile,
     Device,
     DryRun,
+    Duration,
     Run,
     Seed,
     Settings,
@@ -18,8 +19,8 @@ from orthogan.cli.options import (
     check_device,
     parse_budget,
 )
-from orthogan.cli.output import number, say, show, show_json, show_table, show_yaml
-from orthogan.cli.train import EXIT_CODES
+from orthogan.cli.output import number, show_json, show_table
+from orthogan.cli.training import say_why, show_run, show_settings
 
 
 def language(
@@ -30,10 +31,7 @@ def language(
             metavar="TEXT", help="A text file, a folder of .txt files, or austen. [default: austen]"
         ),
     ] = None,
-    duration: Annotated[
-        str | None,
-        typer.Option("--for", metavar="TIME", help="Train for 5m, 90s, 1h30m. [default: 5m]"),
-    ] = None,
+    duration: Duration = None,
     tokens: Annotated[
         str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... tokens instead.")
     ] = None,
@@ -52,7 +50,7 @@ def language(
 ) -> int:
     """Train a small language Transformer on a text."""
     check_device(device)
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         **parse_budget(duration, tokens=tokens),
         "seed": seed,
         "settings": settings or [],
@@ -62,25 +60,18 @@ def language(
     from orthogan.language import api as language_models
 
     if dry_run:
-        settled = language_models.resolve_language(text, **asked)
-        (show_json if as_json else show_yaml)(settled.to_dict())
-        return 0
-    result = language_models.train_language(text, run=run, device=device, threads=threads, **asked)
+        return show_settings(language_models.resolve_language(text, **requested), as_json)
+    place: dict[str, Any] = {"run": run, "device": device, "threads": threads}
+    result = language_models.train_language(text, **place, **requested)
     if as_json:
         show_json(result.to_dict())
     else:
         _show(result)
-    say(f"{result.reason} Next: {result.next_command}")
-    return EXIT_CODES.get(result.status, 0)
+    return say_why(result)
 
 
 def _show(result: Any) -> None:
-    show(str(result.path))
-    rows = [["status", result.status], ["tokens", f"{result.tokens_seen:,}"]]
-    rows += [["seconds", f"{result.seconds:.0f}"]]
-    if not result.score:
-        rows += [[name, number(value)] for name, value in result.scores.items()]
-    show_table(["result", "value"], rows)
+    show_run(result, "tokens")
     if result.score:
         show_table(
             ["score", "value", "95 % interval", "frequencies alone", "tokens"],

@@ -24,6 +24,16 @@ Seed: TypeAlias = Annotated[
 ]
 Device: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")]
 Threads: TypeAlias = Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")]
+
+
+def _duration(default: str) -> Any:
+    return typer.Option(
+        "--for", metavar="TIME", help=f"Train for {default}, 90s, 1h30m. [default: {default}]"
+    )
+
+
+Duration: TypeAlias = Annotated[str | None, _duration("5m")]
+LongDuration: TypeAlias = Annotated[str | None, _duration("10m")]
 Images: TypeAlias = Annotated[
     str | None, typer.Option(metavar="COUNT", help="Train on 500k, 2M, ... images instead.")
 ]

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from orthogan.cli import INTERRUPTED, PREEMPTED
 from orthogan.cli.options import (
     AsJson,
     ConfigFile,
     Device,
     DryRun,
+    Duration,
     Images,
     Run,
     Seed,
@@ -21,9 +21,8 @@ from orthogan.cli.options import (
     check_device,
     parse_budget,
 )
-from orthogan.cli.output import say, show, show_json, show_table, show_yaml
-
-EXIT_CODES = {"diverged": 4, "preempted": PREEMPTED, "interrupted": INTERRUPTED}
+from orthogan.cli.output import show_json
+from orthogan.cli.training import say_why, show_run, show_settings
 
 
 def train(
@@ -39,10 +38,7 @@ def train(
     model: Annotated[
         str, typer.Option(metavar="NAME", help="Recipe; see 'orthogan recipes'.")
     ] = "attention-gan",
-    duration: Annotated[
-        str | None,
-        typer.Option("--for", metavar="TIME", help="Train for 5m, 90s, 1h30m. [default: 5m]"),
-    ] = None,
+    duration: Duration = None,
     images: Images = None,
     run: Run = None,
     seed: Seed = None,
@@ -62,7 +58,7 @@ def train(
 ) -> int:
     """Train a GAN; the same command resumes it."""
     check_device(device)
-    asked: dict[str, Any] = {
+    requested: dict[str, Any] = {
         "model": model,
         **parse_budget(duration, images=images),
         "seed": seed,
@@ -73,20 +69,10 @@ def train(
     from orthogan.gan import api
 
     if dry_run:
-        (show_json if as_json else show_yaml)(api.resolve(data, **asked).to_dict())
-        return 0
-    result = api.train(data, run=run, device=device, threads=threads, **asked)
+        return show_settings(api.resolve(data, **requested), as_json)
+    result = api.train(data, run=run, device=device, threads=threads, **requested)
     if as_json:
         show_json(result.to_dict())
     else:
-        _show(result)
-    say(" ".join(filter(None, [result.reason, f"Next: {result.next_command}"])))
-    return EXIT_CODES.get(result.status, 0)
-
-
-def _show(result: Any) -> None:
-    show(str(result.path))
-    rows = [["status", result.status], ["images", f"{result.images_seen:,}"]]
-    rows += [["seconds", f"{result.seconds:.0f}"]]
-    rows += [[name, f"{value:.4g}"] for name, value in result.scores.items()]
-    show_table(["result", "value"], rows)
+        show_run(result)
+    return say_why(result)

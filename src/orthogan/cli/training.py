@@ -1,0 +1,37 @@
+"""What the commands that train have in common: the settings shown, and how a run ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orthogan.cli import INTERRUPTED, PREEMPTED
+from orthogan.cli.output import number, say, show, show_json, show_table, show_yaml
+
+EXIT_CODES = {"diverged": 4, "preempted": PREEMPTED, "interrupted": INTERRUPTED}
+
+
+def show_settings(config: Any, as_json: bool) -> int:
+    """Writes the settings of a `--dry-run`; the exit code."""
+    (show_json if as_json else show_yaml)(config.to_dict())
+    return 0
+
+
+def show_run(result: Any, unit: str = "images") -> None:
+    """Writes where a stopped run stands; its live scores only if it has no final one.
+
+    Args:
+        result: A `Run`.
+        unit: What it counts.
+    """
+    show(str(result.path))
+    rows = [["status", result.status], [unit, f"{getattr(result, f'{unit}_seen'):,}"]]
+    rows += [["seconds", f"{result.seconds:.0f}"]]
+    if not getattr(result, "score", None):
+        rows += [[name, number(value)] for name, value in result.scores.items()]
+    show_table(["result", "value"], rows)
+
+
+def say_why(result: Any) -> int:
+    """Says why a run stopped and what to type next; the exit code."""
+    say(f"{result.reason} Next: {result.next_command}")
+    return EXIT_CODES.get(result.status, 0)

@@ -62,7 +62,7 @@ SCORES = {
     for name in ("softmax", "none", "relu", "sigmoid", "cosine", "l2")
 }
 PATCHES = ("network.stem=patch",)
-INJECTIONS = ("add", "concatenate", "rotate", "untied", "orthogonal")
+POSITION_MODES = ("add", "concatenate", "rotate", "untied", "orthogonal")
 STUDIES = {
     "scores": Study(
         "What is lost without the softmax? MNIST", "classifier", "mnist", 30_000, PATCHES, SCORES
@@ -107,7 +107,7 @@ STUDIES = {
             "tied, positions added": ("network.keys=queries",),
             "tied, positions in the logits": (
                 "network.keys=queries",
-                "network.injection=untied",
+                "network.position_mode=untied",
             ),
         },
     ),
@@ -119,8 +119,8 @@ STUDIES = {
         PATCHES,
         {"learned, added": (), "none": ("network.positions=none",)}
         | {
-            f"sinusoidal, {how}": ("network.positions=sinusoidal", f"network.injection={how}")
-            for how in INJECTIONS
+            f"sinusoidal, {how}": ("network.positions=sinusoidal", f"network.position_mode={how}")
+            for how in POSITION_MODES
         },
     ),
     "read-out": Study(
@@ -150,7 +150,7 @@ STUDIES = {
         "mnist",
         30_000,
         PATCHES,
-        {"standard": (), "mimetic": ("network.start=mimetic",)},
+        {"standard": (), "mimetic": ("network.initialization=mimetic",)},
     ),
     "generator": Study(
         "Attention in the generator and the discriminator: MNIST, conditioned on classes",
@@ -183,8 +183,8 @@ STUDIES = {
             "sinusoidal, orthogonal": (
                 "generator.positions=sinusoidal",
                 "discriminator.positions=sinusoidal",
-                "generator.injection=orthogonal",
-                "discriminator.injection=orthogonal",
+                "generator.position_mode=orthogonal",
+                "discriminator.position_mode=orthogonal",
             ),
             "learned": (),
             "learned, decorrelated x 0.1": ("decorrelation=0.1",),

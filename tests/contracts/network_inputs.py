@@ -37,7 +37,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "positions": position_names(),
         "keys": ["values"],  # every score takes them
         "key_size": [getattr(config, "width", 0) // 2],
-        "injection": ["untied"],  # it takes every code
+        "position_mode": ["untied"],  # it takes every code
         "colours": [1, 3],
         "size": [32],
         "classes": [2, 3],

@@ -17,7 +17,7 @@ from orthogan.networks.calibration import calibrate, needs_calibration
 from orthogan.rng import initialization, normal, stream
 
 WIDTH, SIDE = 8, {"generator": 4, "discriminator": 2, "classifier": 4}
-INJECTIONS = ("add", "concatenate", "rotate", "untied", "orthogonal")
+POSITION_MODES = ("add", "concatenate", "rotate", "untied", "orthogonal")
 SMALL = {"size": 16, "width": WIDTH, "heads": 2, "blocks": 1, "score": "softmax"}
 NETWORKS = [
     ("generator", GENERATORS["attention"], {"latent_size": 4, "hidden": 4, "channels": 2}),
@@ -61,20 +61,26 @@ def size_of(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def is_meaningful(keys: str, positions: str, injection: str, start: str, score: str) -> bool:
+def is_meaningful(
+    keys: str, positions: str, position_mode: str, initialization: str, score: str
+) -> bool:
     if keys == "dual" and score == "cosine":
         return False
-    if start == "mimetic" and keys not in ("learned", "dual"):
+    if initialization == "mimetic" and keys not in ("learned", "dual"):
         return False
-    if injection in ("rotate", "orthogonal"):
+    if position_mode in ("rotate", "orthogonal"):
         return positions.startswith("sinusoidal")
-    return injection == "add" or positions != "none"
+    return position_mode == "add" or positions != "none"
 
 
-CHOICES = ("keys", "positions", "injection", "start", "score")
+CHOICES = ("keys", "positions", "position_mode", "initialization", "score")
 COMBINATIONS = list(
     itertools.product(
-        key_names(), position_names(), INJECTIONS, ("standard", "mimetic"), ("softmax", "cosine")
+        key_names(),
+        position_names(),
+        POSITION_MODES,
+        ("standard", "mimetic"),
+        ("softmax", "cosine"),
     )
 )
 
@@ -105,12 +111,12 @@ def test_every_other_combination_is_refused() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"keys": "dual", "positions": "sinusoidal", "injection": "untied"},
-        {"keys": "whitened", "positions": "sinusoidal", "injection": "rotate"},
-        {"keys": "values", "positions": "learned", "injection": "untied"},
-        {"keys": "queries", "positions": "learned", "injection": "concatenate"},
-        {"keys": "identity", "positions": "sinusoidal", "injection": "orthogonal"},
-        {"key_size": 4, "start": "mimetic"},
+        {"keys": "dual", "positions": "sinusoidal", "position_mode": "untied"},
+        {"keys": "whitened", "positions": "sinusoidal", "position_mode": "rotate"},
+        {"keys": "values", "positions": "learned", "position_mode": "untied"},
+        {"keys": "queries", "positions": "learned", "position_mode": "concatenate"},
+        {"keys": "identity", "positions": "sinusoidal", "position_mode": "orthogonal"},
+        {"key_size": 4, "initialization": "mimetic"},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )
@@ -147,13 +153,13 @@ def test_keys_and_positions_cost_what_they_say(role: str, config: AttendingConfi
         stored = codes if positions == "learned" else 0
         assert size_of(config.evolve(positions=positions).build()) == base - codes + stored
         if positions != "none":
-            untied = config.evolve(positions=positions, injection="untied").build()
+            untied = config.evolve(positions=positions, position_mode="untied").build()
             places = codes + num_class * WIDTH if positions == "learned" else 0
             assert size_of(untied) == base - codes + places + 2 * square
-    for injection in ("rotate", "orthogonal"):
-        network = config.evolve(positions="sinusoidal", injection=injection).build()
+    for position_mode in ("rotate", "orthogonal"):
+        network = config.evolve(positions="sinusoidal", position_mode=position_mode).build()
         assert size_of(network) == base - codes
-    appended = config.evolve(positions="sinusoidal", injection="concatenate")
+    appended = config.evolve(positions="sinusoidal", position_mode="concatenate")
     assert appended.token_width == WIDTH - code_width(WIDTH) == 4
     assert size_of(appended.build()) < base - codes
 
@@ -164,12 +170,12 @@ def test_each_way_gives_other_images_from_the_same_weights(
 ) -> None:
     shown, blind = inputs(role), build(config.evolve(positions="none"), role)
     answers = {"none": blind(shown)}
-    for positions, injection in itertools.product(
+    for positions, position_mode in itertools.product(
         ("sinusoidal", "sinusoidal-1d"), ("add", "rotate", "orthogonal")
     ):
-        network = build(config.evolve(positions=positions, injection=injection), role)
+        network = build(config.evolve(positions=positions, position_mode=position_mode), role)
         network.load_state_dict(blind.state_dict(), strict=False)
-        answers[f"{positions} {injection}"] = network(shown)
+        answers[f"{positions} {position_mode}"] = network(shown)
     for keys in ("learned", "dual"):
         network = build(config.evolve(positions="none", keys=keys), role)
         network.load_state_dict(blind.state_dict())
@@ -186,7 +192,7 @@ def test_the_mimetic_start_is_another_start_of_the_same_network(
     with initialization(0, "start"):
         standard = config.build()
     with initialization(0, "start"):
-        mimetic = config.evolve(start="mimetic").build()
+        mimetic = config.evolve(initialization="mimetic").build()
     shapes = {name: part.shape for name, part in standard.state_dict().items()}
     assert shapes == {name: part.shape for name, part in mimetic.state_dict().items()}
     layer = mimetic.blocks[0].attention
@@ -198,7 +204,7 @@ def test_the_mimetic_start_is_another_start_of_the_same_network(
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "sinusoidal-1d"])
 def test_the_class_token_stands_beside_the_grid(positions: str) -> None:
-    config = CLASSIFIERS["attention"](**SMALL, positions=positions, injection="rotate")
+    config = CLASSIFIERS["attention"](**SMALL, positions=positions, position_mode="rotate")
     turned = config.attend(4, num_class=1).positions
     assert isinstance(turned, Rotary)
     angles = turned.angles(turned.coordinates)
@@ -207,9 +213,9 @@ def test_the_class_token_stands_beside_the_grid(positions: str) -> None:
     plain = config.attend(4).positions
     assert isinstance(plain, Rotary)
     torch.testing.assert_close(angles[2:] - angles[1], plain.angles(plain.coordinates)[1:])
-    untied = config.evolve(injection="untied").attend(4, num_class=1).positions
+    untied = config.evolve(position_mode="untied").attend(4, num_class=1).positions
     assert isinstance(untied, UntiedPositions)
-    codes = config.evolve(injection="add").place(4).codes
+    codes = config.evolve(position_mode="add").place(4).codes
     assert untied.codes.shape == (17, WIDTH)
     # A sinusoid of two places depends on their distance alone.
     torch.testing.assert_close(untied.codes[1:] @ untied.codes[1:].T, codes @ codes.T)
@@ -221,7 +227,7 @@ def test_the_class_token_stands_beside_the_grid(positions: str) -> None:
 def test_statistics_are_those_of_the_first_tokens_and_stay(
     role: str, config: AttendingConfig
 ) -> None:
-    chosen = config.evolve(keys="whitened", positions="sinusoidal", injection="orthogonal")
+    chosen = config.evolve(keys="whitened", positions="sinusoidal", position_mode="orthogonal")
     fresh = chosen.build()
     assert needs_calibration(fresh)
     assert not needs_calibration(config.build())
@@ -255,16 +261,19 @@ def test_whitening_refuses_tokens_that_are_too_few_or_alike() -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"injection": "rotate", "positions": "none"}, "no code to inject with positions=none"),
-        ({"injection": "rotate"}, "positions=learned has no angles"),
-        ({"injection": "orthogonal"}, "positions=learned goes on moving"),
-        ({"injection": "untied", "blocks": 0}, "there is none with blocks=0"),
-        ({"injection": "concatenate", "width": 4}, "leaves nothing of width=4"),
+        ({"position_mode": "rotate", "positions": "none"}, "no code to inject with positions=none"),
+        ({"position_mode": "rotate"}, "positions=learned has no angles"),
+        ({"position_mode": "orthogonal"}, "positions=learned goes on moving"),
+        ({"position_mode": "untied", "blocks": 0}, "there is none with blocks=0"),
+        ({"position_mode": "concatenate", "width": 4}, "leaves nothing of width=4"),
         ({"keys": "values", "key_size": 4}, "Keys tied to the values have their size 8"),
         ({"keys": "whitened", "key_size": 4}, "Keys without a matrix are the tokens"),
         ({"keys": "dual", "score": "l2"}, "which the score 'l2' measures, have none"),
-        ({"keys": "values", "start": "mimetic"}, "these keys\nhave no matrix|have no matrix of"),
-        ({"key_size": 32, "start": "mimetic"}, "at most 8"),
+        (
+            {"keys": "values", "initialization": "mimetic"},
+            "these keys\nhave no matrix|have no matrix of",
+        ),
+        ({"key_size": 32, "initialization": "mimetic"}, "at most 8"),
     ],
 )
 def test_what_has_no_meaning_is_refused_in_one_sentence(
@@ -273,11 +282,11 @@ def test_what_has_no_meaning_is_refused_in_one_sentence(
     base = GENERATORS["attention"](**SMALL)
     with pytest.raises(ConfigError, match=reason) as caught:
         base.evolve(**settings)
-    assert str(caught.value).startswith(("injection", "Keys", "Dual", "The mimetic"))
+    assert str(caught.value).startswith(("position_mode", "Keys", "Dual", "The mimetic"))
 
 
 def test_configurations_of_earlier_versions_are_the_defaults() -> None:
-    later = {"keys", "key_size", "injection", "start"}
+    later = {"keys", "key_size", "position_mode", "initialization"}
     for registry in (GENERATORS, DISCRIMINATORS, CLASSIFIERS):
         config = registry["attention"]()
         earlier = {name: value for name, value in config.to_dict().items() if name not in later}

@@ -235,9 +235,9 @@ def test_without_expansion_a_block_is_attention_alone() -> None:
     torch.testing.assert_close(block(tokens), alone)
 
 
-@pytest.mark.parametrize("injection", ["add", "concatenate", "rotate", "untied"])
-def test_blocks_add_to_float32_tokens_in_lower_precision(injection: str) -> None:
-    network = build("attention", size=16, positions="sinusoidal", injection=injection)
+@pytest.mark.parametrize("position_mode", ["add", "concatenate", "rotate", "untied"])
+def test_blocks_add_to_float32_tokens_in_lower_precision(position_mode: str) -> None:
+    network = build("attention", size=16, positions="sinusoidal", position_mode=position_mode)
     met: list[torch.dtype] = []
     network.blocks[0].register_forward_pre_hook(lambda _, inputs: met.append(inputs[0].dtype))
     with torch.autocast("cpu", torch.bfloat16):

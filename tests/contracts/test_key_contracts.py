@@ -73,15 +73,15 @@ def outside(name: str, tokens: int) -> tuple[nn.Module, int]:
     return nn.Identity(), WIDTH
 
 
-INJECTIONS = ["none", "add", "concatenate", "orthogonal", "rotate", "untied"]
+POSITION_MODES = ["none", "add", "concatenate", "orthogonal", "rotate", "untied"]
 
 
-@pytest.mark.parametrize("injection", INJECTIONS)
+@pytest.mark.parametrize("position_mode", POSITION_MODES)
 @pytest.mark.parametrize(("score", "keys"), PAIRS)
-def test_derivatives_of_first_and_second_order(score: str, keys: str, injection: str) -> None:
+def test_derivatives_of_first_and_second_order(score: str, keys: str, position_mode: str) -> None:
     with initialization(0, "positions"):
-        code, width = outside(injection, TOKENS)
-        layer = made(keys, score, positions=inside(injection))
+        code, width = outside(position_mode, TOKENS)
+        layer = made(keys, score, positions=inside(position_mode))
     network = nn.Sequential(code, layer).double()
     tokens = draw(1, TOKENS, width).requires_grad_()
     assert torch.autograd.gradcheck(network, (tokens,), fast_mode=True)

@@ -21,12 +21,12 @@ from orthogan.networks import (
 
 
 def options(registry: Any) -> list[tuple[str, str]]:
-    # 'start' decides the first weights alone: see test_attending_networks.py.
+    # 'initialization' decides the first weights alone: see test_attending_networks.py.
     return [
         (kind, name)
         for kind in registry
         for name in registry[kind].model_fields
-        if name not in ("kind", "start")
+        if name not in ("kind", "initialization")
     ]
 
 

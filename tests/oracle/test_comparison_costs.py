@@ -92,8 +92,8 @@ def test_keys_and_values_of_the_default() -> None:
         (("keys=whitened",), 8),
         (("key_size=4",), 4),
         (("keys=dual", "key_size=4", "score=softmax"), 4),
-        (("keys=values", "positions=sinusoidal", "injection=rotate"), 8),  # the value, turned
-        (("keys=identity", "positions=sinusoidal", "injection=untied"), 0),
+        (("keys=values", "positions=sinusoidal", "position_mode=rotate"), 8),  # the value, turned
+        (("keys=identity", "positions=sinusoidal", "position_mode=untied"), 0),
     ],
 )
 def test_keys_are_kept_where_they_are_not_there_already(

@@ -81,7 +81,12 @@ def test_a_restored_trainer_continues_bit_for_bit(make, stem: str, precision: st
 def test_statistics_of_tokens_are_taken_once_and_restored(make) -> None:
     settings = [
         f"network.{each}"
-        for each in ("keys=whitened", "positions=sinusoidal", "injection=orthogonal", "stem=patch")
+        for each in (
+            "keys=whitened",
+            "positions=sinusoidal",
+            "position_mode=orthogonal",
+            "stem=patch",
+        )
     ]
     whole = make(*settings)
     keys = whole.network.blocks[0].attention.keys

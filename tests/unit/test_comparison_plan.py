@@ -98,9 +98,13 @@ def test_keys_and_positions_can_vary(planned) -> None:
     plan = planned({"discriminator.keys": keys})
     assert [variant.config.discriminator.keys for variant in plan.variants] == keys
     injections = ["add", "concatenate", "rotate", "untied", "orthogonal"]
-    plan = planned({"generator.injection": injections}, more=("generator.positions=sinusoidal",))
-    assert [variant.config.generator.injection for variant in plan.variants] == injections
-    plan = planned({"generator.key_size": [None, 4], "generator.start": ["standard", "mimetic"]})
+    plan = planned(
+        {"generator.position_mode": injections}, more=("generator.positions=sinusoidal",)
+    )
+    assert [variant.config.generator.position_mode for variant in plan.variants] == injections
+    plan = planned(
+        {"generator.key_size": [None, 4], "generator.initialization": ["standard", "mimetic"]}
+    )
     assert plan.variants[3].config.generator.key_size == 4
     reason = r"generator.keys=dual: .*Dual keys .* the score 'cosine' measures"
     with pytest.raises(ConfigError, match=reason):

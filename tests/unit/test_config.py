@@ -162,8 +162,8 @@ def test_message_of_a_nested_problem_is_one_short_sentence() -> None:
 
 
 def test_a_rule_between_settings_is_one_sentence_without_the_name_of_a_class() -> None:
-    with pytest.raises(ConfigError, match=r"^In 'generator': injection=rotate turns .*\.$"):
-        TrainingConfig().evolve("generator.injection=rotate")
+    with pytest.raises(ConfigError, match=r"^In 'generator': position_mode=rotate turns .*\.$"):
+        TrainingConfig().evolve("generator.position_mode=rotate")
     with pytest.raises(ConfigError, match=r"^Final_batch_size 2 is below .*\.$"):
         TrainingConfig(final_batch_size=2)
 
@@ -176,7 +176,7 @@ def test_a_rule_between_settings_is_one_sentence_without_the_name_of_a_class() -
         (("generator.width=wide",), True),
         (("generator.width=0",), True),
         (("generator.start=mimmetic",), True),
-        (("generator.injection=rotate",), False),
+        (("generator.position_mode=rotate",), False),
         (("generator.key_size=8", "generator.keys=values"), False),
         (("batch_size=8", "final_batch_size=4"), False),
     ],
@@ -193,7 +193,7 @@ def test_recorded_settings_are_completed_or_left_alone() -> None:
     whole = TrainingConfig(seed=3).to_dict()
     assert TrainingConfig.complete(whole) == whole
     earlier = json.loads(json.dumps(whole))
-    for name in ("keys", "key_size", "injection", "start"):
+    for name in ("keys", "key_size", "position_mode", "initialization"):
         del earlier["generator"][name]
     assert TrainingConfig.complete(earlier) == whole
     # Runs from before there was a share penalised every pair, and go on so.
@@ -423,6 +423,9 @@ def test_unknown_parts_name_the_nearest(assignment: str, hint: str) -> None:
         {"generator_optimizer": {"final_share": 1.5}},
         {"average": {"half_life_share": 0}},
         {"escape_attempts": -1},
+        {"escape_attempts": 21},
+        {"batch_size": 2**16 + 1},
+        {"final_batch_size": 2**16 + 1},
         {"checkpoint_every_s": 0},
         {"score_every_s": 0},
     ],
@@ -558,5 +561,18 @@ def test_what_a_setting_allows_is_said_in_words() -> None:
     assert told["generator.size"] == "whole, 16 to 64, a multiple of 4"
     assert told["penalty.gamma_start"] == "at least 0"
     assert told["generator_optimizer.beta1"] == "at least 0, below 1"
-    assert told["final_batch_size"] == "null or whole, at least 2"
+    assert told["final_batch_size"] == "null or whole, 2 to 65536"
     assert told["compile"] == "auto, on or off"
+
+
+def test_settings_of_attention_are_read_under_the_names_of_version_0_1() -> None:
+    now = TrainingConfig().evolve(
+        "generator.positions=sinusoidal",
+        "generator.position_mode=rotate",
+        "generator.initialization=mimetic",
+    )
+    old = {"positions": "sinusoidal", "injection": "rotate", "start": "mimetic"}
+    kind = {"kind": "attention"}
+    assert TrainingConfig(generator=kind | old) == now
+    assert TrainingConfig().merge({"generator": old}) == now
+    assert TrainingConfig().evolve(*(f"generator.{name}={old[name]}" for name in old)) == now

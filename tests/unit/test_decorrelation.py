@@ -137,7 +137,7 @@ def test_networks_without_codes_refuse_a_weight(make, model: str, more: tuple[st
 
 
 def test_codes_behind_the_tokens_are_perpendicular_already() -> None:
-    network = PositionalEncoding("learned", 2, 2, 4, injection="concatenate")
+    network = PositionalEncoding("learned", 2, 2, 4, position_mode="concatenate")
     with pytest.raises(ConfigError, match="neither network has any"):
         decorrelated(losses["hinge"], network, network, 1.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from orthogan.attention import Attention, start_mimetic
+from orthogan.attention import Attention, initialize_mimetic
 from orthogan.errors import ConfigError
 from orthogan.rng import initialization
 
@@ -15,7 +15,7 @@ WIDTH = 128
 def made(**options: object) -> Attention:
     with initialization(0, "mimetic"):
         layer = Attention(WIDTH, **options)  # type: ignore[arg-type]
-        start_mimetic(layer)
+        initialize_mimetic(layer)
     return layer.requires_grad_(False)
 
 

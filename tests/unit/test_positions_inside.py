@@ -33,7 +33,7 @@ def draw(*shape: int, counter: int = 0) -> torch.Tensor:
 
 def test_a_code_can_be_appended() -> None:
     tokens = draw(2, 6, 5)
-    codes = PositionalEncoding("sinusoidal", 2, 3, 8, injection="concatenate")
+    codes = PositionalEncoding("sinusoidal", 2, 3, 8, position_mode="concatenate")
     found = codes(tokens)
     assert found.dtype == tokens.dtype
     assert torch.equal(found[..., :5], tokens)

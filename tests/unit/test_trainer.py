@@ -61,7 +61,7 @@ def test_every_penalty_and_condition_restores_bit_for_bit(make_trainer, setting:
     assert bits(advance(rest, 3)) == bits(advance(whole, 3))
 
 
-STATISTICS = ("keys=whitened", "positions=sinusoidal", "injection=orthogonal")
+STATISTICS = ("keys=whitened", "positions=sinusoidal", "position_mode=orthogonal")
 
 
 def test_statistics_of_tokens_are_taken_once_and_restored(make_trainer) -> None:

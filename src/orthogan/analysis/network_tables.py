@@ -122,7 +122,7 @@ def _named_code(found: Trained) -> tuple[str, Tensor]:
 def _added(code: PositionalEncoding, found: Trained) -> tuple[Tensor | None, str]:
     """The codes that displace the tokens, or None; and a sentence on them."""
     kind = getattr(found.network.config, "positions", "learned")
-    if code.injection != "add":
+    if code.position_mode != "add":
         return None, "Codes are appended to the tokens, not added: no displacement."
     if kind == "none":
         return None, "positions = none: this network adds no code, so there is no displacement."

@@ -22,7 +22,7 @@ from orthogan.attention.masks import (
     causal_mask,
 )
 from orthogan.attention.mimetic import (
-    start_mimetic,
+    initialize_mimetic,
 )
 from orthogan.attention.offset_forms import (
     OffsetForm,
@@ -87,6 +87,7 @@ __all__ = [
     "fourier_form",
     "grid_coordinates",
     "grid_positions",
+    "initialize_mimetic",
     "key_names",
     "line_coordinates",
     "offset_kernel",
@@ -97,5 +98,4 @@ __all__ = [
     "second_derivatives",
     "sharp_weights",
     "sharpness_curve",
-    "start_mimetic",
 ]

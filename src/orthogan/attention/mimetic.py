@@ -14,7 +14,7 @@ VALUE_OUTPUT = (0.4, -0.4)
 
 
 @torch.no_grad()
-def start_mimetic(layer: Attention) -> None:
+def initialize_mimetic(layer: Attention) -> None:
     r"""Draws the weights of a layer anew, so that it starts near the plain dot product.
 
     $W_q W_k^\top \approx 0.7 Z + 0.7 I$ in each head and $W_v W_o \approx 0.4 Z - 0.4 I$ over all
@@ -32,7 +32,7 @@ def start_mimetic(layer: Attention) -> None:
         start as they do.
 
     >>> layer = Attention(64, heads=1)
-    >>> start_mimetic(layer)
+    >>> initialize_mimetic(layer)
     >>> matrix = layer.query.weight.T @ layer.key_value.weight[:64]
     >>> 0.5 < float(matrix.diagonal().mean().detach()) < 0.9
     True

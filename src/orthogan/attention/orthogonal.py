@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from orthogan.attention.positions import check_injection, inject
+from orthogan.attention.positions import check_position_mode, inject
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.shapes import Tokens
@@ -19,11 +19,11 @@ class OrthogonalEncoding(nn.Module):
 
     Args:
         codes: One code a token, `T P`, such as `PositionalEncoding("sinusoidal", ...).codes`.
-        injection: "add" or "concatenate", as in `PositionalEncoding`.
+        position_mode: "add" or "concatenate", as in `PositionalEncoding`.
 
     Raises:
         ShapeError: the codes are not `T P`.
-        ConfigError: no such injection.
+        ConfigError: no such mode.
 
     >>> code = OrthogonalEncoding(torch.tensor([[1.0, 0.0]]))
     >>> code.place(torch.tensor([[9.0, 0.0], [-9.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))
@@ -34,12 +34,12 @@ class OrthogonalEncoding(nn.Module):
     codes: Tensor
     placed: Tensor
 
-    def __init__(self, codes: Tensor, injection: str = "add") -> None:
+    def __init__(self, codes: Tensor, position_mode: str = "add") -> None:
         super().__init__()
-        check_injection(injection)
+        check_position_mode(position_mode)
         if codes.dim() != 2 or 0 in codes.shape:
             raise ShapeError(f"'codes' needs one code a token, got shape {tuple(codes.shape)}.")
-        self.injection = injection
+        self.position_mode = position_mode
         self.is_placed = False  # the same as `placed`, known without asking the device
         self.register_buffer("codes", codes.detach().clone())
         self.register_buffer("placed", torch.tensor(False))
@@ -67,7 +67,7 @@ class OrthogonalEncoding(nn.Module):
                 "These codes wait for the tokens they shall not disturb: call place(tokens) with "
                 "tokens of the data set, or use PositionalEncoding for codes as they are."
             )
-        return inject(tokens, self.codes, self.injection)
+        return inject(tokens, self.codes, self.position_mode)
 
 
 def _note_placed(code: nn.Module, _incompatible: object) -> None:

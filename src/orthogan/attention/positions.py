@@ -1,4 +1,4 @@
-"""Position codes for a grid of tokens, one row a token in (row, col) order."""
+"""Positional encodings for a grid of tokens, one row a token in (row, col) order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from orthogan.errors import ConfigError
 from orthogan.registry import Registry
 from orthogan.shapes import Tokens
 
-_POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("position code")
+_POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("positional encoding")
 
-INJECTIONS = ("add", "concatenate")
+POSITION_MODES = ("add", "concatenate")
 # Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
 SINUSOID_BASE = 10000.0
 
@@ -71,20 +71,22 @@ class PositionalEncoding(nn.Module):
         rows: Rows of the token grid.
         cols: Columns of the token grid.
         width: Width of the codes; to be added, that of the tokens.
-        injection: "add" moves each token by its code; "concatenate" appends the code to it, so
+        position_mode: "add" moves each token by its code; "concatenate" appends the code to it, so
             that the tokens come out wider by `width`.
 
     Raises:
         UnknownNameError: no such code.
-        ConfigError: the code cannot have this width, or no such injection.
+        ConfigError: the code cannot have this width, or no such mode.
     """
 
     codes: Tensor
 
-    def __init__(self, name: str, rows: int, cols: int, width: int, injection: str = "add") -> None:
+    def __init__(
+        self, name: str, rows: int, cols: int, width: int, position_mode: str = "add"
+    ) -> None:
         super().__init__()
-        check_injection(injection)
-        self.injection = injection
+        check_position_mode(position_mode)
+        self.position_mode = position_mode
         codes = _POSITIONS[name](rows, cols, width)
         if isinstance(codes, nn.Parameter):
             self.codes = codes
@@ -93,16 +95,16 @@ class PositionalEncoding(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """The tokens, each moved by its code or with the code behind it."""
-        return inject(tokens, self.codes, self.injection)
+        return inject(tokens, self.codes, self.position_mode)
 
 
-def inject(tokens: Tensor, codes: Tensor, injection: str = "add") -> Tensor:
+def inject(tokens: Tensor, codes: Tensor, position_mode: str = "add") -> Tensor:
     """Tokens `B T D` with codes `T P` added, or appended: `B T (D + P)`.
 
     >>> inject(torch.zeros(1, 2, 1), torch.ones(2, 2), "concatenate").tolist()
     [[[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]]
     """
-    if injection == "add":
+    if position_mode == "add":
         return tokens + codes
     # As a sum does, so that tokens go on in the precision of the codes, not that of a product.
     common = torch.promote_types(tokens.dtype, codes.dtype)
@@ -110,21 +112,21 @@ def inject(tokens: Tensor, codes: Tensor, injection: str = "add") -> Tensor:
     return torch.cat([tokens.to(common), behind], dim=-1)
 
 
-def check_injection(injection: str) -> None:
+def check_position_mode(position_mode: str) -> None:
     """Nothing, if codes can be injected so.
 
     Raises:
         ConfigError: they cannot.
     """
-    if injection not in INJECTIONS:
+    if position_mode not in POSITION_MODES:
         raise ConfigError(
-            f"'injection' is one of {', '.join(INJECTIONS)}, got '{injection}'; "
+            f"'position_mode' is one of {', '.join(POSITION_MODES)}, got '{position_mode}'; "
             "rotary and untied positions act inside the attention layer."
         )
 
 
 def position_names() -> list[str]:
-    """Every registered position code, in alphabetical order.
+    """Every registered positional encoding, in alphabetical order.
 
     >>> position_names()
     ['learned', 'none', 'sinusoidal', 'sinusoidal-1d']

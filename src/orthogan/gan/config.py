@@ -72,6 +72,12 @@ class AverageConfig(Config):
     half_life_max: float = Field(500_000, gt=0, description="longest half-life, images")
 
 
+# A step of so many images takes tens of gigabytes; all of MNIST has fewer.
+MOST_IMAGES = 65_536
+# Each restart halves the step size: after 20 it is a millionth, and nothing would be learned.
+MOST_RESTARTS = 20
+
+
 class TrainingConfig(RunConfig):
     """A whole training run; `run.json` holds one."""
 
@@ -90,10 +96,11 @@ class TrainingConfig(RunConfig):
     generator_optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
-    batch_size: int = Field(64, ge=2, description="images a step at the start")
+    batch_size: int = Field(64, ge=2, le=MOST_IMAGES, description="images a step at the start")
     final_batch_size: int | None = Field(
         None,
         ge=2,
+        le=MOST_IMAGES,
         description="images a step at the end, reached by doubling; null: as at the start",
     )
     condition: Literal["auto", "classes", "clusters", "none"] = Field(
@@ -109,7 +116,10 @@ class TrainingConfig(RunConfig):
         "it pays",
     )
     escape_attempts: int = Field(
-        5, ge=0, description="restarts with a gentler start if the first image saturates"
+        5,
+        ge=0,
+        le=MOST_RESTARTS,
+        description="restarts with a gentler start if the first image saturates",
     )
     budget: BudgetConfig = BudgetConfig(seconds=300.0)
     signals_every: int | None = Field(

@@ -61,7 +61,7 @@ def adds_codes(module: nn.Module) -> TypeGuard[PositionalEncoding | OrthogonalEn
     """
     return (
         isinstance(module, PositionalEncoding | OrthogonalEncoding)
-        and module.injection == "add"
+        and module.position_mode == "add"
         and bool(module.codes.any())
     )
 

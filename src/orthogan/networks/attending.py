@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import torch
 from pydantic import Field, model_validator
@@ -17,11 +17,11 @@ from orthogan.attention import (
     Rotary,
     UntiedPositions,
     grid_coordinates,
+    initialize_mimetic,
     key_names,
     line_coordinates,
     position_names,
     score_names,
-    start_mimetic,
 )
 from orthogan.attention.keys import Sizes, make_keys
 from orthogan.attention.layer import check_score
@@ -32,11 +32,11 @@ from orthogan.networks.limits import MOST_WIDE
 
 ScoreName: TypeAlias = Annotated[str, OneOf("attention score", score_names)]
 KeysName: TypeAlias = Annotated[str, OneOf("kind of keys", key_names)]
-Injection: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
+PositionMode: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
 
-# The share of the width that an appended code takes: of 16 dimensions, four waves an axis, which
+# An appended encoding takes a quarter of the width: of 16 dimensions, four waves an axis, which
 # tell apart the rows and columns of the largest grid here.
-CODE_SHARE = 4
+WIDTHS_PER_CODE = 4
 # Position codes with an angle at each place, and the coordinates that it grows with.
 _ANGLES: dict[str, Callable[[int], Tensor]] = {
     "sinusoidal": lambda side: grid_coordinates(side, side),
@@ -46,6 +46,11 @@ _ANGLES: dict[str, Callable[[int], Tensor]] = {
 
 class AttendingConfig(Config):
     """Settings of the attention in a network; to be inherited beside those of the network."""
+
+    RENAMED: ClassVar[Mapping[str, str]] = {  # of version 0.1
+        "injection": "position_mode",
+        "start": "initialization",
+    }
 
     width: int
     blocks: int
@@ -59,16 +64,16 @@ class AttendingConfig(Config):
     key_size: int | None = Field(
         None, ge=1, le=MOST_WIDE, description="key size over all heads; null: the width"
     )
-    positions: Annotated[str, OneOf("position code", position_names)] = Field(
-        "learned", description="position code"
+    positions: Annotated[str, OneOf("positional encoding", position_names)] = Field(
+        "learned", description="positional encoding"
     )
-    injection: Injection = Field(
+    position_mode: PositionMode = Field(
         "add",
         description="how the code enters: added; concatenated, in a quarter of the width; as a "
         "turn of queries and keys; as untied logits of its own; or added orthogonally, turned "
         "into the directions in which tokens of the first images vary least",
     )
-    start: Literal["standard", "mimetic"] = Field(
+    initialization: Literal["standard", "mimetic"] = Field(
         "standard", description="first weights of attention; mimetic: near the plain dot product"
     )
 
@@ -76,26 +81,26 @@ class AttendingConfig(Config):
     def _has_a_meaning(self) -> AttendingConfig:
         keys = make_keys(self.keys, Sizes(self.width, self.width, self.key_size))
         check_score(keys, self.score)
-        if self.start == "mimetic":
+        if self.initialization == "mimetic":
             check_mimetic(keys.is_projected, keys.size // self.heads, self.width, self.width)
-        _check_injection(self)
+        _check_position_mode(self)
         return self
 
     @property
     def token_width(self) -> int:
-        """Width of the tokens before they are told where they are."""
-        return self.width - (code_width(self.width) if self.injection == "concatenate" else 0)
+        """Width of the tokens before their positional encoding."""
+        return self.width - (code_width(self.width) if self.position_mode == "concatenate" else 0)
 
     def place(self, side: int) -> nn.Module:
-        """What tells the tokens of a square grid where they are, before the first block."""
-        if self.injection in ("rotate", "untied"):
+        """The positional encoding of a square grid of tokens, before the first block."""
+        if self.position_mode in ("rotate", "untied"):
             return Identity()
-        if self.injection == "concatenate":
+        if self.position_mode == "concatenate":
             return PositionalEncoding(
                 self.positions, side, side, self.width - self.token_width, "concatenate"
             )
         code = PositionalEncoding(self.positions, side, side, self.width)
-        return OrthogonalEncoding(code.codes) if self.injection == "orthogonal" else code
+        return OrthogonalEncoding(code.codes) if self.position_mode == "orthogonal" else code
 
     def attend(self, side: int, num_class: int = 0) -> Attention:
         """An attention layer for a square grid of tokens.
@@ -106,14 +111,14 @@ class AttendingConfig(Config):
         """
         layer = Attention(self.width, self.heads, self.score, self.keys, self.key_size)
         layer.positions = self._inside(side, num_class, layer.key_size // self.heads)
-        if self.start == "mimetic":
-            start_mimetic(layer)
+        if self.initialization == "mimetic":
+            initialize_mimetic(layer)
         return layer
 
     def _inside(self, side: int, num_class: int, head_size: int) -> RelativePositions | None:
-        if self.injection == "rotate":
+        if self.position_mode == "rotate":
             return Rotary(_coordinates(self.positions, side, num_class), head_size)
-        if self.injection == "untied":
+        if self.position_mode == "untied":
             codes = _codes(self.positions, side, num_class, self.width)
             return UntiedPositions(codes, self.heads, head_size)
         return None
@@ -133,7 +138,7 @@ def code_width(width: int) -> int:
     >>> code_width(64), code_width(8)
     (16, 4)
     """
-    return max(4, width // CODE_SHARE // 4 * 4)
+    return max(4, width // WIDTHS_PER_CODE // 4 * 4)
 
 
 def _coordinates(positions: str, side: int, num_class: int) -> Tensor:
@@ -156,31 +161,31 @@ def _codes(positions: str, side: int, num_class: int, width: int) -> Tensor:
     return nn.Parameter(chosen) if isinstance(codes, nn.Parameter) else chosen
 
 
-def _check_injection(config: AttendingConfig) -> None:
-    injection, positions = config.injection, config.positions
-    if injection == "add":
+def _check_position_mode(config: AttendingConfig) -> None:
+    position_mode, positions = config.position_mode, config.positions
+    if position_mode == "add":
         return
     if positions == "none":
         raise ConfigError(
-            f"injection={injection} has no code to inject with positions=none; choose a code, or "
-            "leave injection out."
+            f"position_mode={position_mode} has no code to inject with positions=none; "
+            "choose a code, or leave position_mode out."
         )
-    if injection == "rotate" and positions not in _ANGLES:
+    if position_mode == "rotate" and positions not in _ANGLES:
         raise ConfigError(
-            "injection=rotate turns by the row and column (positions=sinusoidal) or by the place "
-            f"in the sequence (positions=sinusoidal-1d); positions={positions} has no angles."
+            "position_mode=rotate turns by the row and column (positions=sinusoidal) or by the "
+            f"place in the sequence (positions=sinusoidal-1d); positions={positions} has no angles."
         )
-    if injection == "orthogonal" and positions == "learned":
+    if position_mode == "orthogonal" and positions == "learned":
         raise ConfigError(
-            "injection=orthogonal places the code once, and positions=learned goes on moving; "
-            "use positions=sinusoidal."
+            "position_mode=orthogonal places the code once, and positions=learned goes on "
+            "moving; use positions=sinusoidal."
         )
-    if injection in ("rotate", "untied") and config.blocks == 0:
+    if position_mode in ("rotate", "untied") and config.blocks == 0:
         raise ConfigError(
-            f"injection={injection} acts inside attention, and there is none with blocks=0."
+            f"position_mode={position_mode} acts inside attention, and there is none with blocks=0."
         )
-    if injection == "concatenate" and config.token_width < 1:
+    if position_mode == "concatenate" and config.token_width < 1:
         raise ConfigError(
-            f"injection=concatenate gives {code_width(config.width)} of the width to the code, "
+            f"position_mode=concatenate gives {code_width(config.width)} of the width to the code, "
             f"which leaves nothing of width={config.width} to the tokens."
         )

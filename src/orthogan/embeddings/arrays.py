@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from orthogan.embeddings.labels import read_words, without_counts
 from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.result import Tables, check_table
 from orthogan.errors import DataError, ShapeError, UnknownNameError
+from orthogan.shapes import Table
 from orthogan.untrusted import MAX_TABLE_BYTES, ArrayArchive, map_array, open_arrays, text_of
 
 TOKEN_KEYS = ("tokens", "embedding", "embeddings", "vectors", "E", "X", "arr_0")
@@ -23,13 +23,8 @@ POSITION_KEYS = ("positions", "position", "position_embeddings", "P")
 LABEL_KEYS = ("labels", "words", "vocab", "vocabulary")
 
 
-def to_table(array: NDArray[Any], name: str, limit: int | None) -> Tensor:
-    """The first rows of an array as a table in memory, float32 (float64 stays).
-
-    Raises:
-        ShapeError: not a matrix.
-        DataError: not floating point, or not finite.
-    """
+def to_table(array: NDArray[Any], name: str, limit: int | None) -> Table:
+    """The first rows of an array as a table in memory, float32 (float64 stays)."""
     if array.ndim != 2:
         raise ShapeError(f"{name}: a table has one row a vector, got shape {tuple(array.shape)}.")
     if array.dtype.kind != "f":
@@ -46,9 +41,6 @@ def read_npy(path: Path, options: LoadOptions) -> Tables:
 
     For `vectors.npy` that is the first of `vectors.txt`, `vectors.vocab`, `vectors.vocab.txt`,
     `vocab.txt` and `words.txt` in its folder: one word a line, in the order of the rows.
-
-    Raises:
-        DataError: damaged, or not as many words as rows.
     """
     options.only_limit(str(path))
     array = map_array(path)
@@ -91,13 +83,7 @@ def _labelled(
 
 
 def read_npz(path: Path, options: LoadOptions) -> Tables:
-    """The tables in an `.npz` file: tokens, and if they are there positions and labels.
-
-    Raises:
-        DataError: damaged, objects inside, or no array is recognised as a token table.
-        UnknownNameError: a named array does not exist.
-        ShapeError: an array is no table, or the widths or counts differ.
-    """
+    """The tables in an `.npz` file: tokens, and if they are there positions and labels."""
     if options.num_heads is not None:
         options.only_limit(str(path))
     with open_arrays(path) as arrays:

@@ -22,20 +22,12 @@ CONVERT = (
 
 
 def read_folder(folder: Path, options: LoadOptions) -> Tables:
-    """The tables of the model in a folder.
-
-    Raises:
-        DataError: no safetensors file, or more than one model.
-    """
+    """The tables of the model in a folder."""
     return read_weights(weights_file([p.name for p in folder.iterdir()], folder), options)
 
 
 def weights_file(names: list[str], folder: Path) -> Path:
-    """The one file of a folder of these files that leads to the weights.
-
-    Raises:
-        DataError: there is none, or more than one.
-    """
+    """The one file of a folder of these files that leads to the weights."""
     for preferred in ("model.safetensors", "model" + INDEX_SUFFIX):
         if preferred in names:
             return folder / preferred
@@ -55,21 +47,12 @@ def weights_file(names: list[str], folder: Path) -> Path:
 
 
 def read_weights(path: Path, options: LoadOptions) -> Tables:
-    """The tables in a safetensors file or index, with the configuration beside it.
-
-    Raises:
-        DataError: damaged, truncated, or no token table in it.
-        UnknownNameError: a named tensor does not exist.
-    """
+    """The tables in a safetensors file or index, with the configuration beside it."""
     return model_tables(open_model(path), options, partial(read_labels, path.parent))
 
 
 def open_model(path: Path) -> Model:
-    """The tensors in a safetensors file or index, with the configuration beside it.
-
-    Raises:
-        DataError: damaged or truncated.
-    """
+    """The tensors in a safetensors file or index, with the configuration beside it."""
     is_index = path.name.endswith(".json")
     tensors = open_sharded(path) if is_index else open_tensors(path)
     config = path.parent / "config.json"

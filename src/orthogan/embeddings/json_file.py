@@ -13,22 +13,14 @@ ADVICE = "; download it again"
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        DataError: unreadable, too large, or not JSON.
-    """
+    """The value in a JSON file."""
     return files.read_json(
         path, error=DataError, advice=ADVICE, max_bytes=MAX_BYTES, only_text=True
     )
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        DataError: unreadable, too large, not JSON, or not an object.
-    """
+    """The object in a JSON file."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise DataError(f"{path}: is a JSON object in a model, got a {type(value).__name__}.")

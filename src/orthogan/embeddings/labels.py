@@ -33,9 +33,6 @@ def read_labels(
         exactly: The number of tokens a vocabulary must have to belong to the table; None if the
             table is known to be the vocabulary's.
         notes: Gets a sentence on what is missing.
-
-    Raises:
-        DataError: a vocabulary is damaged.
     """
     path = next((folder / name for name in FILES if (folder / name).is_file()), None)
     if path is None:
@@ -63,11 +60,7 @@ def read_labels(
 
 
 def read_words(path: Path) -> list[str]:
-    """The lines of a text file: the word of every row, split at line feeds only.
-
-    Raises:
-        DataError: too large, or not UTF-8 text.
-    """
+    """The lines of a text file: the word of every row, split at line feeds only."""
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so no list of words.")
     content = path.read_bytes()

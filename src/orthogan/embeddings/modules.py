@@ -10,11 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from orthogan.embeddings.load_options import LoadOptions
-from orthogan.embeddings.model import model_tables
+from orthogan.embeddings.model import TOKENS, model_tables
 from orthogan.embeddings.projections import read_heads
 from orthogan.embeddings.result import Layers, Tables
 from orthogan.embeddings.tensors import LazyTensor, Model, positive
-from orthogan.embeddings.token_table import TOKENS, matching
 from orthogan.errors import ConfigError
 
 # Names of the attribute that holds the number of heads, in torch, timm, transformers and here.
@@ -28,7 +27,7 @@ def read_module(module: nn.Module, options: LoadOptions) -> Tables:
         DataError: nothing is recognised as a token table; name it with `embedding`.
     """
     model = module_model(module)
-    if options.embedding is None and not matching(model, TOKENS, (2,)):
+    if options.embedding is None and not model.matching(TOKENS, (2,)):
         only = [name for name, part in module.named_modules() if isinstance(part, nn.Embedding)]
         if len(only) == 1:
             options = replace(options, embedding=f"{only[0]}.weight".removeprefix("."))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from orthogan.embeddings.tensors import Model
-from orthogan.embeddings.token_table import matching
 from orthogan.errors import ShapeError
+from orthogan.shapes import Table
 
 POSITIONS = (
     r"position_embeddings(\.weight)?",  # BERT and its kin, ViT
@@ -51,7 +49,7 @@ class PositionTable:
     length: int
     width: int
 
-    def read(self, model: Model) -> Tensor:
+    def read(self, model: Model) -> Table:
         """The positions, `T x D`."""
         values = model.find(self.name).read()
         return values.reshape(-1, self.width)[self.start :]
@@ -75,7 +73,7 @@ def position_table(
     if name is not None:
         model.find(name)
         return _described(model, name, notes)
-    found = matching(model, POSITIONS, (2, 3))
+    found = model.matching(POSITIONS, (2, 3))
     if not found:
         notes.append(_why_none(model))
         return None

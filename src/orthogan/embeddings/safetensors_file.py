@@ -49,9 +49,6 @@ def is_safetensors(start: bytes, size: int) -> bool:
 def read_header(path: Path) -> dict[str, Entry]:
     """What a safetensors file says it holds, checked against the size of the file.
 
-    Raises:
-        DataError: not a safetensors file, an oversized or damaged header, or a truncated file.
-
     Source: https://huggingface.co/docs/safetensors, section "Format".
     """
     size = path.stat().st_size
@@ -105,11 +102,7 @@ def _entry(name: str, fields: Any, start: int, size: int, path: Path) -> Entry:
 
 
 def open_tensors(path: Path) -> dict[str, LazyTensor]:
-    """The tensors of a safetensors file, mapped: each costs memory only once it is read.
-
-    Raises:
-        DataError: the file is not a whole safetensors file, or holds no tensors.
-    """
+    """The tensors of a safetensors file, mapped: each costs memory only once it is read."""
     entries = read_header(path)
     if not entries:
         raise DataError(f"{path}: holds no tensors.")
@@ -134,11 +127,7 @@ def open_tensors(path: Path) -> dict[str, LazyTensor]:
 
 
 def shard_names(index: Path) -> dict[str, str]:
-    """The file of every tensor, by the `*.safetensors.index.json` that lists them.
-
-    Raises:
-        DataError: the index is damaged, or names a file outside of its folder.
-    """
+    """The file of every tensor, by the `*.safetensors.index.json` that lists them."""
     places = read_object(index).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise DataError(f"{index}: has no 'weight_map' from tensors to files.")
@@ -149,12 +138,7 @@ def shard_names(index: Path) -> dict[str, str]:
 
 
 def open_sharded(index: Path) -> dict[str, LazyTensor]:
-    """The tensors of a model in several files, by the `*.safetensors.index.json` that lists them.
-
-    Raises:
-        DataError: the index is damaged, names a file outside of its folder, or a file or tensor
-            that is not there.
-    """
+    """The tensors of a model in several files, by the index that lists them."""
     places = shard_names(index)
     shards: dict[str, dict[str, LazyTensor]] = {}
     for file in sorted(set(places.values())):

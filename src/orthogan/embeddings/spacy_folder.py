@@ -31,11 +31,7 @@ def vectors_folder(folder: Path) -> Path | None:
 
 
 def read_spacy(folder: Path, options: LoadOptions) -> Tables:
-    """The vectors of a pipeline folder, one row a vector; words that share a row give it one name.
-
-    Raises:
-        DataError: damaged, or hashed vectors (floret), which have no row of their own for a word.
-    """
+    """The vectors of a pipeline folder, one row each; the first word of a row gives it its name."""
     options.only_limit(str(folder))
     place = vectors_folder(folder)
     if place is None:
@@ -98,9 +94,6 @@ def murmur_hash(word: str) -> int:
 
 def read_rows(content: bytes, path: Path) -> Iterator[tuple[int, int]]:
     """Pairs of hash and row from a MessagePack map of whole numbers, the only form it has here.
-
-    Raises:
-        DataError: anything else.
 
     Source: the MessagePack specification, sections "int format family" and "map format family".
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,19 @@ class Model:
                 "can be read, so save the model without quantisation."
             )
         return tensor
+
+    def matching(self, patterns: Sequence[str], num_axes: Sequence[int]) -> list[str]:
+        """Floating point tensors whose names end like the first pattern that any ends like."""
+        for pattern in patterns:
+            end = re.compile(rf"(?:.*\.)?{pattern}")
+            found = [
+                name
+                for name, tensor in self.tensors.items()
+                if end.fullmatch(name) and len(tensor.shape) in num_axes and tensor.is_floating
+            ]
+            if found:
+                return sorted(found)
+        return []
 
     def tower(self, name: str) -> Mapping[str, Any]:
         """The part of the configuration that is about a tensor: models of text and images nest."""

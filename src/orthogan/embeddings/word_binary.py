@@ -53,10 +53,6 @@ def read_word2vec_binary(
         size: Bytes of the file if it is not compressed, so that an impossible header is refused
             before anything is read.
 
-    Raises:
-        DataError: no header, a truncated file, bytes after the last word, no words, or words that
-            cannot be told from numbers.
-
     Source: Mikolov et al. 2013, `word2vec.c`, the branch `binary` at the end of `TrainModel`.
     """
     header = parse_header(stream.readline(MAX_HEADER_BYTES))
@@ -110,11 +106,7 @@ class WordRecords:
         self._spaced: list[bytes] = []
 
     def next(self, number: int) -> tuple[bytes, bytes]:
-        """The next word and the bytes of its vector.
-
-        Raises:
-            DataError: the file ends, or what belongs to the word cannot be told.
-        """
+        """The next word and the bytes of its vector."""
         self._skip_line_feeds()
         length = self._word_length(number)
         if not length:

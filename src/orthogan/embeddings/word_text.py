@@ -34,9 +34,6 @@ def read_word2vec_text(stream: BufferedIOBase, options: LoadOptions, where: str)
 
     The first line holds the number of words and the width; then one line a word. A word of this
     form holds no space.
-
-    Raises:
-        DataError: a malformed line, by its number, or another number of words than promised.
     """
     lines = _lines(stream, where)
     header = parse_header(next(lines, (0, b""))[1])
@@ -71,9 +68,6 @@ def read_glove(stream: BufferedIOBase, options: LoadOptions, where: str) -> Tabl
 
     The first line gives the width. A word may hold spaces: the last numbers of a line are its
     vector, what stands before them the word. Tabs separate like spaces.
-
-    Raises:
-        DataError: a malformed line, by its number, or words with counts in place of vectors.
 
     Source: Pennington, Socher and Manning 2014; the files of 840 billion words hold such words.
     """

@@ -21,7 +21,7 @@ RESULT_FILE, PICTURE_FILE = "result.json", "comparison.png"
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The answer to a spec, or how far it is.
+    """The result of a comparison, or how far it is.
 
     Attributes:
         status: `done`; `diverged` if every run was; `waiting` if another process trains some;

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from orthogan.analysis.result import Analysis
 from orthogan.geometry.heads.keys import HeadForm, HeadTable
 from orthogan.report.markup import Html, element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.report.tables import heat_grid
+from orthogan.report.tables import heat_grid, notes
 from orthogan.report.wording import count, plural, share
 from orthogan.terminal import printable
 
@@ -17,44 +17,18 @@ from orthogan.terminal import printable
 Cell = tuple[float | None, str]
 Quantity = tuple[str, str, Callable[[HeadForm, int], float | None]]
 QUANTITIES: tuple[Quantity, ...] = (
-    (
-        "Symmetric share",
-        (
-            "of the energy: 1 where x asks of y what y asks of x; the rest is direction, which no "
-            "change of basis gives. Random heads have about one half."
-        ),
-        lambda head, _: head.symmetric,
-    ),
-    (
-        "Attraction",
-        (
-            "share of the symmetric part's eigenvalues that are positive; the rest repel. "
-            "1 is a positive form, one half neither."
-        ),
-        lambda head, _: _attraction(head),
-    ),
-    (
-        "Tied defect",
-        (
-            "share of the energy that is lost if queries are tied to keys; 0 where keys are not "
-            "needed."
-        ),
-        lambda head, _: head.tied_defect,
-    ),
-    (
-        "Keys from values",
-        (
-            "share of the energy that is lost if keys are made from the values; 0 where the values "
-            "hold all that the keys do."
-        ),
-        lambda head, _: head.value_defect,
-    ),
-    (
-        "Rank",
-        "how many directions the form selects; darkest where they are most.",
-        lambda head, largest: head.rank / largest if largest else 0.0,
-    ),
-)
+    ("Symmetric share", ("of the energy: 1 where x asks of y what y asks of x; the rest is "
+     "direction, which no change of basis gives. Random heads have about one half."),
+     lambda head, _: head.symmetric),
+    ("Attraction", ("share of the symmetric part's eigenvalues that are positive; the rest repel. "
+     "1 is a positive form, one half neither."), lambda head, _: _attraction(head)),
+    ("Tied defect", ("share of the energy that is lost if queries are tied to keys; 0 where keys "
+     "are not needed."), lambda head, _: head.tied_defect),
+    ("Keys from values", ("share of the energy that is lost if keys are made from the values; 0 "
+     "where the values hold all that the keys do."), lambda head, _: head.value_defect),
+    ("Rank", "how many directions the form selects; darkest where they are most.",
+     lambda head, largest: head.rank / largest if largest else 0.0),
+)  # fmt: skip
 
 
 def heads(analysis: Analysis, _: Measured | None) -> Section | None:
@@ -66,24 +40,21 @@ def heads(analysis: Analysis, _: Measured | None) -> Section | None:
     free = sum(head.is_change_of_basis for head in every)
     mixed = sum(head.signature == "indefinite" for head in every)
     tied = sorted(head.tied_defect for head in every)
+    few = f"{plural(free, 'head')} of {count(len(every))}" if free else "No head"
     grids = [grid for one in QUANTITIES if (grid := _grid(one, layers)) is not None]
     alike = [words for one in QUANTITIES if (words := _alike(one, layers)) is not None]
     names = [element("li", element("code", printable(name))) for name in layers]
-    where = element("details", element("summary", "Names of the layers"), element("ol", *names,
-                    start="0"))  # fmt: skip
+    listed = element("ol", *names, start="0")
+    where = element("details", element("summary", "Names of the layers"), listed)
     return Section(
         "heads",
         "What do the heads use their keys for?",
-        f"{_few(free, len(every))} could do without a key matrix of its own by a change of basis; "
+        f"{few} could do without a key matrix of its own by a change of basis; "
         f"{count(mixed)} of {count(len(every))} both attract and repel. Tying queries to keys "
         f"would cost the median head {share(tied[len(tied) // 2])} of its energy.",
-        [element("div", *grids, class_="grids"), _list(alike), where],
+        [element("div", *grids, class_="grids"), notes(alike), where],
         "Heads",
     )
-
-
-def _few(number: int, whole: int) -> str:
-    return "No head" if not number else f"{plural(number, 'head')} of {count(whole)}"
 
 
 def _grid(quantity: Quantity, layers: dict[str, HeadTable]) -> Html | None:
@@ -106,12 +77,6 @@ def _alike(quantity: Quantity, layers: dict[str, HeadTable]) -> str | None:
     if len(values) != 1 or values == {""}:
         return None
     return f"{quantity[0]} is {values.pop()} in every head: {quantity[1]}"
-
-
-def _list(sentences: Sequence[str]) -> Html | None:
-    if not sentences:
-        return None
-    return element("ul", *(element("li", one) for one in sentences), class_="notes")
 
 
 def _numbers(quantity: Quantity, layers: dict[str, HeadTable]) -> list[list[Cell]]:

@@ -23,7 +23,7 @@ from orthogan.report.figures import (
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
-from orthogan.report.tables import stacked, table, terms
+from orthogan.report.tables import notes, stacked, table, terms
 from orthogan.report.wording import (
     THIN,
     TIMES,
@@ -79,7 +79,6 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
         heads = sum(len(layer.heads) for layer in analysis.heads.values())
         layers = plural(len(analysis.heads), "attention layer")
         facts.append(("Attention", f"{plural(heads, 'head')} in {layers}"))
-    notes = [element("li", printable(note)) for note in analysis.notes]
     return Section(
         "read",
         "What was read?",
@@ -89,10 +88,9 @@ def reading(analysis: Analysis, _: Measured | None) -> Section:
             if found is None
             else f"and a table of {plural(found.positions, 'position code')}, which are added."
         ),
-        [terms(facts, "facts"), element("ul", *notes, class_="notes") if notes
-         else None],
+        [terms(facts, "facts"), notes([printable(note) for note in analysis.notes])],
         "What was read",
-    )  # fmt: skip
+    )
 
 
 def flips(analysis: Analysis, _: Measured | None) -> Section | None:
@@ -205,9 +203,9 @@ def places(analysis: Analysis, _: Measured | None) -> Section | None:
 def _flip_axis(flips_at: list[int]) -> Axis:
     peak = max(flips_at)
     some = sorted(n for n in flips_at if n)
-    steep = peak > STEEP * some[len(some) // 2] or (peak > STEEP and len(some) < len(flips_at) / 2)
-    label = "tokens that change" + (" (logarithmic)" if steep else "")
-    kind: Kind = "count" if steep else "linear"
+    is_log = peak > STEEP * some[len(some) // 2] or (peak > STEEP and len(some) < len(flips_at) / 2)
+    label = "tokens that change" + (" (logarithmic)" if is_log else "")
+    kind: Kind = "count" if is_log else "linear"
     return Axis(label, 0.0, 1.12 * peak, kind, whole=True)
 
 

@@ -65,6 +65,13 @@ def terms(pairs: Sequence[tuple[str, str]], style: str) -> Html:
     return element("dl", *parts, class_=style)
 
 
+def notes(sentences: Sequence[str]) -> Html | None:
+    """A list of sentences; None without any."""
+    if not sentences:
+        return None
+    return element("ul", *(element("li", one) for one in sentences), class_="notes")
+
+
 def heat_grid(
     caption: str,
     corner: str,

@@ -93,14 +93,14 @@ def _decision(
     # the union of both intervals, and of what lies between them.
     if intervals:
         hull = Interval(min(low for low, _ in intervals), max(high for _, high in intervals))
-        settled = _settled(hull, test.mean.value, differs)
-        interval = within.cut(settled, test.mean.value)
+        decided = _beside_zero(hull, test.mean.value, differs)
+        interval = within.cut(decided, test.mean.value)
     return Decision(
         test, t, sign_flip, t_level, flip_level if can_flip else None, interval, differs
     )
 
 
-def _settled(interval: Interval, mean: float, differs: bool) -> Interval:
+def _beside_zero(interval: Interval, mean: float, differs: bool) -> Interval:
     """The interval, right beside 0 too, where a p value equals its level up to rounding."""
     low, high = interval
     if not differs:

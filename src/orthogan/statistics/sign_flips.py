@@ -77,8 +77,8 @@ class SignFlips:
     def _as_large(self) -> np.ndarray:
         sums, _ = self._patterns
         scale = math.fsum(abs(each) for each in self.differences)
-        wanted = abs(math.fsum(self.differences)) - ROUNDING * scale
-        as_large: np.ndarray = np.abs(sums) >= wanted
+        observed = abs(math.fsum(self.differences)) - ROUNDING * scale
+        as_large: np.ndarray = np.abs(sums) >= observed
         return as_large
 
     @cached_property

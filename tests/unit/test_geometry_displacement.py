@@ -228,7 +228,7 @@ def test_every_prescription_reports_what_its_codes_do():
     assert [one.name for one in compare_corrections(tokens, codes, ["rotate"])] == ["rotate"]
 
 
-def test_scaling_stops_just_inside_the_first_wall():
+def test_scaling_stops_just_inside_the_first_boundary():
     tokens, codes = anisotropic()
     shortened = scaled_codes(tokens, codes)
     assert count_flips(tokens, shortened).flips == 0

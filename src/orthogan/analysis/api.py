@@ -15,9 +15,9 @@ from orthogan.analysis.trained import has_language, is_trained, unfinished_langu
 from orthogan.embeddings import Tables, find_tests, read_tables, word_meanings
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.heads.keys import HeadTable, analyze_heads
-from orthogan.geometry.identity._counting.scan import Progress
 from orthogan.geometry.identity.corrections import CHANGES, Correction, compare_corrections
 from orthogan.geometry.identity.count import count_flips
+from orthogan.geometry.identity.flip_count import Progress
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.identity.scale_limit import ScaleLimit, best_scale_limit, shorten_to
 from orthogan.geometry.positions.alignment import place_positions

@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, UnknownNameError
-from orthogan.geometry.identity._counting.scan import Progress
 from orthogan.geometry.identity.count import count_flips
-from orthogan.geometry.identity.flip_count import FlipCount
+from orthogan.geometry.identity.flip_count import FlipCount, Progress
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
 CARRIED = 0.9  # share of the token variance whose directions a projection clears by default
-INSIDE = 1 - 1e-6  # of the tolerance: rounding the scaled codes must not step over the wall
+INSIDE = 1 - 1e-6  # of the tolerance: rounding of the scaled codes must not cross the boundary
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Correction:
         codes: The changed codes, to be put in the place of the old ones.
         before: Census of the given codes.
         after: Census of the changed codes.
-        token_r2: Share of the tokens' variance that the best linear reader of sums predicts,
+        token_r2: Share of the tokens' variance that the best linear probe of sums predicts,
             before and after.
         position_r2: The same for the codes.
         energy_kept: Sum of squares of the changed codes over that of the given ones.
@@ -125,7 +124,7 @@ def compare_corrections(
 ) -> tuple[Correction, ...]:
     """Each change of the codes with the flips before and after, and what can still be read.
 
-    Euclidean reader; every count is exact.
+    Euclidean decision rule; every count is exact.
 
     Args:
         tokens: Embedding table, one row a token.

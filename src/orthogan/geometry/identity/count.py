@@ -15,18 +15,16 @@ from torch import Tensor
 
 from orthogan.devices import full_float32
 from orthogan.errors import ConfigError
-from orthogan.geometry.identity._counting.accumulator import MAX_FACTOR, Shortlist, Tally
 from orthogan.geometry.identity._counting.duplicates import Duplicates, duplicates
-from orthogan.geometry.identity._counting.guarded import guarded_scores
-from orthogan.geometry.identity._counting.pairs import Contest
-from orthogan.geometry.identity._counting.sample import fates, sampled_census
-from orthogan.geometry.identity._counting.scan import Progress, scan
+from orthogan.geometry.identity._counting.sample import fates, sampled_count
+from orthogan.geometry.identity._counting.scan import scan
+from orthogan.geometry.identity._counting.search import MAX_FACTOR, Search
 from orthogan.geometry.identity.decision_rules import DecisionRule, decision_rule
-from orthogan.geometry.identity.flip_count import Flip, FlipCount
-from orthogan.geometry.identity.margins import safe_radius, walls_of
+from orthogan.geometry.identity.flip_count import Flip, FlipCount, Progress
+from orthogan.geometry.identity.margins import boundaries_of, safe_radius
 from orthogan.geometry.tables import binary_scale, position_codes, token_table
 
-MAX_PULLS = 2**27  # float32 values held for tokens x positions: 512 MB
+MAX_PROJECTIONS = 2**27  # float32 values held for tokens x positions: 512 MB
 EXACT_ROWS = 128  # flips at a time whose margins are taken in float64
 EXACT_PAIRS = 1024
 EXACT_ROUNDING = 1 - 1e-9
@@ -46,14 +44,14 @@ def count_flips(
     r"""Every identity that a table of position codes flips, counted exactly.
 
     Token i flips at position t iff some token is strictly better at $e_i + p_t$; for the Euclidean
-    reader iff $\exists j: \langle p_t, e_j - e_i \rangle > \tfrac12 \|e_j - e_i\|^2$. Ties are
-    kept. Tokens with one vector are collisions, not flips.
+    decision rule iff $\exists j: \langle p_t, e_j - e_i \rangle > \tfrac12 \|e_j - e_i\|^2$.
+    Ties are kept. Tokens with one vector are collisions, not flips.
 
     Args:
         tokens: Embedding table, one row a token.
         codes: Position codes, one row a position, as wide as the tokens.
         reader: `euclidean` (nearest token), `cosine` or `logits` (tied unembedding).
-        bias: One number a token, for the `logits` reader only.
+        bias: One number a token, for the `logits` decision rule only.
         sample: Decide only so many pairs, drawn uniformly with replacement; the answer then
             states a 95 % interval. None: every pair.
         seed: Of the sample.
@@ -62,9 +60,9 @@ def count_flips(
 
     Raises:
         ShapeError: not two matrices of one width.
-        DataError: a value is not finite, or the cosine reader meets a zero token.
-        UnknownNameError: no such reader.
-        ConfigError: a bias the reader does not have; `sample` or `keep` below 1.
+        DataError: a value is not finite, or the cosine decision rule meets a zero token.
+        UnknownNameError: no such decision rule.
+        ConfigError: a bias the decision rule does not have; `sample` or `keep` below 1.
 
     Source: cells of the Voronoi diagram of the table; rounding guard after Higham 2002.
     Not covered: tokens that change with their context.
@@ -77,12 +75,12 @@ def count_flips(
     shifts = position_codes(table, codes)
     _check_counts(keep, sample)
     scale = binary_scale(table, shifts)
-    read = decision_rule(reader, table, bias, scale)
-    same = duplicates(torch.cat([read.tokens, read.bias[:, None]], dim=1))
-    alone, moves = read.restricted(same.first), shifts * scale
+    rule = decision_rule(reader, table, bias, scale)
+    same = duplicates(torch.cat([rule.tokens, rule.bias[:, None]], dim=1))
+    alone, moves = rule.restricted(same.first), shifts * scale
     if sample is not None:
-        return sampled_census(alone, moves, same, sample, seed, keep, scale)
-    return _whole_census(alone, moves, same, keep, scale, progress)
+        return sampled_count(alone, moves, same, sample, seed, keep, scale)
+    return _whole_count(alone, moves, same, keep, scale, progress)
 
 
 def _check_counts(keep: int, sample: int | None) -> None:
@@ -91,57 +89,47 @@ def _check_counts(keep: int, sample: int | None) -> None:
             raise ConfigError(f"'{name}' must be at least 1, got {value}.")
 
 
-def _whole_census(
-    reader: DecisionRule,
+def _whole_count(
+    rule: DecisionRule,
     codes: Tensor,
     same: Duplicates,
     keep: int,
     scale: float,
     progress: Progress | None,
 ) -> FlipCount:
-    """The census of all pairs, given the reader of the table without its duplicates."""
+    """The exact count of all pairs, given the decision rule of the table without its duplicates."""
     rest = torch.zeros(len(same.first), dtype=torch.float64)
-    if reader.name == "logits":  # their gaps do not tell how far the walls are
-        rest = safe_radius(reader.tokens, reader.name, reader.bias)
+    if rule.name == "logits":  # their score margins do not tell how far the cell boundaries are
+        rest = safe_radius(rule.tokens, rule.name, rule.bias)
     flips: list[Tensor] = []
     worst: list[Flip] = []
     factor = math.inf
-    lead = rest
-    for part in codes.split(max(1, MAX_PULLS // len(same.first))):
+    smallest = rest
+    for part in codes.split(max(1, MAX_PROJECTIONS // len(same.first))):
         with full_float32():
-            contest = Contest(reader, part, guarded_scores(reader, part, rest))
-            tally = _scan(contest, keep, progress)
+            search = Search.of(rule, part, rest, keep)
+            if len(rest) > 1:
+                scan(search, progress)
         begin = sum(done.shape[1] for done in flips)
-        flips.append(tally.flips)
-        worst += _worst(contest, tally, begin, scale)
-        factor, lead = min(factor, _tolerance(contest, tally)), tally.lead
-    radii = rest if reader.name == "logits" else _safe_radii(reader, lead)
+        flips.append(search.flips)
+        worst += _worst(search, begin, scale)
+        factor, smallest = min(factor, _tolerance(search)), search.smallest
+    radii = rest if rule.name == "logits" else _safe_radii(rule, smallest)
     worst = _with_copies(sorted(worst, key=_depth)[:keep], same)[:keep]
-    return _result(reader, codes, same, torch.cat(flips, dim=1), radii, factor, worst, keep)
+    return _result(rule, codes, same, torch.cat(flips, dim=1), radii, factor, worst, keep)
 
 
-def _scan(contest: Contest, keep: int, progress: Progress | None) -> Tally:
-    num_tokens = len(contest.reader.tokens)
-    flips = torch.zeros(num_tokens, len(contest.codes), dtype=torch.bool)
-    lead = torch.full((num_tokens,), torch.inf, dtype=torch.float64)
-    tally = Tally(flips, lead, Shortlist(keep))
-    if num_tokens == 1:
-        return tally
-    scan(contest, tally, progress)
-    return tally
-
-
-def _worst(contest: Contest, tally: Tally, begin: int, scale: float) -> list[Flip]:
+def _worst(search: Search, begin: int, scale: float) -> list[Flip]:
     """The deepest flips, exactly: the shortlist from its most promising end on."""
-    reader, codes, size = contest.reader, contest.codes, tally.worst.size
-    keys, high = tally.worst.candidates()
+    rule, codes, size = search.rule, search.codes, search.worst.size
+    keys, high = search.worst.candidates()
     found: list[Flip] = []
-    centred = reader.directions - reader.directions.mean(0)
+    centred = rule.directions - rule.directions.mean(0)
     for chunk, bound in zip(keys.split(EXACT_ROWS), high.split(EXACT_ROWS), strict=True):
         if len(found) >= size and -found[size - 1].margin * scale * EXACT_ROUNDING > bound[0]:
             break
         i, t = chunk // len(codes), chunk % len(codes)
-        become, margins = fates(walls_of(reader, i, codes[t], centred), i)
+        become, margins = fates(boundaries_of(rule, i, codes[t], centred), i)
         for k, other in enumerate(become.tolist()):
             found.append(Flip(int(i[k]), begin + int(t[k]), other, float(margins[k]) / scale))
         found = sorted(found, key=_depth)[:size]
@@ -152,25 +140,27 @@ def _depth(flip: Flip) -> tuple[float, int, int]:
     return flip.margin, flip.token, flip.position
 
 
-def _tolerance(contest: Contest, tally: Tally) -> float:
+def _tolerance(search: Search) -> float:
     """The factor at which the first flip occurs, exactly to float64."""
-    if bool((tally.lead < 0).any()):
+    if bool((search.smallest < 0).any()):
         return 0.0
-    reader, best = contest.reader, math.inf
-    keys, low = tally.first_flips()
+    rule, best = search.rule, math.inf
+    keys, low = search.first_flips()
     for chunk, bound in zip(keys.split(EXACT_PAIRS), low.split(EXACT_PAIRS), strict=True):
         if len(bound) == 0 or best <= bound[0]:
             break
-        i, j = chunk // len(reader.tokens), chunk % len(reader.tokens)
-        apart = reader.directions[j] - reader.directions[i]
-        reach = (apart @ contest.codes.T).amax(1)
-        gap = reader.gaps(i, j)
-        best = min(best, float((gap / reach).masked_fill(reach <= 0, math.inf).min()))
+        i, j = chunk // len(rule.tokens), chunk % len(rule.tokens)
+        apart = rule.directions[j] - rule.directions[i]
+        projection = (apart @ search.codes.T).amax(1)
+        score_margin = rule.score_margins(i, j)
+        best = min(
+            best, float((score_margin / projection).masked_fill(projection <= 0, math.inf).min())
+        )
     return best if best < MAX_FACTOR else math.inf
 
 
 def _result(
-    reader: DecisionRule,
+    rule: DecisionRule,
     codes: Tensor,
     same: Duplicates,
     flips: Tensor,
@@ -188,7 +178,7 @@ def _result(
     return FlipCount(
         tokens=len(same.kind),
         positions=len(codes),
-        reader=reader.name,
+        reader=rule.name,
         pairs=num_pairs,
         flips=num_flips,
         kept=kept,
@@ -204,12 +194,12 @@ def _result(
     )
 
 
-def _safe_radii(reader: DecisionRule, lead: Tensor) -> Tensor:
-    """Distance of each token to its nearest wall without a code."""
-    if reader.name == "euclidean":
-        return (lead / 2).sqrt()
-    # Of the cosine reader: gap = |e| d^2 / 2, and the wall lies at gap / d.
-    radii: Tensor = (lead * reader.tokens.norm(dim=1) / 2).sqrt()
+def _safe_radii(rule: DecisionRule, smallest: Tensor) -> Tensor:
+    """Distance of each token to its nearest cell boundary without a code."""
+    if rule.name == "euclidean":
+        return (smallest / 2).sqrt()
+    # Of the cosine rule: the score margin is |e| d^2 / 2, and the boundary lies at margin / d.
+    radii: Tensor = (smallest * rule.tokens.norm(dim=1) / 2).sqrt()
     return radii
 
 

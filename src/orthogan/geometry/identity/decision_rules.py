@@ -1,6 +1,6 @@
-r"""Readers: the rules by which a displaced token is recognised.
+r"""Decision rules: how a displaced token is recognised.
 
-Every reader gives token j the score $\langle x, a_j \rangle + c_j$ at the point x and names the
+Every rule gives token j the score $\langle x, a_j \rangle + c_j$ at the point x and names the
 token of the largest score:
 
 - `euclidean`, the nearest token: $a_j = e_j$, $c_j = -\|e_j\|^2 / 2$;
@@ -8,8 +8,9 @@ token of the largest score:
 - `logits`, a tied unembedding: $a_j = e_j$, $c_j = b_j$.
 
 So token i is kept at $x = e_i + p$ iff for every other j
-$\langle p, a_j - a_i \rangle \le g_{ij}$, where the gap
-$g_{ij} = \langle e_i, a_i - a_j \rangle + c_i - c_j$ is the lead of token i at its own place.
+$\langle p, a_j - a_i \rangle \le g_{ij}$, where the score margin
+$g_{ij} = \langle e_i, a_i - a_j \rangle + c_i - c_j$ is how far token i scores above token j at
+its own place.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ DECISION_RULES = ("euclidean", "cosine", "logits")
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """A reader of one token table, in float64.
+    """A decision rule of one token table, in float64.
 
     Attributes:
         name: One of `READERS`.
         tokens: The places $e_i$ the tokens are displaced from.
         directions: The vectors $a_j$.
         offsets: The numbers $c_j$.
-        bias: Bias of the logits; zeros for the other readers.
+        bias: Bias of the logits; zeros for the other decision rules.
     """
 
     name: str
@@ -45,7 +46,7 @@ class DecisionRule:
     bias: Tensor
 
     def restricted(self, rows: Tensor) -> DecisionRule:
-        """The reader of some of the tokens only, in ascending order."""
+        """The decision rule of some of the tokens only, in ascending order."""
         if len(rows) == len(self.tokens):
             return self
         tokens = self.tokens[rows]
@@ -53,14 +54,14 @@ class DecisionRule:
         directions = tokens if shared else self.directions[rows]
         return DecisionRule(self.name, tokens, directions, self.offsets[rows], self.bias[rows])
 
-    def gaps(self, first: Tensor, second: Tensor) -> Tensor:
-        """The gaps $g_{ij}$ of pairs of tokens, from differences: near pairs lose no digits."""
+    def score_margins(self, first: Tensor, second: Tensor) -> Tensor:
+        """Score margins $g_{ij}$ of pairs, from differences of rows: near pairs lose no digits."""
         apart = self.directions[second] - self.directions[first]
         if self.name == "euclidean":
             return apart.square().sum(1) / 2
         if self.name == "cosine":  # 1 - cos of two unit vectors is half their squared distance
-            gaps: Tensor = self.tokens[first].norm(dim=1) * apart.square().sum(1) / 2
-            return gaps
+            margins: Tensor = self.tokens[first].norm(dim=1) * apart.square().sum(1) / 2
+            return margins
         ahead = self.offsets[first] - self.offsets[second]
         return ahead - (self.tokens[first] * apart).sum(1)
 
@@ -68,7 +69,7 @@ class DecisionRule:
 def decision_rule(
     name: str, tokens: Tensor, bias: Tensor | None = None, scale: float = 1.0
 ) -> DecisionRule:
-    """The reader of that name for a checked float64 table.
+    """The decision rule of that name for a checked float64 table.
 
     Args:
         name: One of `READERS`.
@@ -77,8 +78,8 @@ def decision_rule(
         scale: Factor on the table. Scores of logits, and so their bias, go with its square.
 
     Raises:
-        UnknownNameError: no such reader.
-        ConfigError: a bias for a reader that has none.
+        UnknownNameError: no such decision rule.
+        ConfigError: a bias for a decision rule that has none.
         ShapeError: not one bias a token.
         DataError: a bias is not finite, or a token is zero, which has no cosine.
     """

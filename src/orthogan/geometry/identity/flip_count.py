@@ -1,14 +1,18 @@
-"""What a census returns."""
+"""The exact flip count as a result."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from orthogan.errors import ConfigError
+
+# Called with the work done and the work in all, both counted in tokens.
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Flip:
         token: The displaced token.
         position: The position whose code displaces it.
         becomes: The token it is read as; of equals the one with the lowest index.
-        margin: Distance to the nearest wall it is beyond, negative, embedding units: the
+        margin: Distance to the nearest cell boundary it is beyond, negative, embedding units: the
             `identity_margin` of the token under this code.
     """
 
@@ -44,10 +48,10 @@ class FlipCount:
         high: Upper end.
         certified: Share that the norm bound alone proves: codes shorter than the safe radius.
         tolerance: Largest factor on all codes that flips nothing: infinite from 1000 on, 0 if the
-            reader errs without any code; None in a sample.
+            decision rule errs without any code; None in a sample.
         flips_per_token: Flips of each token (int64).
         flips_per_position: Flips at each position (int64).
-        collisions: Groups of tokens with one vector (and bias), which no reader tells apart.
+        collisions: Groups of tokens with one vector (and bias), which no decision rule tells apart.
         worst_flips: The deepest flips, most negative margin first.
         keep: How many of them were asked to be kept.
     """
@@ -72,11 +76,11 @@ class FlipCount:
         """The `num` deepest flips, or all of them if there are fewer; the deepest first.
 
         Raises:
-            ConfigError: more than the census kept.
+            ConfigError: more than were kept.
         """
         if num < 0 or (num > self.keep and self.flips > self.keep):
             raise ConfigError(
-                f"This census kept its {self.keep} worst flips, and {num} were asked for; "
+                f"This count kept its {self.keep} worst flips, and {num} were asked for; "
                 f"count again with keep={num}."
                 if num > 0
                 else f"'num' must be 0 or more, got {num}."

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError
 from orthogan.geometry.identity.decision_rules import decision_rule
-from orthogan.geometry.identity.margins import Walls, walls_of
+from orthogan.geometry.identity.margins import boundaries_of
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.rng import stream
 
@@ -23,8 +23,8 @@ class MarginSample:
     Attributes:
         tokens: The token of each pair.
         positions: Its position.
-        margins: Distance of the displaced token to its nearest wall; negative beyond it, infinite
-            where there is none. Embedding units.
+        margins: Distance of the displaced token to its nearest cell boundary; negative beyond it,
+            infinite where there is none. Embedding units.
         at_rest: The same of the token where it stands without any code.
     """
 
@@ -53,11 +53,11 @@ def sampled_margins(
 
     Raises:
         ShapeError: not two matrices of one width.
-        DataError: a value is not finite, or the cosine reader meets a zero token.
-        UnknownNameError: no such reader.
+        DataError: a value is not finite, or the cosine decision rule meets a zero token.
+        UnknownNameError: no such decision rule.
         ConfigError: no pairs, or a seed out of range.
 
-    Source: the margin is that of `identity_margin`. Not covered: how many pairs flip; `census`
+    Source: the margin is that of `identity_margin`. Not covered: how many pairs flip; `count_flips`
         counts that exactly.
 
     >>> found = sampled_margins(torch.tensor([[0.0], [2.0]]), torch.tensor([[0.0]]), num_pairs=3)
@@ -77,9 +77,9 @@ def sampled_margins(
     centred = read.directions - read.directions.mean(0)
     moved, rest = [], []
     for i, t in zip(which.split(ROWS), where.split(ROWS), strict=True):
-        walls = walls_of(read, i, moves[t], centred)
-        moved.append(walls.margins())
-        rest.append(Walls(walls.gap, walls.distance, torch.zeros_like(walls.reach)).margins())
+        boundaries = boundaries_of(read, i, moves[t], centred)
+        moved.append(boundaries.margins())
+        rest.append(boundaries.at_rest().margins())
     dtype = answer_dtype(tokens, codes)
     margins, at_rest = ((torch.cat(part) / scale).to(dtype) for part in (moved, rest))
     return MarginSample(which, where, margins, at_rest)

@@ -7,7 +7,7 @@ vector (collisions) never take each other's identity.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,30 +24,35 @@ PERPENDICULAR = 1e-12  # relative size of a dot product that float64 rounding ex
 
 
 @dataclass(frozen=True)
-class Walls:
+class Boundaries:
     r"""Walls between some tokens (rows) and every token (columns).
 
     Attributes:
-        gap: $g_{ij}$, the lead of token i over token j at its own place.
+        score_margin: $g_{ij}$, how far token i scores above token j at its own place.
         distance: $\|a_j - a_i\|$; 0 for the token itself and its collisions.
-        reach: $\langle p, a_j - a_i \rangle$: what the displacement takes from the lead.
+        projection: $\langle p, a_j - a_i \rangle$: what the displacement takes from it.
     """
 
-    gap: Tensor
+    score_margin: Tensor
     distance: Tensor
-    reach: Tensor
+    projection: Tensor
 
     def margins(self) -> Tensor:
-        """Signed distance of every displaced row token to its nearest wall."""
-        lead = self.gap - self.reach
-        # No wall separates equal directions: one of the two always wins, or neither does.
-        never = torch.full_like(lead, torch.inf).masked_fill(lead < 0, -torch.inf)
-        return torch.where(self.distance > 0, lead / self.distance, never).amin(1)
+        """Signed distance of every displaced row token to its nearest cell boundary."""
+        left = self.score_margin - self.projection
+        # No cell boundary separates equal directions: one of the two always wins, or neither does.
+        never = torch.full_like(left, torch.inf).masked_fill(left < 0, -torch.inf)
+        return torch.where(self.distance > 0, left / self.distance, never).amin(1)
+
+    def at_rest(self) -> Boundaries:
+        """The same without a displacement."""
+        return replace(self, projection=torch.zeros_like(self.projection))
 
     def tolerances(self) -> Tensor:
-        """The factor on the displacement at which every row token meets its first wall."""
-        factor = (self.gap / self.reach).masked_fill(self.reach <= 0, torch.inf).amin(1)
-        return factor.masked_fill((self.gap < 0).any(1), 0.0)
+        """The factor on the displacement at which every row token meets its first cell boundary."""
+        factors = (self.score_margin / self.projection).masked_fill(self.projection <= 0, torch.inf)
+        factor = factors.amin(1)
+        return factor.masked_fill((self.score_margin < 0).any(1), 0.0)
 
 
 def identity_margin(
@@ -56,17 +61,17 @@ def identity_margin(
     r"""How far each shifted token is from becoming another token.
 
     $m_i = \min_{j \ne i} \left(\tfrac12 \|e_j - e_i\| - \langle p, u_{ij} \rangle\right)$ with
-    $u_{ij} = (e_j - e_i) / \|e_j - e_i\|$; for any reader
+    $u_{ij} = (e_j - e_i) / \|e_j - e_i\|$; for any decision rule
     $m_i = \min_{j \ne i} (g_{ij} - \langle p, a_j - a_i \rangle) / \|a_j - a_i\|$.
 
-    While positive it is the distance from $e_i + p$ to the wall of the token's cell.
+    While positive it is the distance from $e_i + p$ to the boundary of its cell.
 
     Args:
         tokens: Embedding table, one row a token.
         shift: Displacement added to every token.
         reader: `euclidean` (nearest token), `cosine` (smallest angle) or `logits`
             (tied unembedding; may fail without any displacement).
-        bias: One number a token, for the `logits` reader only.
+        bias: One number a token, for the `logits` decision rule only.
 
     Returns:
         One margin a token, in embedding units; negative where the identity flips, infinite where
@@ -74,11 +79,11 @@ def identity_margin(
 
     Raises:
         ShapeError: not a matrix and a vector of one width.
-        DataError: a value is not finite, or the cosine reader meets a zero token.
-        UnknownNameError: no such reader.
+        DataError: a value is not finite, or the cosine decision rule meets a zero token.
+        UnknownNameError: no such decision rule.
 
     Source: x is nearer to e_j than to e_i iff <x - (e_i + e_j) / 2, e_j - e_i> > 0.
-    Not covered: displacements that differ between positions; `census` takes a table of codes.
+    Not covered: displacements that differ between positions; `count_flips` takes a table of codes.
 
     >>> identity_margin(torch.eye(2), torch.zeros(2))
     tensor([0.7071, 0.7071])
@@ -104,15 +109,15 @@ def tolerance(
         bias: As in `identity_margin`.
 
     Returns:
-        One factor a token; infinite where no length flips it, 0 where the `logits` reader does not
+        One factor a token; infinite where no length flips it, 0 where the `logits` rule does not
         name the token even without a displacement.
 
     Raises:
         ShapeError: not a matrix and a vector of one width.
-        DataError: a value is not finite, or the cosine reader meets a zero token.
-        UnknownNameError: no such reader.
+        DataError: a value is not finite, or the cosine decision rule meets a zero token.
+        UnknownNameError: no such decision rule.
 
-    Source: the lead g_ij - lambda <p, a_j - a_i> is linear in lambda.
+    Source: g_ij - lambda <p, a_j - a_i> is linear in lambda.
 
     >>> tolerance(torch.tensor([[0.0], [1.0]]), torch.tensor([0.25]))
     tensor([2., inf])
@@ -126,7 +131,7 @@ def tolerance(
 def safe_radius(tokens: Tensor, reader: str = "euclidean", bias: Tensor | None = None) -> Tensor:
     r"""The length below which no displacement at all flips a token.
 
-    $r_i = \tfrac12 \min_j \|e_j - e_i\|$ for the Euclidean reader: sufficient, reached by
+    $r_i = \tfrac12 \min_j \|e_j - e_i\|$ for the Euclidean decision rule: sufficient, reached by
     displacements along a token difference, and usually far too pessimistic.
 
     Args:
@@ -136,8 +141,8 @@ def safe_radius(tokens: Tensor, reader: str = "euclidean", bias: Tensor | None =
 
     Raises:
         ShapeError: not a matrix.
-        DataError: a value is not finite, or the cosine reader meets a zero token.
-        UnknownNameError: no such reader.
+        DataError: a value is not finite, or the cosine decision rule meets a zero token.
+        UnknownNameError: no such decision rule.
 
     >>> safe_radius(torch.tensor([[0.0], [1.0], [4.0]]))
     tensor([0.5000, 0.5000, 1.5000])
@@ -151,7 +156,7 @@ def is_perpendicular(tokens: Tensor, shift: Tensor) -> bool:
     r"""Whether a displacement is perpendicular to every difference of tokens, up to rounding.
 
     Then $\langle p, e_j - e_i \rangle = 0$ for all pairs, and no length of it flips a token under
-    the Euclidean reader. A table whose differences span the whole space leaves no such direction.
+    the Euclidean rule. A table whose differences span the whole space leaves no such direction.
 
     Raises:
         ShapeError: not a matrix and a vector of one width.
@@ -168,53 +173,53 @@ def is_perpendicular(tokens: Tensor, shift: Tensor) -> bool:
     return bool(((apart @ moved).abs() <= PERPENDICULAR * (apart.abs() @ moved.abs())).all())
 
 
-def walls_of(
-    reader: DecisionRule, rows: Tensor, shifts: Tensor, centred: Tensor | None = None
-) -> Walls:
-    """The walls around some tokens.
+def boundaries_of(
+    rule: DecisionRule, rows: Tensor, shifts: Tensor, centred: Tensor | None = None
+) -> Boundaries:
+    """The cell boundaries around some tokens.
 
     Args:
-        reader: The reader of a scaled table.
+        rule: Of a scaled table.
         rows: Indices of the tokens.
         shifts: One displacement for all of them (a vector) or one a row (a matrix).
-        centred: The reader's directions less their mean, where the caller has them.
+        centred: The decision rule's directions less their mean, where the caller has them.
     """
     if centred is None:
-        centred = reader.directions - reader.directions.mean(0)
+        centred = rule.directions - rule.directions.mean(0)
     norms = centred.square().sum(1)
     squared = norms[rows, None] + norms - 2 * centred[rows] @ centred.T
     scores = shifts @ centred.T
     if shifts.ndim == 1:
-        reach = scores - scores[rows, None]
+        projection = scores - scores[rows, None]
     else:
-        reach = scores - scores.gather(1, rows[:, None])
-    gap = _gaps(reader, centred, rows, squared)
+        projection = scores - scores.gather(1, rows[:, None])
+    score_margin = _score_margins(rule, centred, rows, squared)
     place, other = (squared <= CLOSE * (norms[rows, None] + norms)).nonzero(as_tuple=True)
     for near, j in zip(place.split(BLOCK_PAIRS), other.split(BLOCK_PAIRS), strict=True):
         i = rows[near]
-        apart = reader.directions[j] - reader.directions[i]
+        apart = rule.directions[j] - rule.directions[i]
         squared[near, j] = apart.square().sum(1)
-        gap[near, j] = reader.gaps(i, j)
+        score_margin[near, j] = rule.score_margins(i, j)
         step = shifts if shifts.ndim == 1 else shifts[near]
-        reach[near, j] = (apart * step).sum(1)
-    return Walls(gap, squared.clamp_min(0).sqrt(), reach)
+        projection[near, j] = (apart * step).sum(1)
+    return Boundaries(score_margin, squared.clamp_min(0).sqrt(), projection)
 
 
 def _blocks(
     table: Tensor, moved: Tensor, name: str, bias: Tensor | None
-) -> tuple[Iterator[Walls], float]:
+) -> tuple[Iterator[Boundaries], float]:
     scale = binary_scale(table, moved)
-    reader = decision_rule(name, table, bias, scale)
-    centred = reader.directions - reader.directions.mean(0)
+    rule = decision_rule(name, table, bias, scale)
+    centred = rule.directions - rule.directions.mean(0)
     index = torch.arange(len(table)).split(BLOCK_ROWS)
-    return (walls_of(reader, rows, moved * scale, centred) for rows in index), scale
+    return (boundaries_of(rule, rows, moved * scale, centred) for rows in index), scale
 
 
-def _gaps(reader: DecisionRule, centred: Tensor, rows: Tensor, squared: Tensor) -> Tensor:
-    if reader.name == "euclidean":
+def _score_margins(rule: DecisionRule, centred: Tensor, rows: Tensor, squared: Tensor) -> Tensor:
+    if rule.name == "euclidean":
         return squared / 2
-    if reader.name == "cosine":
-        gaps: Tensor = reader.tokens[rows].norm(dim=1, keepdim=True) * squared / 2
-        return gaps
-    scores = reader.tokens[rows] @ centred.T + reader.offsets
+    if rule.name == "cosine":
+        score_margins: Tensor = rule.tokens[rows].norm(dim=1, keepdim=True) * squared / 2
+        return score_margins
+    scores = rule.tokens[rows] @ centred.T + rule.offsets
     return scores.gather(1, rows[:, None]) - scores

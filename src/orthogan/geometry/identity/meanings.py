@@ -2,7 +2,7 @@ r"""What displaced word vectors still mean: analogies and similarities judged by
 
 Every word of a question stands at a position of its own, drawn uniformly and independently; the
 vectors it is compared with are the displaced ones of the other words. The answer to an analogy is
-looked up in the table itself, as a reader of identities does.
+looked up in the table itself, as a decision rule of identities does.
 """
 
 from __future__ import annotations

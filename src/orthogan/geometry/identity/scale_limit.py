@@ -14,7 +14,7 @@ from orthogan.errors import ConfigError
 from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.decision_rules import decision_rule
 from orthogan.geometry.identity.flip_count import FlipCount
-from orthogan.geometry.identity.margins import walls_of
+from orthogan.geometry.identity.margins import boundaries_of
 from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.rng import stream
@@ -35,8 +35,8 @@ class ScaleLimit:
         factor: What the codes are multiplied by; 1 if they were short enough.
         codes: The codes times the factor.
         flip_count: Exact count with these codes.
-        token_r2: Share of the tokens' variance that the best linear reader of sums predicts.
-        position_r2: The same for the codes: what a linear reader of positions still gets.
+        token_r2: Share of the tokens' variance that the best linear probe of sums predicts.
+        position_r2: The same for the codes: what a linear probe of positions still gets.
     """
 
     name: str
@@ -69,7 +69,7 @@ def shorten_to(
     $\lambda_{it} = \min_j \{g_{ij} / \langle p_t, e_j - e_i \rangle :
     \langle p_t, e_j - e_i \rangle > 0\}$. The quantile of these factors in a sample of pairs is
     tried first, a little below; an exact count of all pairs confirms it, or it goes down by 5 %.
-    Euclidean reader. The factor is near the largest one that would do, not that one itself.
+    Euclidean decision rule. The factor is near the largest one that would do, not that one itself.
 
     Args:
         tokens: Embedding table, one row a token.
@@ -83,7 +83,7 @@ def shorten_to(
         DataError: a value is not finite.
         ConfigError: the share is out of range.
 
-    Source: the lead g_ij - lambda <p, e_j - e_i> is linear in lambda; see `tolerance`.
+    Source: g_ij - lambda <p, e_j - e_i> is linear in lambda; see `tolerance`.
 
     >>> found = shorten_to(torch.tensor([[0.0], [1.0]]), torch.tensor([[2.0]]), 0.4)
     >>> found.flip_count.flips, round(found.factor, 3)
@@ -140,13 +140,15 @@ def critical_factors(
         drawn = torch.from_numpy(stream(seed, "critical-factors").integers(total, size=num_pairs))
     factors = []
     for pairs in drawn.split(ROWS):
-        walls = walls_of(reader, pairs // len(shifts), shifts[pairs % len(shifts)], centred)
-        factors.append(walls.tolerances())
+        boundaries = boundaries_of(
+            reader, pairs // len(shifts), shifts[pairs % len(shifts)], centred
+        )
+        factors.append(boundaries.tolerances())
     return torch.cat(factors).sort().values
 
 
 def best_scale_limit(found: Sequence[ScaleLimit]) -> ScaleLimit | None:
-    """The one that leaves a linear reader most of the positions; None if there are none."""
+    """The one that leaves a linear probe most of the positions; None if there are none."""
     return max(found, key=lambda one: one.position_r2, default=None)
 
 

@@ -74,8 +74,8 @@ class _Search:
         self.distance, self.collides = math.inf, False
         self.centred = tokens - tokens.mean(0)
         self.norms = self.centred.square().sum(1)
-        self.pulls = self.centred @ codes.T
-        self.spread = self.pulls.amax(1) - self.pulls.amin(1)
+        self.projections = self.centred @ codes.T
+        self.spread = self.projections.amax(1) - self.projections.amin(1)
         apart = codes - codes.mean(0)
         lengths = apart.square().sum(1)
         self.squared = (lengths[:, None] + lengths - 2 * apart @ apart.T).clamp_min(0)
@@ -111,12 +111,16 @@ class _Search:
         self._visit(squared.flatten(), lambda k: (begin + k // width, k % width, 0, 0))
 
     def _pairs(self, i: Tensor, j: Tensor, near: Tensor) -> None:
-        pull = self.pulls[j] - self.pulls[i]
-        open_ = near - 2 * (pull.amax(1) - pull.amin(1)) <= self.limit()
-        i, j, near, pull = i[open_], j[open_], near[open_], pull[open_]
+        projection = self.projections[j] - self.projections[i]
+        open_ = near - 2 * (projection.amax(1) - projection.amin(1)) <= self.limit()
+        i, j, near, projection = i[open_], j[open_], near[open_], projection[open_]
         if not len(i):
             return
-        values = near[:, None, None] + self.squared - 2 * (pull[:, :, None] - pull[:, None, :])
+        values = (
+            near[:, None, None]
+            + self.squared
+            - 2 * (projection[:, :, None] - projection[:, None, :])
+        )
         num = len(self.codes)
 
         def place(k: int) -> tuple[int, int, int, int]:

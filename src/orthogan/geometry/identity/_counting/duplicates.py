@@ -1,4 +1,4 @@
-"""Tokens that no reader can tell apart, and the table without them."""
+"""Tokens that no decision rule can tell apart, and the table without them."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def _beats_in_integers(rule: DecisionRule, code: Tensor, i: int, j: int) -> bool
         return bool((apart * (2 * step - apart)).sum() > 0)
     place = own + step
     if rule.name == "logits":
-        lead = int((place * apart).sum()) * Fraction(2) ** (2 * exponent)
-        return lead + Fraction(float(rule.bias[j])) > Fraction(float(rule.bias[i]))
+        excess = int((place * apart).sum()) * Fraction(2) ** (2 * exponent)
+        return excess + Fraction(float(rule.bias[j])) > Fraction(float(rule.bias[i]))
     # Cosines: compare <x, e_j> |e_i| with <x, e_i> |e_j| by their signed squares.
     theirs, mine = int((place * other).sum()), int((place * own).sum())
     left = theirs * abs(theirs) * int((own * own).sum())

@@ -29,21 +29,21 @@ ALL = slice(None)
 
 @dataclass(frozen=True)
 class GuardedScores:
-    """Float32 tables of one reader and some codes; every bound below includes all rounding.
+    """Float32 tables of one decision rule and some codes; every bound below includes all rounding.
 
     Attributes:
         tokens: Places of the tokens.
-        directions: Directions of the reader, less their mean (which moves no difference).
-        own: Lower bound of the part of a gap that belongs to the displaced token.
+        directions: Directions of the decision rule, less their mean (which moves no difference).
+        own: Lower bound of the part of a score margin that belongs to the displaced token.
         others: Lower bound of the part of it that the other token alone decides.
-        own_guard: Half the width of the bounds on a gap that the displaced token adds.
+        own_guard: Half the width of the bounds on a score margin that the displaced token adds.
         other_guard: Half the width that the other token adds.
-        pulls: Upper bound of <p_t, a_j>, one row a token, one column a position.
-        slack: How far `pulls` may lie above the lower bound, for a direction of length 1.
+        projections: Upper bound of <p_t, a_j>, one row a token, one column a position.
+        slack: How far `projections` may lie above the lower bound, for a direction of length 1.
         lengths: Lengths of the directions.
         code_lengths: Lengths of the codes, rounded up.
-        curve: Squared distances of directions over twice the gaps, one a displaced token; None
-            where gaps do not decide distances.
+        curve: Squared distances of directions over twice the score margins, one a displaced
+            token; None where score margins do not decide distances.
         rest: Margins without a code, or lower bounds of them.
     """
 
@@ -53,7 +53,7 @@ class GuardedScores:
     others: Tensor
     own_guard: Tensor
     other_guard: Tensor
-    pulls: Tensor
+    projections: Tensor
     slack: Tensor
     lengths: Tensor
     code_lengths: Tensor
@@ -68,12 +68,12 @@ class GuardedScores:
     @property
     def groups(self) -> list[slice]:
         """Runs of positions, `GROUP` in each but the last."""
-        total = self.pulls.shape[1]
+        total = self.projections.shape[1]
         return [slice(begin, min(begin + GROUP, total)) for begin in range(0, total, GROUP)]
 
-    def low_pulls(self, tokens: Tensor | slice, span: slice = ALL) -> Tensor:
+    def low_projections(self, tokens: Tensor | slice, span: slice = ALL) -> Tensor:
         """Lower bounds of <p_t, a_i>."""
-        return self.pulls[:, span][tokens] - self.lengths[tokens, None] * self.slack[span]
+        return self.projections[:, span][tokens] - self.lengths[tokens, None] * self.slack[span]
 
     @cached_property
     def peak(self) -> Tensor:
@@ -88,66 +88,66 @@ class GuardedScores:
     @cached_property
     def group_top(self) -> Tensor:
         """Largest upper bound in each group of positions, one row a token."""
-        return torch.stack([group.amax(1) for group in self.pulls.split(GROUP, dim=1)], 1)
+        return torch.stack([group.amax(1) for group in self.projections.split(GROUP, dim=1)], 1)
 
     @cached_property
     def group_low(self) -> Tensor:
         """Smallest lower bound in each group of positions, one row a token."""
         lows = []
         for group, slack in zip(
-            self.pulls.split(GROUP, dim=1), self.slack.split(GROUP), strict=True
+            self.projections.split(GROUP, dim=1), self.slack.split(GROUP), strict=True
         ):
             lows.append(group.amin(1) - self.lengths * slack.max())
         return torch.stack(lows, 1)
 
     @cached_property
-    def grouped_pulls(self) -> Tensor:
+    def grouped_projections(self) -> Tensor:
         """The upper bounds once more, `tokens groups GROUP`; minus infinity past the end."""
-        return in_groups(self.pulls, -torch.inf)
+        return in_groups(self.projections, -torch.inf)
 
     def pair_guards(self, first: Tensor, second: Tensor) -> Tensor:
-        """How far the lower bounds of the gaps of pairs may lie below the gaps."""
+        """How far the lower bounds of score margins of pairs may lie below them."""
         return 2 * (self.own_guard[first] + self.other_guard[second])
 
-    def distances(self, first: Tensor, second: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounds of the distances of the directions of pairs, from bounds of their gaps."""
+    def distances(self, first: Tensor, second: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounds of the distances of the directions of pairs, from bounds of score margins."""
         if self.curve is not None:
             curve = 2 * self.curve[first]
-            high = gap + self.pair_guards(first, second)
-            return (gap.clamp_min(0) * curve).sqrt(), (high * curve).sqrt()
+            high = margin + self.pair_guards(first, second)
+            return (margin.clamp_min(0) * curve).sqrt(), (high * curve).sqrt()
         distance = (self.directions[second] - self.directions[first]).norm(dim=-1)
         guard = _share(self.directions.shape[1]) * distance
         guard += 2 * UNIT * (self.lengths[first] + self.lengths[second])
         return (distance - guard).clamp_min(0), distance + guard
 
     def depth_caps(self, tokens: Tensor, span: slice = ALL) -> Tensor:
-        """Upper bounds of how far some tokens can be beyond a wall at every position."""
+        """Upper bounds of how far some tokens can be beyond a cell boundary at every position."""
         return (self.code_lengths[span] - self.rest[tokens, None]).clamp_min(0)
 
     def pair_bounds(self, first: Tensor, second: Tensor) -> Tensor:
-        """Upper bounds of what any position adds to the lead of `second` over `first`."""
+        """Upper bounds of what any position adds to the score of `second` over `first`."""
         return (self.group_top[second] - self.group_low[first]).amax(1)
 
 
-def guarded_scores(reader: DecisionRule, codes: Tensor, rest: Tensor) -> GuardedScores:
-    """The float32 tables of a scaled reader and codes in the same scale.
+def guarded_scores(rule: DecisionRule, codes: Tensor, rest: Tensor) -> GuardedScores:
+    """The float32 tables of a scaled decision rule and codes in the same scale.
 
     Args:
-        reader: The reader, float64.
+        rule: The decision rule, float64.
         codes: One row a position, float64.
         rest: Margins of the tokens without a code, or lower bounds of them.
     """
-    euclidean = reader.name == "euclidean"
-    directions = reader.directions - reader.directions.mean(0)
-    tokens = directions if euclidean else reader.tokens
-    offsets = -directions.square().sum(1) / 2 if euclidean else reader.offsets
+    euclidean = rule.name == "euclidean"
+    directions = rule.directions - rule.directions.mean(0)
+    tokens = directions if euclidean else rule.tokens
+    offsets = -directions.square().sum(1) / 2 if euclidean else rule.offsets
     curve: Tensor | None = torch.ones(len(tokens)) if euclidean else None
     factor = 1.0
     if not euclidean:  # places and directions of like size: the guards add their squares
         factor = binary_scale(directions) / binary_scale(tokens, codes)
         directions, offsets = directions * factor, offsets * factor
-    if reader.name == "cosine":  # gap = f |e| d^2 / 2 where the directions are f times unit ones
-        curve = (factor / reader.tokens.norm(dim=1)).float()
+    if rule.name == "cosine":  # score margins are f |e| d^2 / 2 for directions f times unit ones
+        curve = (factor / rule.tokens.norm(dim=1)).float()
     own = (tokens * directions).sum(1) + offsets
     size, length = tokens.norm(dim=1), directions.norm(dim=1)
     share = _share(codes.shape[1])
@@ -156,7 +156,7 @@ def guarded_scores(reader: DecisionRule, codes: Tensor, rest: Tensor) -> Guarded
     code_lengths = codes.norm(dim=1)
     guard = share * code_lengths + UNDERFLOW
     narrow = directions.float()
-    pulls = narrow @ codes.float().T
+    projections = narrow @ codes.float().T
     # A tiny constant keeps the bounds apart for directions of length 0 too.
     long = (length * (1 + 1e-6) + UNDERFLOW).float()
     return GuardedScores(
@@ -166,7 +166,7 @@ def guarded_scores(reader: DecisionRule, codes: Tensor, rest: Tensor) -> Guarded
         others=(-offsets - other_guard).float(),
         own_guard=own_guard.float(),
         other_guard=other_guard.float(),
-        pulls=pulls.addcmul_(long[:, None], guard.float()),
+        projections=projections.addcmul_(long[:, None], guard.float()),
         slack=2 * guard.float(),
         lengths=long,
         code_lengths=(code_lengths * (1 + 1e-6)).float(),

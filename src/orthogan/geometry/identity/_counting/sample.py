@@ -1,4 +1,4 @@
-"""A census of some pairs drawn at random, with the interval that this leaves."""
+"""An exact count of some pairs drawn at random, with the interval that this leaves."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from orthogan.geometry.identity._counting.duplicates import Duplicates
 from orthogan.geometry.identity._counting.exact import beats
 from orthogan.geometry.identity.decision_rules import DecisionRule
 from orthogan.geometry.identity.flip_count import Flip, FlipCount
-from orthogan.geometry.identity.margins import Walls, walls_of
+from orthogan.geometry.identity.margins import Boundaries, boundaries_of
 from orthogan.rng import stream
 from orthogan.statistics import share_interval
 
 ROWS = 64  # 64 x 30,000 float64 values are 15 MB
-ROUNDING = 1e-9  # relative size of a lead below which float64 products do not decide
+ROUNDING = 1e-9  # relative size of an excess below which float64 products do not decide
 
 
-def sampled_census(
+def sampled_count(
     rule: DecisionRule,
     codes: Tensor,
     same: Duplicates,
@@ -26,7 +26,7 @@ def sampled_census(
     keep: int,
     scale: float,
 ) -> FlipCount:
-    """The census of `size` pairs drawn uniformly with replacement.
+    """The exact count of `size` pairs drawn uniformly with replacement.
 
     Args:
         rule: The decision rule of the scaled table without its duplicates.
@@ -45,12 +45,12 @@ def sampled_census(
     lost, certified, worst = [], 0, []
     for token, t in zip(tokens.split(ROWS), positions.split(ROWS), strict=True):
         i = same.kind[token]
-        walls = walls_of(rule, i, codes[t], centred)
-        flips = flipped(rule, codes, walls, i, t)
+        boundaries = boundaries_of(rule, i, codes[t], centred)
+        flips = flipped(rule, codes, boundaries, i, t)
         lost.append(flips)
-        at_rest = Walls(walls.gap, walls.distance, torch.zeros_like(walls.reach)).margins()
+        at_rest = boundaries.at_rest().margins()
         certified += int((codes[t].norm(dim=1) < at_rest).sum())
-        become, margins = fates(walls, i)
+        become, margins = fates(boundaries, i)
         for k in flips.nonzero().flatten().tolist():
             other = int(same.first[become[k]])
             worst.append(Flip(int(token[k]), int(t[k]), other, float(margins[k]) / scale))
@@ -77,13 +77,15 @@ def sampled_census(
     )
 
 
-def flipped(rule: DecisionRule, codes: Tensor, walls: Walls, tokens: Tensor, at: Tensor) -> Tensor:
+def flipped(
+    rule: DecisionRule, codes: Tensor, boundaries: Boundaries, tokens: Tensor, at: Tensor
+) -> Tensor:
     """Whether each token loses its identity at its position, without a rounding error."""
-    lead = walls.reach - walls.gap
-    size = walls.reach.abs().amax(1) + walls.gap.abs().amax(1)
+    excess = boundaries.projection - boundaries.score_margin
+    size = boundaries.projection.abs().amax(1) + boundaries.score_margin.abs().amax(1)
     doubt = ROUNDING * size[:, None]
-    lost = (lead > doubt).any(1)
-    row, other = ((lead.abs() <= doubt) & ~lost[:, None]).nonzero(as_tuple=True)
+    lost = (excess > doubt).any(1)
+    row, other = ((excess.abs() <= doubt) & ~lost[:, None]).nonzero(as_tuple=True)
     apart = other != tokens[row]
     row, other = row[apart], other[apart]
     won = beats(rule, codes, tokens[row], other, at[row])
@@ -91,8 +93,8 @@ def flipped(rule: DecisionRule, codes: Tensor, walls: Walls, tokens: Tensor, at:
     return lost
 
 
-def fates(walls: Walls, rows: Tensor) -> tuple[Tensor, Tensor]:
+def fates(boundaries: Boundaries, rows: Tensor) -> tuple[Tensor, Tensor]:
     """The best other token at each displaced place, and the margin there."""
-    lead = walls.reach - walls.gap
-    lead[torch.arange(len(rows)), rows] = -torch.inf
-    return lead.argmax(1), walls.margins()
+    excess = boundaries.projection - boundaries.score_margin
+    excess[torch.arange(len(rows)), rows] = -torch.inf
+    return excess.argmax(1), boundaries.margins()

@@ -1,4 +1,4 @@
-"""The gaps of a table in tiles that stay in the cache, each product computed once."""
+"""The score margins of a table in tiles that stay in the cache, each product computed once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from orthogan.geometry.identity._counting.guarded import GuardedScores
 
-TILE = 1024  # tokens on each side: 4 MB of gaps
+TILE = 1024  # tokens on each side: 4 MB of score margins
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,16 @@ class Tile:
     """Gaps of some tokens to some others.
 
     Attributes:
-        rows: The tokens whose gaps they are.
+        rows: The tokens whose score margins they are.
         columns: The other tokens.
-        gaps: Lower bounds of the gaps, less `own` of the row; infinite for a token itself.
+        margins: Lower bounds of the score margins, less `own` of the row; infinite for a token
+            itself.
         scratch: Room for as many numbers.
     """
 
     rows: slice
     columns: slice
-    gaps: Tensor
+    margins: Tensor
     scratch: Tensor
 
 
@@ -37,7 +38,7 @@ class Tiles:
     Attributes:
         scores: The scores of the tokens.
         blocks: The tokens in runs of at most `TILE`.
-        room: Numbers of three tiles: products, gaps and scratch.
+        room: Numbers of three tiles: products, score margins and scratch.
     """
 
     scores: GuardedScores
@@ -60,18 +61,18 @@ class Tiles:
     def walk(self, number: int) -> Iterator[Tile]:
         """Tiles of a block, which no later block repeats; each is lost with the next.
 
-        Where the reader is symmetric, the product with a later block is that block's too, and the
-        tiles of earlier blocks have been there already: after this walk the block has met all.
+        Where the decision rule is symmetric, the product with a later block is that block's
+        too, and the tiles of earlier blocks are done: after this walk the block has met all.
         """
         scores, rows = self.scores, self.blocks[number]
         for columns in self.blocks[number:] if scores.symmetric else self.blocks:
             shape = rows.stop - rows.start, columns.stop - columns.start
-            products, gaps, scratch = self.room[:, : shape[0] * shape[1]].view(3, *shape)
+            products, margins, scratch = self.room[:, : shape[0] * shape[1]].view(3, *shape)
             torch.mm(scores.tokens[rows], scores.directions[columns].T, out=products)
             if rows == columns:
                 products.fill_diagonal_(-torch.inf)
-            torch.sub(scores.others[columns], products, out=gaps)
-            yield Tile(rows, columns, gaps, scratch)
+            torch.sub(scores.others[columns], products, out=margins)
+            yield Tile(rows, columns, margins, scratch)
             if scores.symmetric and rows != columns:
-                torch.sub(scores.others[rows, None], products, out=gaps)
-                yield Tile(columns, rows, gaps.T, scratch.T)
+                torch.sub(scores.others[rows, None], products, out=margins)
+                yield Tile(columns, rows, margins.T, scratch.T)

@@ -1,4 +1,4 @@
-"""The census against brute force: in float64 on random tables, in fractions on tied ones."""
+"""The exact flip count against brute force: float64 on random tables, fractions on tied ones."""
 
 import math
 import sys
@@ -7,8 +7,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from orthogan.geometry.identity._counting import candidates, guarded, pairs, tiles
-from orthogan.geometry.identity._counting import crowded as crowds
+from orthogan.geometry.identity._counting import candidates, guarded, many_candidates, pairs, tiles
 from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.margins import identity_margin, tolerance
 
@@ -88,14 +87,14 @@ TABLES = {
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("crowd", [128, 0], ids=["few candidates", "crowded"])
+@pytest.mark.parametrize("limit", [128, 0], ids=["few candidates", "many"])
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 @pytest.mark.parametrize("name", TABLES)
-def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, crowd, monkeypatch):
-    monkeypatch.setattr(candidates, "CROWD", crowd)
-    if crowd == 0:  # far tokens and several groups of positions too
-        monkeypatch.setattr(crowds, "NEAR", 3)
-        monkeypatch.setattr(crowds, "ROWS_AT_ONCE", 50)
+def test_count_and_worst_and_tolerance_agree_with_float64(name, reader, limit, monkeypatch):
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES", limit)
+    if limit == 0:  # far tokens and several groups of positions too
+        monkeypatch.setattr(many_candidates, "NEAR", 3)
+        monkeypatch.setattr(many_candidates, "ROWS_AT_ONCE", 50)
         monkeypatch.setattr(guarded, "GROUP", 4)
     tokens = TABLES[name]
     bias = draw(len(tokens), seed=11) if reader == "logits" else None
@@ -131,10 +130,10 @@ def test_every_worst_flip_is_the_one_brute_force_finds(reader):
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("crowd", [128, 0], ids=["few candidates", "crowded"])
+@pytest.mark.parametrize("limit", [128, 0], ids=["few candidates", "many"])
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
-def test_ties_are_decided_as_by_fractions(reader, crowd, monkeypatch):
-    monkeypatch.setattr(candidates, "CROWD", crowd)
+def test_ties_are_decided_as_by_fractions(reader, limit, monkeypatch):
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES", limit)
     source = torch.Generator().manual_seed(3)
     tokens = torch.randint(-2, 3, (40, 2), generator=source).float()
     tokens = tokens[(tokens != 0).any(1)]
@@ -192,8 +191,8 @@ def test_two_thousand_tokens_whatever_precision_is_allowed(reduced_precision):
 def test_positions_in_several_passes_and_small_blocks_give_the_same(reader, monkeypatch):
     tokens, codes = clusters(120, 6, seed=1, spread=0.3), draw(50, 6, seed=2)
     whole = count_flips(tokens, codes, reader, keep=30)
-    inside = sys.modules["orthogan.geometry.identity.count"]  # the function hides the module
-    monkeypatch.setattr(inside, "MAX_PULLS", 120 * 7)
+    inside = sys.modules["orthogan.geometry.identity.count"]
+    monkeypatch.setattr(inside, "MAX_PROJECTIONS", 120 * 7)
     monkeypatch.setattr(tiles, "TILE", 11)
     monkeypatch.setattr(pairs, "BLOCK_VALUES", 64)
     monkeypatch.setattr(pairs, "BLOCK_PAIRS", 5)

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orthogan.geometry.identity._counting import candidates, guarded, pairs
-from orthogan.geometry.identity._counting import crowded as crowd
+from orthogan.geometry.identity._counting import candidates, guarded, many_candidates, pairs
 from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.margins import identity_margin, tolerance
 
@@ -37,7 +36,7 @@ def flips_of(tokens: Tensor, steps: Tensor, reader: str, bias: Tensor) -> Tensor
 
 
 @st.composite
-def crowds(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
+def clusters(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
     """Different tokens, none of them zero; codes in steps, near halves or parts of them; biases."""
     width = draw(st.integers(1, 3))
     row = st.tuples(*[st.integers(-4, 4)] * width)
@@ -55,7 +54,7 @@ SMALL = st.integers(1, 4)
 
 @pytest.mark.parametrize("reader", ["euclidean", "cosine", "logits"])
 @given(
-    table=crowds(),
+    table=clusters(),
     near=SMALL,
     group=SMALL,
     rows=SMALL,
@@ -71,9 +70,9 @@ def test_crowded_tokens_flip_where_integers_say(
     numbers, codes = tokens.double(), steps.double() / (2 * FINE)
     extra = bias.double() if reader == "logits" else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "CROWD", 0)
-        patch.setattr(crowd, "NEAR", near)
-        patch.setattr(crowd, "ROWS_AT_ONCE", rows)
+        patch.setattr(candidates, "MAX_CANDIDATES", 0)
+        patch.setattr(many_candidates, "NEAR", near)
+        patch.setattr(many_candidates, "ROWS_AT_ONCE", rows)
         patch.setattr(guarded, "GROUP", group)
         patch.setattr(pairs, "BLOCK_VALUES", values)
         found = count_flips(numbers, codes, reader, extra, keep=keep)

@@ -1,4 +1,4 @@
-"""Planted cases of the census, its options and what it refuses."""
+"""Planted cases of the exact flip count, its options and what it refuses."""
 
 import json
 import math

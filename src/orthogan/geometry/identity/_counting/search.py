@@ -1,4 +1,4 @@
-"""What a census has found so far, with bounds where float32 has not settled it yet."""
+"""An exact count in progress: what is counted, and what is found so far."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from orthogan.geometry.identity._counting.guarded import GuardedScores, guarded_scores
+from orthogan.geometry.identity.decision_rules import DecisionRule
 
 # Pairs that meet later than at this factor are not looked for: where codes are perpendicular to all
 # differences, rounding alone would make every pair a candidate.
@@ -65,22 +68,45 @@ class Shortlist:
 
 
 @dataclass
-class Tally:
-    """The running result of a census over tokens without duplicates.
+class Search:
+    """An exact count over tokens without duplicates, in progress.
+
+    Bounds stand where float32 has not settled a value yet.
 
     Attributes:
+        rule: Decision rule in float64.
+        codes: Position codes in float64.
+        scores: Both in guarded float32.
         flips: Whether a token loses its identity, one row a token, one column a position.
-        lead: Smallest gap of each token at its own place, to float64 precision.
+        smallest: Smallest score margin of each token at its own place, to float64 precision.
         worst: Shortlist of the deepest flips; a key is token * positions + position.
         tolerance: Upper bound of the factor on all codes at which the first flip occurs.
     """
 
+    rule: DecisionRule
+    codes: Tensor
+    scores: GuardedScores
     flips: Tensor
-    lead: Tensor
+    smallest: Tensor
     worst: Shortlist
     tolerance: float = MAX_FACTOR
     _pairs: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     _held: int = 0
+
+    @classmethod
+    def of(cls, rule: DecisionRule, codes: Tensor, rest: Tensor, keep: int) -> Search:
+        """Nothing found yet.
+
+        Args:
+            rule: Decision rule of a scaled table, float64.
+            codes: Position codes in the same scale.
+            rest: Margins of the tokens without a code, or lower bounds of them.
+            keep: How many of the deepest flips are wanted.
+        """
+        flips = torch.zeros(len(rest), len(codes), dtype=torch.bool)
+        smallest = torch.full((len(rest),), torch.inf, dtype=torch.float64)
+        scores = guarded_scores(rule, codes, rest)
+        return cls(rule, codes, scores, flips, smallest, Shortlist(keep))
 
     def may_flip_first(self, keys: Tensor, low: Tensor, high: Tensor) -> None:
         """Pairs of tokens (key: token * tokens + token) that meet between two factors each."""

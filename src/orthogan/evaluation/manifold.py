@@ -15,7 +15,7 @@ from orthogan.evaluation.neighbours import (
     row_blocks,
     squared_radii,
 )
-from orthogan.geometry.tables import binary_scale
+from orthogan.geometry.inputs import binary_scale
 
 NUM_NEIGHBOURS = 5  # as in Naeem et al. 2020
 

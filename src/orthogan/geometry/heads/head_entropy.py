@@ -11,8 +11,7 @@ from torch import Tensor
 from orthogan.errors import DataError
 from orthogan.geometry.heads.entropy import attention_entropy, entropy_bound
 from orthogan.geometry.heads.forms import paired_weights
-from orthogan.geometry.inputs import exact
-from orthogan.geometry.tables import answer_dtype
+from orthogan.geometry.inputs import answer_dtype, exact
 from orthogan.shapes import HeadKeys
 
 

@@ -13,9 +13,9 @@ from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.identity.count import count_flips
 from orthogan.geometry.identity.flip_count import FlipCount, Progress
 from orthogan.geometry.identity.recovery import linear_r2
+from orthogan.geometry.inputs import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
-from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
 CARRIED = 0.9  # share of the token variance whose directions a projection clears by default
 INSIDE = 1 - 1e-6  # of the tolerance: rounding of the scaled codes must not cross the boundary

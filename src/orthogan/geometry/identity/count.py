@@ -22,7 +22,7 @@ from orthogan.geometry.identity._counting.search import MAX_FACTOR, Search
 from orthogan.geometry.identity.decision_rules import DecisionRule, decision_rule
 from orthogan.geometry.identity.flip_count import Flip, FlipCount, Progress
 from orthogan.geometry.identity.margins import boundaries_of, safe_radius
-from orthogan.geometry.tables import binary_scale, position_codes, token_table
+from orthogan.geometry.inputs import binary_scale, position_codes, token_table
 
 MAX_PROJECTIONS = 2**27  # float32 values held for tokens x positions: 512 MB
 EXACT_ROWS = 128  # flips at a time whose margins are taken in float64

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.geometry.inputs import finite
-from orthogan.geometry.tables import check_directions
+from orthogan.geometry.inputs import check_directions, finite
 
 DECISION_RULES = ("euclidean", "cosine", "logits")
 

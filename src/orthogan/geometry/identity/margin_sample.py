@@ -10,7 +10,7 @@ from torch import Tensor
 from orthogan.errors import ConfigError
 from orthogan.geometry.identity.decision_rules import decision_rule
 from orthogan.geometry.identity.margins import boundaries_of
-from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
+from orthogan.geometry.inputs import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.rng import stream
 
 ROWS = 64  # 64 x 30,000 float64 values are 15 MB

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from orthogan.geometry.identity.decision_rules import DecisionRule, decision_rule
-from orthogan.geometry.tables import answer_dtype, binary_scale, displacement, token_table
+from orthogan.geometry.inputs import answer_dtype, binary_scale, displacement, token_table
 
 BLOCK_ROWS = 64  # 64 x 30,000 float64 values are 15 MB
 BLOCK_PAIRS = 4096  # 4096 x 768 float64 values are 25 MB

@@ -14,8 +14,13 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError, DataError, ShapeError
-from orthogan.geometry.inputs import check_equal, exact
-from orthogan.geometry.tables import check_directions, position_codes, token_table
+from orthogan.geometry.inputs import (
+    check_directions,
+    check_equal,
+    exact,
+    position_codes,
+    token_table,
+)
 from orthogan.rng import stream
 from orthogan.statistics import correlation_interval, share_interval
 

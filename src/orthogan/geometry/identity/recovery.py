@@ -10,8 +10,14 @@ from torch import Tensor
 
 from orthogan.errors import DataError
 from orthogan.geometry.identity.superposition import Coincidence, closest_superposition
-from orthogan.geometry.inputs import check_equal, matrix
-from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
+from orthogan.geometry.inputs import (
+    answer_dtype,
+    binary_scale,
+    check_equal,
+    matrix,
+    position_codes,
+    token_table,
+)
 
 ORTHONORMAL = 16  # times eps and the root of the rows: how far such products may be off
 RANK_ROUNDING = 2.0**-52  # times the larger side of the table: numpy's default for a rank

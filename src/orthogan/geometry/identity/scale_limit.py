@@ -16,7 +16,7 @@ from orthogan.geometry.identity.decision_rules import decision_rule
 from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.identity.margins import boundaries_of
 from orthogan.geometry.identity.recovery import linear_r2
-from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
+from orthogan.geometry.inputs import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.rng import stream
 
 SAMPLED_PAIRS = 10_000  # a share of 1 % is then known to a tenth, the factor to a few per cent

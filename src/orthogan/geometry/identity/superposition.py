@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from orthogan.geometry.identity._counting.exact import integers
-from orthogan.geometry.tables import binary_scale
+from orthogan.geometry.inputs import binary_scale
 
 BLOCK_ROWS = 64
 BLOCK_VALUES = 2**20

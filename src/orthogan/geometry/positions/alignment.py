@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from orthogan.geometry.inputs import answer_dtype, binary_scale, position_codes, token_table
 from orthogan.geometry.spectra.frames import placement
-from orthogan.geometry.tables import answer_dtype, binary_scale, position_codes, token_table
 
 
 def place_positions(codes: Tensor, tokens: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orthogan.geometry.tables import answer_dtype, binary_scale, token_table
+from orthogan.geometry.inputs import answer_dtype, binary_scale, token_table
 
 
 @dataclass(frozen=True)

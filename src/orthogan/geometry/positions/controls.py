@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
+from orthogan.geometry.inputs import answer_dtype, token_table
 from orthogan.geometry.positions.sinusoidal import BASE, sinusoids
-from orthogan.geometry.tables import answer_dtype, token_table
 from orthogan.rng import stream
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.geometry.tables import answer_dtype, check_directions, displacement, token_table
+from orthogan.geometry.inputs import answer_dtype, check_directions, displacement, token_table
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from orthogan import rng
 from orthogan.errors import ConfigError
-from orthogan.geometry.inputs import matrix
-from orthogan.geometry.tables import binary_scale
+from orthogan.geometry.inputs import binary_scale, matrix
 
 BLOCK = 5000  # points compared with all centres at once; keeps memory flat
 SAMPLE = 10_000  # points that landmarks and centres are learnt from

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orthogan.geometry.inputs import centre
-from orthogan.geometry.tables import binary_scale, position_codes, token_table
+from orthogan.geometry.inputs import binary_scale, centre, position_codes, token_table
 
 
 @dataclass(frozen=True, eq=False)

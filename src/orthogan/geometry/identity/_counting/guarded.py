@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from orthogan.geometry.identity.decision_rules import DecisionRule
-from orthogan.geometry.tables import binary_scale
+from orthogan.geometry.inputs import binary_scale
 
 UNIT = 2.0**-24
 EXTRA_ROUNDINGS = 96  # of the inputs to float32, the offsets, the guards and the sums of a test

@@ -91,7 +91,7 @@ class FakeClassifiers:
             score=asked("score", SimpleNamespace(to_dict=lambda: self.score)),
             predict_files=asked("predict_files", shown),
             images_of=asked("images_of", images),
-            look=asked("look", Image.new("RGB", (8, 8), "red")),
+            draw_attention=asked("draw_attention", Image.new("RGB", (8, 8), "red")),
             scheme=SimpleNamespace(
                 encode=lambda given: torch.zeros(20, 1, dtype=torch.int64),
                 decode=lambda rows: ["cat"] * len(rows),
@@ -194,7 +194,8 @@ def test_it_ends_with_why_and_what_next(cli, fake, status: str, code: int) -> No
     assert answer.err.splitlines()[-1].startswith("The time was up. Next: orthogan classify")
     assert answer.out.splitlines()[0] == str(Path("runs/mnist"))
     names = [name for name, *_ in fake.calls]
-    assert names == (["classify", "predict_files", "look"] if status == "done" else ["classify"])
+    after = ["predict_files", "draw_attention"] if status == "done" else []
+    assert names == ["classify", *after]
     assert Path("look.png").exists() == (status == "done")
 
 
@@ -284,7 +285,7 @@ def test_a_look_is_at_the_pictures_or_at_test_images(cli, fake, words, shown) ->
     with Image.open("out/look.png") as picture:
         assert picture.getpixel((0, 0)) == (255, 0, 0)
     assert shown in [(name, args) for name, args, _ in fake.calls]
-    (pixels, names), *_ = [args for name, args, _ in fake.calls if name == "look"]
+    (pixels, names), *_ = [args for name, args, _ in fake.calls if name == "draw_attention"]
     assert len(pixels) == len(names) == (1 if shown[0] == "predict_files" else 16)
     assert names[0] == ("a.png" if shown[0] == "predict_files" else "true cat")
     assert "Drew what the classifier attends to: out/look.png" in answer.err

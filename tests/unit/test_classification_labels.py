@@ -14,7 +14,7 @@ from PIL import Image
 from orthogan import data
 from orthogan.classification import examples
 from orthogan.classification.config import LabelledDataConfig
-from orthogan.classification.examples import Examples, hold_out, load_lesson, load_test, parts_of
+from orthogan.classification.examples import Examples, hold_out, load_split, load_test, parts_of
 from orthogan.classification.labels import LabelScheme, scheme_of
 from orthogan.classification.session import one_of_each
 from orthogan.data import ImageSet
@@ -105,14 +105,14 @@ def test_a_class_of_one_image_cannot_be_held_out() -> None:
 
 
 def test_a_source_without_a_test_set_says_what_is_held_out(tiny_file: Path) -> None:
-    lesson = load_lesson(LabelledDataConfig(source=str(tiny_file), held_out=0.25), seed=7)
-    assert len(lesson.train) + len(lesson.test) == 200
-    assert 45 <= len(lesson.test) <= 55
-    assert lesson.scheme.names == ("0", "1", "2", "3")
-    assert "has no test set" in lesson.notes[-1]
+    split = load_split(LabelledDataConfig(source=str(tiny_file), held_out=0.25), seed=7)
+    assert len(split.train) + len(split.test) == 200
+    assert 45 <= len(split.test) <= 55
+    assert split.scheme.names == ("0", "1", "2", "3")
+    assert "has no test set" in split.notes[-1]
     assert (
-        f"{len(lesson.test)} of its 200 images (about 25% of every class, chosen by seed 7)"
-        in (lesson.notes[-1])
+        f"{len(split.test)} of its 200 images (about 25% of every class, chosen by seed 7)"
+        in (split.notes[-1])
     )
 
 
@@ -126,9 +126,9 @@ def test_a_test_set_of_the_source_is_used(tmp_path: Path, tiny_file: Path) -> No
         x_test=pixels[150:],
         y_test=labels[150:],
     )
-    lesson = load_lesson(LabelledDataConfig(source=str(tmp_path / "both.npz")), seed=0)
-    assert (len(lesson.train), len(lesson.test)) == (150, 50)
-    assert lesson.notes[-1] == "Scored on the 50 images of the test set."
+    split = load_split(LabelledDataConfig(source=str(tmp_path / "both.npz")), seed=0)
+    assert (len(split.train), len(split.test)) == (150, 50)
+    assert split.notes[-1] == "Scored on the 50 images of the test set."
 
 
 def test_other_images_to_score_on_take_the_form_of_the_training_set(
@@ -137,18 +137,18 @@ def test_other_images_to_score_on_take_the_form_of_the_training_set(
     large = np.random.default_rng(0).integers(0, 255, (20, 20, 20, 3), dtype=np.uint8)
     np.savez(tmp_path / "other.npz", images=large, labels=np.arange(20) % 4)
     config = LabelledDataConfig(source=str(tiny_file), test=str(tmp_path / "other.npz"))
-    lesson = load_lesson(config, seed=0)
-    assert (len(lesson.train), len(lesson.test)) == (200, 20)
-    assert lesson.test.images.images.shape == (20, 1, 16, 16)
-    assert lesson.notes[-1] == f"Scored on the 20 images of {tmp_path / 'other.npz'}."
-    lesson = load_lesson(config.evolve("held_out=0.5"), seed=0)
-    assert lesson.notes[-1].endswith("Nothing is held out, so data.held_out has no effect.")
+    split = load_split(config, seed=0)
+    assert (len(split.train), len(split.test)) == (200, 20)
+    assert split.test.images.images.shape == (20, 1, 16, 16)
+    assert split.notes[-1] == f"Scored on the 20 images of {tmp_path / 'other.npz'}."
+    split = load_split(config.evolve("held_out=0.5"), seed=0)
+    assert split.notes[-1].endswith("Nothing is held out, so data.held_out has no effect.")
 
 
 def test_the_size_and_colours_asked_for(tiny_file: Path) -> None:
     config = LabelledDataConfig(source=str(tiny_file), size=20, colour="rgb")
-    lesson = load_lesson(config, seed=0)
-    for part in (lesson.train, lesson.test):
+    split = load_split(config, seed=0)
+    for part in (split.train, split.test):
         assert part.images.images.shape[1:] == (3, 20, 20)
 
 
@@ -161,9 +161,9 @@ def test_stacked_digits_have_three_labels(monkeypatch: pytest.MonkeyPatch) -> No
     names = tuple(f"{number:03d}" for number in range(1000))
     few = ImageSet(pixels, torch.arange(20) * 51, names, "stacked-mnist")
     monkeypatch.setattr(examples.data, "load", lambda source, **form: few)
-    lesson = load_lesson(config, seed=0)
-    assert lesson.scheme == LabelScheme(tuple("0123456789"), 3)
-    assert lesson.train.targets[-1].tolist() == [9, 6, 9]
+    split = load_split(config, seed=0)
+    assert split.scheme == LabelScheme(tuple("0123456789"), 3)
+    assert split.train.targets[-1].tolist() == [9, 6, 9]
 
 
 def test_images_to_score_on_without_a_test_set_are_all_taken(tiny_file: Path) -> None:

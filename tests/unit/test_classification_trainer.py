@@ -15,7 +15,7 @@ from torch import nn
 from orthogan.attention import score_names
 from orthogan.classification import api as classifiers
 from orthogan.classification import trainer as module
-from orthogan.classification.examples import Lesson, load_lesson
+from orthogan.classification.examples import Split, load_split
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import score_answers
 from orthogan.classification.trainer import ClassifierTrainer, follow
@@ -32,15 +32,15 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def make(tiny_file: Path, tiny_classifier: tuple[str, ...]) -> Callable[..., ClassifierTrainer]:
-    lessons: dict[int, Lesson] = {}
+    lessons: dict[int, Split] = {}
 
-    def trainer(*settings: str, seed: int = 0, lesson: Lesson | None = None) -> ClassifierTrainer:
+    def trainer(*settings: str, seed: int = 0, split: Split | None = None) -> ClassifierTrainer:
         config = classifiers.resolve_classification(
             tiny_file, images=640, seed=seed, settings=(*tiny_classifier, *settings)
         )
         if seed not in lessons:
-            lessons[seed] = load_lesson(config.data, seed)
-        return ClassifierTrainer(config, (lesson or lessons[seed]).train, CPU)
+            lessons[seed] = load_split(config.data, seed)
+        return ClassifierTrainer(config, (split or lessons[seed]).train, CPU)
 
     return trainer
 
@@ -174,8 +174,8 @@ def test_images_and_labels_go_together(make) -> None:
 )
 def test_every_setting_changes_what_is_learned(make, setting: str) -> None:
     plain = advance(make("precision=float32"), 12)
-    lesson = load_lesson(make("precision=float32", setting).config.data, 0)
-    changed = advance(make("precision=float32", setting, lesson=lesson), 12)
+    split = load_split(make("precision=float32", setting).config.data, 0)
+    changed = advance(make("precision=float32", setting, split=split), 12)
     assert bits(changed) != bits(plain)
 
 
@@ -283,17 +283,17 @@ def test_a_tiny_classifier_learns_where_the_blob_is(make, settings: tuple[str, .
     trainer = make("optimizer.learning_rate=0.01", "average_steps=20", *settings)
     for step in range(200):
         trainer.step((step + 1) / 200)
-    lesson = load_lesson(trainer.config.data, 0)
-    answers = probabilities(trainer.average, lesson.test.images.images).argmax(2)
-    score = score_answers(answers, lesson.test.targets, lesson.scheme)
+    split = load_split(trainer.config.data, 0)
+    answers = probabilities(trainer.average, split.test.images.images).argmax(2)
+    score = score_answers(answers, split.test.targets, split.scheme)
     assert score.accuracy >= 0.8 > 2 * score.chance
 
 
 def test_shuffled_labels_are_not_learned(make, tiny_file: Path) -> None:
     trainer = make()
-    lesson = load_lesson(trainer.config.data, 0)
-    shuffled = replace(lesson.train, targets=lesson.train.targets.flip(0))
-    other = make(lesson=replace(lesson, train=shuffled))
+    split = load_split(trainer.config.data, 0)
+    shuffled = replace(split.train, targets=split.train.targets.flip(0))
+    other = make(split=replace(split, train=shuffled))
     assert bits(advance(other, 3)) != bits(advance(trainer, 3))
 
 

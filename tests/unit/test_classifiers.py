@@ -158,7 +158,7 @@ def test_images_of_another_form_are_refused(
     trained: ImageClassifier, wrong: tuple[int, ...]
 ) -> None:
     pixels = torch.zeros(wrong, dtype=torch.uint8)
-    for ask in (trained.predict, trained.features, trained.attention, trained.look):
+    for ask in (trained.predict, trained.features, trained.attention, trained.draw_attention):
         with pytest.raises(ShapeError, match=r"Expected images \(1, 16, 16\), got \("):
             ask(pixels)
 

@@ -553,6 +553,13 @@ def test_every_setting_is_described_with_its_values(config: Config) -> None:
     assert all(setting.meaning and setting.allowed for setting in told.values())
 
 
+@pytest.mark.parametrize("config", [ClassificationConfig(), LanguageConfig()])
+def test_settings_that_may_have_no_effect_exist(config: ClassificationConfig) -> None:
+    settings = config.settings()
+    for rule, idle in config.IDLE.items():
+        assert {rule.partition("=")[0], *idle} <= settings.keys()
+
+
 def test_what_a_setting_allows_is_said_in_words() -> None:
     told = {setting.name: setting.allowed for setting in described(TrainingConfig())}
     assert told["generator.kind"] == "attention, conv or transformer"

@@ -18,10 +18,10 @@ from orthogan.errors import ConfigError, DataError
 from orthogan.language import corpus as module
 from orthogan.language import scoring
 from orthogan.language.config import TextConfig
-from orthogan.language.corpus import Corpus, read_corpus, settled_source
+from orthogan.language.corpus import Corpus, read_corpus, resolved_source
 from orthogan.language.generation import choose, continue_tokens
-from orthogan.language.lesson import lesson_of, split_text
 from orthogan.language.scoring import bits_of_pieces, frequency_bits, pieces_of, score_text
+from orthogan.language.split import split_of, split_text
 from orthogan.language.tokenizer import Tokenizer
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer
 
@@ -108,8 +108,8 @@ def test_a_folder_that_cannot_be_listed_is_named(
 def test_a_named_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.CORPORA, "_parts", {"demo": lambda: "to be"})
     assert read_corpus("demo") == Corpus(name="demo", text="to be")
-    assert settled_source("demo") == "demo"
-    assert Path(settled_source("demo.txt")).is_absolute()
+    assert resolved_source("demo") == "demo"
+    assert Path(resolved_source("demo.txt")).is_absolute()
     with pytest.raises(DataError, match="Did you mean 'demo'"):
         read_corpus("demos")
 
@@ -141,18 +141,18 @@ def test_the_end_is_held_out(text: str, share: float) -> None:
 
 def test_the_vocabulary_knows_nothing_of_the_held_out_text() -> None:
     config = TextConfig(held_out=0.5)
-    lesson = lesson_of(Corpus(name="x", text="aa bb aa zz yy zz"), config, context=4)
-    assert "z" not in lesson.tokenizer.entries
-    assert lesson.tokenizer.decode(lesson.train.tolist()) == "aa bb aa"
-    assert lesson.test.tolist().count(0) == 6  # z and y are unknown
-    assert "8 tokens to learn from" in lesson.notes[-1]
+    split = split_of(Corpus(name="x", text="aa bb aa zz yy zz"), config, context=4)
+    assert "z" not in split.tokenizer.entries
+    assert split.tokenizer.decode(split.train.tolist()) == "aa bb aa"
+    assert split.test.tolist().count(0) == 6  # z and y are unknown
+    assert "8 tokens to learn from" in split.notes[-1]
 
 
 def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
     def mark(text: str, kind: str = "words") -> str:
         config = TextConfig(tokenizer=kind, min_count=1, held_out=0.5)
         corpus = Corpus(name="x", text=text * 4)
-        return lesson_of(corpus, config, 2).fingerprint.removeprefix(corpus.fingerprint())
+        return split_of(corpus, config, 2).fingerprint.removeprefix(corpus.fingerprint())
 
     assert mark("the caf\u00e9 \u20ac, ") == ""
     assert mark("the cafe\u0301, ") == "-rule-2"
@@ -161,11 +161,11 @@ def test_a_run_of_another_rule_of_words_has_another_fingerprint() -> None:
 
 def test_rare_words_are_unknown_and_said() -> None:
     text = "the cat and the dog and the cat and a bird. " * 3 + "the end of it"
-    lesson = lesson_of(Corpus(name="x", text=text), TextConfig(tokenizer="words"), context=4)
-    assert "bird" in lesson.tokenizer.entries
-    assert "3 times" in lesson.notes[-1]
+    split = split_of(Corpus(name="x", text=text), TextConfig(tokenizer="words"), context=4)
+    assert "bird" in split.tokenizer.entries
+    assert "3 times" in split.notes[-1]
     few = TextConfig(tokenizer="words", min_count=9)
-    assert lesson_of(Corpus(name="x", text=text), few, 4).tokenizer.entries == (
+    assert split_of(Corpus(name="x", text=text), few, 4).tokenizer.entries == (
         "<unk>", "and", "the",
     )  # fmt: skip
 
@@ -173,7 +173,7 @@ def test_rare_words_are_unknown_and_said() -> None:
 @pytest.mark.parametrize(("text", "context"), [("abcdefghij", 9), ("abcdefghi ", 3)])
 def test_short_texts_are_refused(text: str, context: int) -> None:
     with pytest.raises(DataError, match=r"are too few for network\.context="):
-        lesson_of(Corpus(name="short", text=text), TextConfig(), context)
+        split_of(Corpus(name="short", text=text), TextConfig(), context)
 
 
 # ---- scores

@@ -17,7 +17,7 @@ from disturbances import EACH_STEP, NEVER, Killed
 from orthogan import rng
 from orthogan.errors import DataError, DivergedError, ResumeError
 from orthogan.language import api as language_models
-from orthogan.language.lesson import load_lesson
+from orthogan.language.split import load_split
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.models.bundle import load_language
 from orthogan.models.bundle.tensors import digest, pack
@@ -40,8 +40,8 @@ def make(tiny_text: Path, tiny_language: tuple[str, ...]) -> Callable[..., Langu
         config = language_models.resolve_language(
             tiny_text, tokens=640, seed=seed, settings=(*tiny_language, *settings)
         )
-        lesson = load_lesson(config.data, config.network.context)
-        return LanguageTrainer(config, lesson.train, CPU)
+        split = load_split(config.data, config.network.context)
+        return LanguageTrainer(config, split.train, CPU)
 
     return trainer
 

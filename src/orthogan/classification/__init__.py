@@ -1,4 +1,4 @@
-"""Classifying images: examples, training, scoring, and a look at what is attended to."""
+"""Classifying images: examples, training, scoring, and pictures of the attention."""
 
 from orthogan.classification.config import ClassificationConfig, DistortionConfig
 from orthogan.classification.labels import LabelScheme

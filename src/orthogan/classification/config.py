@@ -58,7 +58,7 @@ class ClassificationConfig(RunConfig):
         "network.stem=patch": ("network.channels",),
         "network.blocks=0": tuple(
             f"network.{name}"
-            for name in ("heads", "score", "keys", "key_size", "start", "expansion")
+            for name in ("heads", "score", "keys", "key_size", "initialization", "expansion")
         ),
         "distortion.strength=0.0": tuple(
             f"distortion.{name}" for name in ("turn_deg", "scale", "shear", "shift", "bend")

@@ -30,7 +30,7 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class Split:
     """What is learned from, what is scored on, what the labels mean, and what was done."""
 
     train: Examples
@@ -39,7 +39,7 @@ class Lesson:
     notes: tuple[str, ...]
 
 
-def load_lesson(config: LabelledDataConfig, seed: int) -> Lesson:
+def load_split(config: LabelledDataConfig, seed: int) -> Split:
     """The examples that a configuration names.
 
     Scored on: the images of `config.test`; else the test set of the source; else a share of every
@@ -52,7 +52,7 @@ def load_lesson(config: LabelledDataConfig, seed: int) -> Lesson:
     images = data.load(config.source, size=config.size, colour=config.colour)
     scheme = scheme_of(images, parts_of(config))
     train, test, note = _split(images, config, seed)
-    return Lesson(
+    return Split(
         train=Examples(images=train, targets=scheme.encode(train)),
         test=Examples(images=test, targets=scheme.encode(test)),
         scheme=scheme,

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from orthogan.classification import ClassifierScore, LabelScheme
 from orthogan.classification import passes as reading
+from orthogan.classification.attention_picture import draw_attention
 from orthogan.classification.examples import load_test
 from orthogan.classification.extraction import ClassifierExtractor
-from orthogan.classification.look import look
 from orthogan.classification.scoring import score_answers
 from orthogan.data.image_set import ImageSet
 from orthogan.data.named import read_named
@@ -127,9 +127,9 @@ class ImageClassifier:
         """
         return reading.attention_maps(self.network, pixels)
 
-    def look(self, pixels: Pixels, names: Sequence[str] = ()) -> Image.Image:
-        """A picture of `attention`, drawn over the images; see `classification.look`."""
-        return look(self.network, pixels, self.scheme, names)
+    def draw_attention(self, pixels: Pixels, names: Sequence[str] = ()) -> Image.Image:
+        """A picture of `attention`, drawn over the images; see `attention_picture`."""
+        return draw_attention(self.network, pixels, self.scheme, names)
 
     def score(self, source: str | Path) -> ClassifierScore:
         """Accuracy on the test set of a source, or on all of it if it has a single split.
@@ -180,7 +180,7 @@ def _scheme_of(stored: bundle.Bundle, network: Classifier) -> LabelScheme:
     wanted = (network.config.classes, network.config.labels)
     if found != wanted:
         raise BundleError(
-            f"{stored.path}: names {found[0]} classes of {found[1]} labels, its network tells "
+            f"{stored.path}: names {found[0]} classes of {found[1]} labels, its network gives "
             f"{wanted[0]} of {wanted[1]}; copy it again."
         )
     return scheme

@@ -1,4 +1,4 @@
-"""One sitting of a classification run: to the end of its budget, or to a stop."""
+"""One session of a classification run: to the end of its budget, or to a stop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from orthogan.classification.examples import Examples, Lesson
-from orthogan.classification.look import look
+from orthogan.classification.attention_picture import draw_attention
+from orthogan.classification.examples import Examples, Split
 from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
 from orthogan.classification.trainer import ClassifierTrainer
@@ -20,7 +20,7 @@ from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import Session
 
 NUM_LIVE = 1000  # images of a live score: about a third of a second, and an error of one per cent
-NUM_LOOKED_AT = 10
+NUM_DRAWN = 10
 
 
 class ClassificationSession(Session[ClassifierTrainer]):
@@ -30,18 +30,18 @@ class ClassificationSession(Session[ClassifierTrainer]):
         trainer: What is trained.
         run: Where it is written down.
         display: What a person sees.
-        lesson: What is scored on, and what the labels mean.
+        split: The images or text to train on and to score on, and what the labels mean.
     """
 
     def __init__(
-        self, trainer: ClassifierTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
+        self, trainer: ClassifierTrainer, run: RunFolder, display: ProgressDisplay, split: Split
     ) -> None:
         super().__init__(trainer, trainer.config.budget, run, display)
-        self.config, self.lesson = trainer.config, lesson
+        self.config, self.split = trainer.config, split
 
     def measure(self) -> None:
         """Score the averaged network on some of the test images, spread evenly over them."""
-        test = self.lesson.test
+        test = self.split.test
         index = torch.linspace(0, len(test) - 1, min(NUM_LIVE, len(test))).long()
         score = self._score(index)
         self._keep_scores({"accuracy": score.accuracy, "test images": float(score.num_images)})
@@ -51,12 +51,12 @@ class ClassificationSession(Session[ClassifierTrainer]):
         )
 
     def _score(self, index: torch.Tensor) -> ClassifierScore:
-        test = self.lesson.test
+        test = self.split.test
         answers = probabilities(self.trainer.average, test.images.images[index]).argmax(dim=2)
-        return score_answers(answers, test.targets[index], self.lesson.scheme)
+        return score_answers(answers, test.targets[index], self.split.scheme)
 
     def _finish(self) -> None:
-        score = self._score(torch.arange(len(self.lesson.test)))
+        score = self._score(torch.arange(len(self.split.test)))
         self._keep_scores(
             {
                 "accuracy": score.accuracy,
@@ -69,17 +69,17 @@ class ClassificationSession(Session[ClassifierTrainer]):
         self.checkpoint()
         write_json(self.run.path / "score.json", score.to_dict())
         if self.trainer.average.has_attention:
-            write_atomic(self.run.path / "look.png", png(self._look()))
+            write_atomic(self.run.path / "look.png", png(self._picture()))
         self._save_bundle(score)
 
-    def _look(self) -> Any:
-        chosen = one_of_each(self.lesson.test, NUM_LOOKED_AT)
-        test, scheme = self.lesson.test, self.lesson.scheme
+    def _picture(self) -> Any:
+        chosen = one_of_each(self.split.test, NUM_DRAWN)
+        test, scheme = self.split.test, self.split.scheme
         names = [f"true {name}" for name in scheme.decode(test.targets[chosen])]
-        return look(self.trainer.average, test.images.images[chosen], scheme, names)
+        return draw_attention(self.trainer.average, test.images.images[chosen], scheme, names)
 
     def _save_bundle(self, score: ClassifierScore) -> None:
-        config, lesson = self.config, self.lesson
+        config, split = self.config, self.split
         save_bundle(
             self.run.bundle_path,
             role="classifier",
@@ -88,10 +88,10 @@ class ClassificationSession(Session[ClassifierTrainer]):
             data={
                 "source": config.data.source,
                 "test": config.data.test,
-                "size": lesson.train.images.size,
-                "colours": lesson.train.images.colours,
-                "class_names": list(lesson.scheme.names),
-                "label_parts": lesson.scheme.parts,
+                "size": split.train.images.size,
+                "colours": split.train.images.colours,
+                "class_names": list(split.scheme.names),
+                "label_parts": split.scheme.parts,
                 "fingerprint": self.run.provenance["data_fingerprint"],
             },
             card=self._card(

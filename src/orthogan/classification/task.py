@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from orthogan.classification.config import ClassificationConfig
-from orthogan.classification.examples import Lesson, load_lesson
+from orthogan.classification.examples import Split, load_split
 from orthogan.classification.recipes import RECIPES
 from orthogan.classification.scoring import ClassifierScoreShape
 from orthogan.classification.session import ClassificationSession
@@ -18,7 +18,7 @@ from orthogan.training.task import TASKS, Task
 
 
 @TASKS.register("classify")
-class ClassifyTask(Task[ClassificationConfig, Lesson]):
+class ClassifyTask(Task[ClassificationConfig, Split]):
     """A classifier, from labelled images."""
 
     name = "classify"
@@ -26,11 +26,11 @@ class ClassifyTask(Task[ClassificationConfig, Lesson]):
     recipes = RECIPES
     default_recipe, run_suffix = "attention-classifier", "classifier"
 
-    def load(self, config: ClassificationConfig) -> Lesson:
+    def load(self, config: ClassificationConfig) -> Split:
         """The images to learn from and those to score on."""
-        return load_lesson(config.data, config.seed)
+        return load_split(config.data, config.seed)
 
-    def fit(self, config: ClassificationConfig, data: Lesson) -> ClassificationConfig:
+    def fit(self, config: ClassificationConfig, data: Split) -> ClassificationConfig:
         """The configuration with its network made for these images and labels."""
         images = data.train.images
         facts = {
@@ -41,14 +41,14 @@ class ClassifyTask(Task[ClassificationConfig, Lesson]):
         }
         return config.evolve(network=config.network.evolve(**facts).to_dict())
 
-    def fingerprint(self, data: Lesson) -> str:
+    def fingerprint(self, data: Split) -> str:
         """Changes with any pixel or label, to learn from or to score on."""
         return "+".join(part.images.fingerprint() for part in (data.train, data.test))
 
     def start(
         self,
         config: ClassificationConfig,
-        data: Lesson,
+        data: Split,
         device: torch.device,
         folder: RunFolder,
         display: ProgressDisplay,

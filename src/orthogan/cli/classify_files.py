@@ -25,11 +25,13 @@ def write_look(target: Path, trained: Any, found: Any, test: str | None) -> None
     """
     if found is not None:
         names = [Path(file).name for file in found.files[:NUM_SHOWN]]
-        picture = trained.look(found.pixels[:NUM_SHOWN], names)
+        picture = trained.draw_attention(found.pixels[:NUM_SHOWN], names)
     else:
         images = trained.images_of(test)
         true = trained.scheme.decode(trained.scheme.encode(images)[:NUM_SHOWN])
-        picture = trained.look(images.images[:NUM_SHOWN], [f"true {name}" for name in true])
+        picture = trained.draw_attention(
+            images.images[:NUM_SHOWN], [f"true {name}" for name in true]
+        )
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, png(picture))

@@ -9,7 +9,7 @@ import torch
 from orthogan import rng
 from orthogan.classification import ClassificationConfig
 from orthogan.classification import api as classifiers
-from orthogan.classification.examples import Examples, load_lesson
+from orthogan.classification.examples import Examples, load_split
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data import ImageSet
 from orthogan.experiments.costs import CPU, NetworkCosts, network_costs
@@ -41,7 +41,7 @@ class ClassifyTask(SelfScoringTask):
         with rng.initialization(config.seed, "check"):
             network = config.network.build()
         if needs_calibration(network):
-            examples = load_lesson(config.data, config.seed).train
+            examples = load_split(config.data, config.seed).train
             ClassifierTrainer(config, examples, CPU)  # calibrates it with the first images
         return config
 

@@ -1,4 +1,4 @@
-"""One sitting of a language run: to the end of its budget, or to a stop."""
+"""One session of a language run: to the end of its budget, or to a stop."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from orthogan.files import write_atomic, write_json
 from orthogan.language.generation import continue_tokens
-from orthogan.language.lesson import Lesson
 from orthogan.language.scoring import LanguageScore, score_text
+from orthogan.language.split import Split
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.models.bundle import save_language
 from orthogan.training.progress import ProgressDisplay, duration
@@ -31,16 +31,16 @@ class LanguageSession(Session[LanguageTrainer]):
         trainer: What is trained.
         run: Where it is written down.
         display: What a person sees.
-        lesson: What is scored on, and what the tokens mean.
+        split: The images or text to train on and to score on, and what the tokens mean.
     """
 
     unit = "tokens"
 
     def __init__(
-        self, trainer: LanguageTrainer, run: RunFolder, display: ProgressDisplay, lesson: Lesson
+        self, trainer: LanguageTrainer, run: RunFolder, display: ProgressDisplay, split: Split
     ) -> None:
         super().__init__(trainer, trainer.config.budget, run, display)
-        self.config, self.lesson = trainer.config, lesson
+        self.config, self.split = trainer.config, split
 
     def measure(self) -> None:
         """Score the network on some pieces of the held-out text, spread evenly over it."""
@@ -51,9 +51,9 @@ class LanguageSession(Session[LanguageTrainer]):
         )
 
     def _score(self, most_pieces: int | None) -> LanguageScore:
-        lesson, network = self.lesson, self.trainer.network
+        split, network = self.split, self.trainer.network
         score = score_text(
-            network, lesson.test, lesson.train, lesson.tokenizer, most_pieces=most_pieces
+            network, split.test, split.train, split.tokenizer, most_pieces=most_pieces
         )
         self._keep_scores({score.name: score.value, "held-out tokens": float(score.num_tokens)})
         return score
@@ -74,10 +74,10 @@ class LanguageSession(Session[LanguageTrainer]):
 
     def _sample(self) -> str:
         """Text that goes on from the first held-out token."""
-        tokenizer = self.lesson.tokenizer
+        tokenizer = self.split.tokenizer
         tokens = continue_tokens(
             self.trainer.network,
-            self.lesson.test[:1],
+            self.split.test[:1],
             SAMPLE_TOKENS,
             seed=self.config.seed,
             never=tokenizer.unknown,
@@ -85,16 +85,16 @@ class LanguageSession(Session[LanguageTrainer]):
         return tokenizer.decode(tokens.tolist()) + "\n"
 
     def _save_bundle(self, score: LanguageScore) -> None:
-        config, lesson = self.config, self.lesson
+        config, split = self.config, self.split
         save_language(
             self.run.bundle_path,
             network_config=config.network.to_dict(),
-            vocabulary=lesson.tokenizer.to_dict(),
+            vocabulary=split.tokenizer.to_dict(),
             tensors=self.trainer.network.state_dict(),
             data={
                 "source": config.data.source,
                 "tokeniser": config.data.tokenizer,
-                "vocabulary": len(lesson.tokenizer),
+                "vocabulary": len(split.tokenizer),
                 "fingerprint": self.run.provenance["data_fingerprint"],
                 "held_out": config.data.held_out,
             },
@@ -106,7 +106,7 @@ class LanguageSession(Session[LanguageTrainer]):
 
     def _bar_words(self, measured: dict[str, float]) -> str:
         facts = [f"{measured['bits']:.3f} bits a token"]
-        name = self.lesson.tokenizer.score
+        name = self.split.tokenizer.score
         if name in self.scores:
             facts.append(f"held out {self.scores[name]:.3f} {UNITS[name]}")
         return "  ".join(facts)

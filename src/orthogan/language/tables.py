@@ -10,7 +10,7 @@ from orthogan.attention.keys import Sources
 from orthogan.embeddings.result import Head, Layer, Layers, Tables
 from orthogan.errors import BundleError, ConfigError, DataError
 from orthogan.language.config import TextConfig
-from orthogan.language.lesson import load_lesson
+from orthogan.language.split import load_split
 from orthogan.language.tokenizer import Tokenizer, read_tokenizer
 from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
 from orthogan.models.bundle import LanguageBundle, rebuild
@@ -89,12 +89,12 @@ def tables_of_run(run: Path, *, limit: int | None = None) -> Tables:
         text = TextConfig(**described_part(record, "data", run))
     except (ConfigError, LookupError) as error:
         raise BundleError(f"{run / RUN_FILE}: no network can be built: {error}") from None
-    lesson = load_lesson(text, described.context)
-    if lesson.fingerprint != record["provenance"].get("data_fingerprint"):
+    split = load_split(text, described.context)
+    if split.fingerprint != record["provenance"].get("data_fingerprint"):
         raise DataError(f"{text.source}: not the text that {run} learns from; restore it.")
     tensors = part_of("network", checkpoint.tensors)
     network: LanguageTransformer = rebuild(lambda: described, tensors, run)
-    return tables_of_network(network, lesson.tokenizer, source=str(run), limit=limit)
+    return tables_of_network(network, split.tokenizer, source=str(run), limit=limit)
 
 
 @torch.no_grad()

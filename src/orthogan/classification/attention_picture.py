@@ -1,4 +1,4 @@
-"""What the read-out looks at: the class token's attention over the patches, drawn on the image."""
+"""The class token's attention over the patches, drawn on the image."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WARM = (255, 96, 0)  # positive weights; scores without softmax have negative on
 COLD = (0, 112, 255)
 TINT = 0.6  # share of the colour where a weight is strongest: the strokes below still show
 DIMMED = 0.7  # brightness of the image where there is no weight: colour stands out
-MOST_IMAGES = 64  # a taller picture cannot be looked at
+MOST_IMAGES = 64  # a taller picture fits no screen
 BACKGROUND = (24, 24, 24)
 INK = (230, 230, 230)
 
 
-def look(
+def draw_attention(
     network: Classifier,
     pixels: Pixels,
     scheme: LabelScheme,
@@ -56,7 +56,7 @@ def look(
     if not 1 <= len(pixels) <= MOST_IMAGES:
         raise ConfigError(f"Between 1 and {MOST_IMAGES} images can be shown, got {len(pixels)}.")
     if not network.has_attention:
-        raise ConfigError("A network with blocks=0 has no attention to look at.")
+        raise ConfigError("A network with blocks=0 has no attention to draw.")
     maps = attention_maps(network, pixels)
     chances = probabilities(network, pixels)
     answers = scheme.decode(chances.argmax(dim=2))
@@ -72,7 +72,7 @@ def look(
 
 
 def overlay(image: NDArray[np.uint8], weights: Tensor) -> NDArray[np.uint8]:
-    """An RGB image, its own colours taken out, with a map of signed weights laid over it.
+    """An RGB image, its own colours taken out, with a map of signed weights drawn over it.
 
     Args:
         image: Row x column x 3.

@@ -16,7 +16,7 @@ RAREST = {"characters": 1, "bytes": 1, "words": 3}  # `min_count` where none is 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class Split:
     """Tokens to learn from and tokens to score on, and what they stand for."""
 
     tokenizer: Tokenizer
@@ -26,8 +26,8 @@ class Lesson:
     notes: tuple[str, ...]
 
 
-def load_lesson(config: TextConfig, context: int) -> Lesson:
-    """The lesson that a configuration names: the vocabulary is that of the first part alone.
+def load_split(config: TextConfig, context: int) -> Split:
+    """The split that a configuration names: the vocabulary is that of the first part alone.
 
     Args:
         config: Which text.
@@ -37,11 +37,11 @@ def load_lesson(config: TextConfig, context: int) -> Lesson:
         DataError: the text cannot be read, or is too short to learn from or to score on.
     """
     corpus = read_corpus(config.source)
-    return lesson_of(corpus, config, context)
+    return split_of(corpus, config, context)
 
 
-def lesson_of(corpus: Corpus, config: TextConfig, context: int) -> Lesson:
-    """The lesson of a text.
+def split_of(corpus: Corpus, config: TextConfig, context: int) -> Split:
+    """The split of a text.
 
     Raises:
         DataError: it is too short.
@@ -59,7 +59,7 @@ def lesson_of(corpus: Corpus, config: TextConfig, context: int) -> Lesson:
     if tokenizer.unknown is not None and config.tokenizer == WORDS:
         share = float((test == tokenizer.unknown).double().mean())
         notes.append(f"{share:.1%} of the held-out words are unknown: below {min_count} times.")
-    return Lesson(
+    return Split(
         tokenizer=tokenizer,
         train=train,
         test=test,

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from orthogan import rng
-from orthogan.classification import look as module
-from orthogan.classification.labels import LabelScheme
-from orthogan.classification.look import (
+from orthogan.classification import attention_picture as module
+from orthogan.classification.attention_picture import (
     CELL_PX,
     COLD,
     GAP_PX,
     HEADING_PX,
     MARGIN_PX,
     WARM,
-    look,
+    draw_attention,
     overlay,
 )
+from orthogan.classification.labels import LabelScheme
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.networks.classifier import AttentionClassifier, AttentionClassifierConfig
 
@@ -42,7 +42,7 @@ def pixels(count: int = 3, colours: int = 1) -> Tensor:
 @pytest.mark.parametrize("read_out", ["class", "mean"])
 def test_a_row_an_image_and_a_column_a_map(colours: int, read_out: str) -> None:
     net = network(colours=colours, read_out=read_out, blocks=2)
-    picture = look(net, pixels(3, colours), SCHEME)
+    picture = draw_attention(net, pixels(3, colours), SCHEME)
     columns = 2 + 2 * 2  # the image, the mean, two heads in each of two blocks
     assert picture.size == (MARGIN_PX + columns * STEP, HEADING_PX + 3 * STEP)
     assert picture.mode == "RGB"
@@ -59,7 +59,7 @@ def test_a_planted_map_colours_its_patch(monkeypatch: pytest.MonkeyPatch) -> Non
     maps[0, 0, 1, 3, 0] = -0.1  # head 2: the last row, first column, negative
     monkeypatch.setattr(module, "attention_maps", lambda *_: maps)
     black = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
-    shown = np.asarray(look(network(), black, SCHEME))[HEADING_PX : HEADING_PX + CELL_PX]
+    shown = np.asarray(draw_attention(network(), black, SCHEME))[HEADING_PX : HEADING_PX + CELL_PX]
     cells = [shown[:, MARGIN_PX + STEP * n : MARGIN_PX + STEP * n + CELL_PX] for n in range(4)]
     assert not cells[0].any()
     quarter = CELL_PX // 4
@@ -89,7 +89,7 @@ def test_answers_and_names_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
         "multiline_text",
         lambda pen, place, text, **o: written.append(text) or draw(pen, place, text, **o),
     )
-    look(network(), pixels(2), SCHEME, ["a.png", "b.png"])
+    draw_attention(network(), pixels(2), SCHEME, ["a.png", "b.png"])
     assert [text.split("\n")[0] for text in written] == ["a.png", "b.png"]
     for text in written:
         answer, share = text.split("\n")[1].split()
@@ -99,10 +99,10 @@ def test_answers_and_names_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_impossible_looks_are_refused() -> None:
     with pytest.raises(ConfigError, match="Between 1 and 64 images can be shown, got 0"):
-        look(network(), pixels(0), SCHEME)
+        draw_attention(network(), pixels(0), SCHEME)
     with pytest.raises(ConfigError, match="got 65"):
-        look(network(), pixels(65), SCHEME)
+        draw_attention(network(), pixels(65), SCHEME)
     with pytest.raises(ConfigError, match="blocks=0 has no attention"):
-        look(network(blocks=0, read_out="mean"), pixels(), SCHEME)
+        draw_attention(network(blocks=0, read_out="mean"), pixels(), SCHEME)
     with pytest.raises(ShapeError, match=r"Expected images \(1, 16, 16\)"):
-        look(network(), pixels(2, 3), SCHEME)
+        draw_attention(network(), pixels(2, 3), SCHEME)

@@ -18,7 +18,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 
 import numpy as np
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 _HOOK = install_import_hook("orthogan", "beartype.beartype")
 
@@ -163,3 +163,11 @@ def classify_tiny(tiny_file: Path, one_thread: None) -> Callable[..., Any]:
         return classifiers.classify(source, run=run, **(defaults | options))
 
     return classify
+
+
+@pytest.fixture
+def as_in_use() -> Iterator[None]:
+    """Without the shape checks that only tests have: what a user is told of a wrong shape."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

@@ -43,6 +43,8 @@ Features = Float[Tensor, "B F"]
 PerImage = Float[Tensor, " B"]
 Logits = Float[Tensor, " B"]
 Labels = Int[Tensor, " B"]
+ClassLogits = Float[Tensor, "B labels classes"]
+AttentionMaps = Float[Tensor, "B blocks N rows cols"]
 
 # Tokens and attention.
 Tokens = Float[Tensor, "B T D"]
@@ -51,8 +53,14 @@ Query = Float[Tensor, "B N T K"]
 Key = Float[Tensor, "B N S K"]
 Value = Float[Tensor, "B N S V"]
 Weights = Float[Tensor, "B N T S"]
+SharedWeights = Float[Tensor, "#B N T S"]  # of each sequence, or one for all
 HeadOutput = Float[Tensor, "B N T V"]
+PositionedQuery = Float[Tensor, "B N T Q"]  # may be wider: position beside content
+PositionedKey = Float[Tensor, "B N S Q"]
 Mask = Bool[Tensor, "*M T S"]  # for all of a batch, or one for each
+HeadMask = Bool[Tensor, "#B 1 T S"]
+CausalMask = Bool[Tensor, "T T"]
+Grid = Float[Tensor, "B D H W"]
 Codes = Float[Tensor, "T P"]
 
 # Matrices of a head, and tables.

@@ -103,7 +103,8 @@ def shapes(network: nn.Module) -> dict[str, torch.Size]:
         (kind, name)
         for kind in CLASSIFIERS
         for name in CLASSIFIERS[kind].model_fields
-        if name not in ("kind", "start")  # the first weights: see test_attending_networks.py
+        if name
+        not in ("kind", "initialization")  # the first weights: see test_attending_networks.py
     ],
 )
 def test_every_setting_has_effect(kind: str, name: str) -> None:

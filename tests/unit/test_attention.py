@@ -106,6 +106,7 @@ def test_unknown_score_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 7), (5, 8), (2, 2, 5, 8)])
+@pytest.mark.usefixtures("as_in_use")
 def test_wrong_shapes_are_refused_by_name(shape: tuple[int, ...]) -> None:
     layer = Attention(8, heads=2)
     with pytest.raises(ShapeError, match=r"expects tokens of shape \(batch, tokens, 8\)"):
@@ -117,6 +118,7 @@ def test_wrong_shapes_are_refused_by_name(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize("score", ["softmax", "cosine", "none"])
+@pytest.mark.usefixtures("as_in_use")
 def test_a_context_of_another_batch_size_is_refused(count: int, score: str) -> None:
     layer = Attention(8, heads=2, score=score)
     for call in (layer, layer.weights):
@@ -125,6 +127,7 @@ def test_a_context_of_another_batch_size_is_refused(count: int, score: str) -> N
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (5, 8), (7, 5), (3, 5, 7), (1, 5, 7), (2, 2, 5, 7)])
+@pytest.mark.usefixtures("as_in_use")
 def test_a_mask_that_fits_neither_shape_is_refused(shape: tuple[int, ...]) -> None:
     layer = Attention(8, heads=2)
     for call in (layer, layer.weights):

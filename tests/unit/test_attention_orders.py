@@ -95,6 +95,7 @@ def test_a_score_with_one_order_refuses_another() -> None:
         Attention(8, score="non", order="linear")
 
 
+@pytest.mark.usefixtures("as_in_use")
 def test_masks_of_both_shapes_and_no_other() -> None:
     query, key = draw(2, 3, 4, 5), draw(2, 3, 6, 5, counter=1)
     mask = torch.ones(4, 6, dtype=torch.bool)

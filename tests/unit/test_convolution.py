@@ -50,7 +50,7 @@ def test_the_definition_of_attention_gives_the_output() -> None:
     assert values.shape == (2, 9, 20, 6)
     by_matrix = images.flatten(2).transpose(1, 2)[:, None] @ attention.value_matrices().mT
     torch.testing.assert_close(values, by_matrix)
-    mixed = attend(attention.weights((5, 4)), values).sum(1) + conv.bias
+    mixed = attend(attention.weights((5, 4))[None], values).sum(1) + conv.bias
     torch.testing.assert_close(mixed.transpose(1, 2).unflatten(2, (5, 4)), conv(images))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 import torch
-from jaxtyping import config
 
 from orthogan import geometry
 from orthogan.errors import ConfigError, DataError, OrthoganError, ShapeError
@@ -74,14 +73,6 @@ CASES = [
     for name, value in arguments.items()
     if isinstance(value, torch.Tensor)
 ]
-
-
-@pytest.fixture
-def as_in_use() -> Iterator[None]:
-    """Without the shape checks that only tests have."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("function", SOUND, ids=lambda one: one.__name__)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch import Tensor
-
 from orthogan.attention.fused import (
     fused_cosine,
     fused_softmax,
@@ -19,6 +17,7 @@ from orthogan.attention.fused import (
 )
 from orthogan.attention.scores import attend, attention_weights, score_traits
 from orthogan.errors import ConfigError
+from orthogan.shapes import HeadOutput, Key, Mask, Query, Value
 
 ORDERS = ("auto", "quadratic", "linear")
 
@@ -43,13 +42,13 @@ def order_costs(num_queries: int, num_keys: int, key_size: int, value_size: int)
 
 
 def apply_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    query: Query,
+    key: Key,
+    value: Value,
     score: str = "softmax",
-    mask: Tensor | None = None,
+    mask: Mask | None = None,
     order: str = "auto",
-) -> Tensor:
+) -> HeadOutput:
     """What each query reads from the values: `B N T V`.
 
     Args:
@@ -99,6 +98,6 @@ def check_order(order: str, score: str) -> None:
         )
 
 
-def _linear_is_cheaper(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def _linear_is_cheaper(query: Query, key: Key, value: Value) -> bool:
     costs = order_costs(query.shape[-2], key.shape[-2], key.shape[-1], value.shape[-1])
     return costs.linear < costs.quadratic

@@ -124,7 +124,7 @@ class ConvolutionAttention(nn.Module):
                 f"The weights must be (heads, outputs, tokens) = {fitting}, "
                 f"got {tuple(weights.shape)}."
             )
-        mixed = attend(weights, self.values(batch)).sum(1).transpose(1, 2)
+        mixed = attend(weights[None], self.values(batch)).sum(1).transpose(1, 2)
         return self._finish(mixed, size, images)
 
     def extra_repr(self) -> str:

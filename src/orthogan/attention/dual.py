@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from orthogan.attention.masks import num_readable, per_head
+from orthogan.shapes import HeadMask, Key, Mask, Query
 
 
-def dual_queries(query: Tensor, key: Tensor, ridge: float, mask: Tensor | None = None) -> Tensor:
+def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None) -> Query:
     r"""$S \, q (K^\top K + \epsilon I)^{-1}$: products with keys become those with the dual keys.
 
     Args:
@@ -37,7 +38,7 @@ def dual_queries(query: Tensor, key: Tensor, ridge: float, mask: Tensor | None =
     return solved.to(query.dtype)
 
 
-def _solve(query: Tensor, key: Tensor, ridge: float, allowed: Tensor | None) -> Tensor:
+def _solve(query: Query, key: Key, ridge: float, allowed: HeadMask | None) -> Query:
     size = key.shape[-1]
     prior = ridge * torch.eye(size, dtype=key.dtype, device=key.device)
     if allowed is None:

@@ -18,6 +18,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 
 from orthogan.attention.scores import COSINE_SCALE, attend, softmax, unit
+from orthogan.shapes import HeadOutput, Key, Query, Value
 
 # Keys from which on the kernel wins, forward with backward, with 16 or 32 dimensions a head
 # (benchmarks/attention_cost.py); below the written form is as quick or quicker.
@@ -40,7 +41,7 @@ def second_derivatives() -> Iterator[None]:
         _EXPECTED.reset(token)
 
 
-def fused_softmax(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def fused_softmax(query: Query, key: Key, value: Value) -> HeadOutput:
     """What `attend(attention_weights(query, key), value)` returns, to rounding: `B N T V`.
 
     Args:
@@ -54,7 +55,7 @@ def fused_softmax(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return functional.scaled_dot_product_attention(query, key, value)
 
 
-def fused_cosine(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def fused_cosine(query: Query, key: Key, value: Value) -> HeadOutput:
     """The same for the score "cosine", where `is_only_read`.
 
     There the kernel wins at any length; with a backward pass it would not below `FUSED_FROM` keys.
@@ -64,7 +65,7 @@ def fused_cosine(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     )
 
 
-def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def is_fused_better(query: Query, key: Key, value: Value) -> bool:
     """Whether the kernel takes these tensors, and is the quicker way.
 
     Function transforms, forward derivatives and compilers see through the written form alone.
@@ -74,7 +75,7 @@ def is_fused_better(query: Tensor, key: Tensor, value: Tensor) -> bool:
     return not is_transformed(query, key, value)
 
 
-def is_only_read(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def is_only_read(query: Query, key: Key, value: Value) -> bool:
     """Whether nothing will be derived from what is made of these tensors."""
     return not torch.is_grad_enabled() and not is_transformed(query, key, value)
 
@@ -137,7 +138,7 @@ _KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # noqa: SL
 _KERNEL_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward  # noqa: SLF001
 
 
-def _takes(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def _takes(query: Query, key: Key, value: Value) -> bool:
     """Whether the processor's kernel takes these tensors as they are."""
     parts = (query, key, value)
     return (

@@ -23,6 +23,7 @@ from orthogan.geometry.spectra.whitening import (
     whitening_of,
 )
 from orthogan.registry import Registry
+from orthogan.shapes import Context, Key, Mask, Query
 
 
 class Sizes(NamedTuple):
@@ -49,7 +50,7 @@ class Sources(NamedTuple):
         ask: Projects it as queries are projected.
     """
 
-    context: Tensor
+    context: Context
     projected: Tensor
     values: Tensor
     ask: Callable[[], Tensor]
@@ -86,7 +87,7 @@ class Keys(nn.Module):
         """The keys `B S (N K)`, all heads side by side."""
         raise NotImplementedError
 
-    def meet(self, query: Tensor, _key: Tensor, _mask: Tensor | None) -> Tensor:
+    def meet(self, query: Query, _key: Key, _mask: Mask | None) -> Query:
         """The queries `B N T K` as they meet the keys `B N S K`."""
         return query
 
@@ -263,7 +264,7 @@ class DualKeys(LearnedKeys):
             )
         self.ridge = ridge
 
-    def meet(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+    def meet(self, query: Query, key: Key, mask: Mask | None) -> Query:
         """The queries times the inverse: it is symmetric, so it may stand on either side."""
         return dual_queries(query, key, self.ridge, mask)
 

@@ -9,6 +9,7 @@ from orthogan.attention.keys import KeyKind, Keys, Sizes, Sources, make_keys
 from orthogan.attention.relative import RelativePositions
 from orthogan.attention.scores import attention_weights, score_names, score_traits
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.shapes import Context, Mask, PositionedKey, PositionedQuery, Tokens, Value, Weights
 
 
 class Attention(nn.Module):
@@ -69,8 +70,8 @@ class Attention(nn.Module):
         self.positions = positions
 
     def forward(
-        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
+        self, tokens: Tokens, context: Context | None = None, mask: Mask | None = None
+    ) -> Tokens:
         """Tokens `B T D` refined by what they attend to in themselves or in `context` `B S D`.
 
         Args:
@@ -91,8 +92,8 @@ class Attention(nn.Module):
         return refined
 
     def weights(
-        self, tokens: Tensor, context: Tensor | None = None, mask: Tensor | None = None
-    ) -> Tensor:
+        self, tokens: Tokens, context: Context | None = None, mask: Mask | None = None
+    ) -> Weights:
         """The attention weights `B N T S` that `forward` applies."""
         query, key, _ = self._project(tokens, tokens if context is None else context, mask)
         return attention_weights(query, key, self.score, mask)
@@ -130,8 +131,8 @@ class Attention(nn.Module):
         self.keys.fit(tokens)
 
     def _project(
-        self, tokens: Tensor, context: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, tokens: Tokens, context: Context, mask: Mask | None
+    ) -> tuple[PositionedQuery, PositionedKey, Value]:
         self._check("tokens", tokens)
         self._check("context", context)
         # Not `len`, which would fix the batch size of an exported program.

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ShapeError
+from orthogan.shapes import CausalMask, HeadMask, Key, Mask, Query
 
 
-def causal_mask(num_tokens: int) -> Tensor:
+def causal_mask(num_tokens: int) -> CausalMask:
     """`T T`: each token may attend to itself and to those before it.
 
     >>> causal_mask(3).int().tolist()
@@ -17,7 +18,7 @@ def causal_mask(num_tokens: int) -> Tensor:
     return torch.ones(num_tokens, num_tokens, dtype=torch.bool).tril()
 
 
-def per_head(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
+def per_head(mask: Mask, query: Query, key: Key) -> HeadMask:
     """A mask `T S` or `B T S` with an axis for the heads: `1 1 T S` or `B 1 T S`.
 
     Args:
@@ -42,7 +43,7 @@ def per_head(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     return mask[None, None] if mask.dim() == 2 else mask[:, None]
 
 
-def num_readable(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+def num_readable(query: Query, key: Key, mask: HeadMask | None) -> Tensor:
     """How many keys each query may read, at least 1, so that it can divide.
 
     Args:

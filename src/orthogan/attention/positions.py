@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 from orthogan.errors import ConfigError
 from orthogan.registry import Registry
-from orthogan.shapes import Tokens
+from orthogan.shapes import Codes, Tokens
 
-_POSITIONS: Registry[Callable[[int, int, int], Tensor]] = Registry("positional encoding")
+_POSITIONS: Registry[Callable[[int, int, int], Codes]] = Registry("positional encoding")
 
 POSITION_MODES = ("add", "concatenate")
 # Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
 SINUSOID_BASE = 10000.0
 
 
-def sinusoid(positions: Tensor, width: int) -> Tensor:
+def sinusoid(positions: Tensor, width: int) -> Codes:
     r"""Sinusoidal codes $(\sin \omega_k s, \cos \omega_k s)$ of each position `s`.
 
     Source: Vaswani et al. 2017, section 3.5.
@@ -35,7 +35,7 @@ def sinusoid(positions: Tensor, width: int) -> Tensor:
 
 
 @_POSITIONS.register("sinusoidal")
-def sinusoidal(rows: int, cols: int, width: int) -> Tensor:
+def sinusoidal(rows: int, cols: int, width: int) -> Codes:
     """Half of the width encodes the row, the other half the column."""
     if width % 4:
         raise ConfigError(f"A 2-D sinusoidal code needs a width divisible by 4, got {width}.")
@@ -45,20 +45,20 @@ def sinusoidal(rows: int, cols: int, width: int) -> Tensor:
 
 
 @_POSITIONS.register("sinusoidal-1d")
-def sinusoidal_1d(rows: int, cols: int, width: int) -> Tensor:
+def sinusoidal_1d(rows: int, cols: int, width: int) -> Codes:
     """The whole width encodes the place in the sequence, row after row."""
     return sinusoid(torch.arange(float(rows * cols)), width)
 
 
 @_POSITIONS.register("learned")
-def learned(rows: int, cols: int, width: int) -> Tensor:
+def learned(rows: int, cols: int, width: int) -> Codes:
     """Small random codes, trained with the network."""
     # Standard deviation of ViT (Dosovitskiy et al. 2021): small beside the token contents.
     return nn.Parameter(0.02 * torch.randn(rows * cols, width))
 
 
 @_POSITIONS.register("none")
-def none(rows: int, cols: int, width: int) -> Tensor:
+def none(rows: int, cols: int, width: int) -> Codes:
     """No code: attention alone is then blind to the order of the tokens."""
     return torch.zeros(rows * cols, width)
 
@@ -98,7 +98,7 @@ class PositionalEncoding(nn.Module):
         return inject(tokens, self.codes, self.position_mode)
 
 
-def inject(tokens: Tensor, codes: Tensor, position_mode: str = "add") -> Tensor:
+def inject(tokens: Tokens, codes: Codes, position_mode: str = "add") -> Tensor:
     """Tokens `B T D` with codes `T P` added, or appended: `B T (D + P)`.
 
     >>> inject(torch.zeros(1, 2, 1), torch.ones(2, 2), "concatenate").tolist()

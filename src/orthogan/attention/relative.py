@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
+
+from orthogan.shapes import Key, PositionedKey, PositionedQuery, Query
 
 
 class RelativePositions(nn.Module):
@@ -13,6 +15,6 @@ class RelativePositions(nn.Module):
     # Whether each key becomes another vector, rather than getting a code that all images share.
     moves_keys: ClassVar[bool] = False
 
-    def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Query, key: Key) -> tuple[PositionedQuery, PositionedKey]:
         """Queries and keys of equal size, to be scored as they are."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ from torch import Tensor
 from orthogan.attention.positions import SINUSOID_BASE
 from orthogan.attention.relative import RelativePositions
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.shapes import Key, PositionedKey, PositionedQuery, Query
 
 
 def line_coordinates(length: int) -> Tensor:
@@ -89,7 +90,7 @@ class Rotary(RelativePositions):
         self.register_buffer("coordinates", coordinates, persistent=False)
         self.register_buffer("context_coordinates", context, persistent=False)
 
-    def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Query, key: Key) -> tuple[PositionedQuery, PositionedKey]:
         """Both turned, each by its own positions.
 
         Raises:

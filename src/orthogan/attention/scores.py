@@ -19,8 +19,9 @@ from torch import Tensor
 
 from orthogan.attention.masks import num_readable, per_head
 from orthogan.registry import Registry
+from orthogan.shapes import HeadMask, HeadOutput, Key, Mask, Query, SharedWeights, Value, Weights
 
-Weigh: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+Weigh: TypeAlias = Callable[[Query, Key, HeadMask | None], Weights]
 
 
 class Score(NamedTuple):
@@ -65,52 +66,52 @@ def register_score(
 
 
 @register_score("softmax", sums_to_one=True)
-def softmax(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def softmax(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(q k^\top / \sqrt K)$ (Vaswani et al. 2017, equation 1)."""
     return distribution(scaled_products(query, key), mask)
 
 
 @register_score("none", is_linear=True)
-def none(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def none(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$q k^\top / S$ (Cao 2021, "Choose a transformer: Fourier or Galerkin", section 3)."""
     return (query / num_readable(query, key, mask)) @ key.transpose(-1, -2)
 
 
 @register_score("relu")
-def relu(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def relu(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{relu}(q k^\top / \sqrt K) / S$ (Wortsman et al. 2023, "Replacing softmax...")."""
     return scaled_products(query / num_readable(query, key, mask), key).relu()
 
 
 @register_score("sigmoid")
-def sigmoid(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def sigmoid(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, "Sigmoid self-attention")."""
     return (scaled_products(query, key) - num_readable(query, key, mask).log()).sigmoid()
 
 
 @register_score("cosine", sums_to_one=True, reads_products=False)
-def cosine(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def cosine(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(8 \cos(q, k))$ (Henry et al. 2020, "Query-key normalization")."""
     logits: Tensor = COSINE_SCALE * unit(query) @ unit(key).transpose(-1, -2)
     return distribution(logits, mask)
 
 
 @register_score("l2", sums_to_one=True, reads_products=False)
-def l2(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def l2(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(-|q - k|^2 / \sqrt K)$ (Kim et al. 2021, "The Lipschitz constant...")."""
     # |q|^2 is common to a row, and softmax ignores what is.
     lengths = key.square().sum(-1) * key.shape[-1] ** -0.5
     return distribution(2 * scaled_products(query, key) - lengths.unsqueeze(-2), mask)
 
 
-def scaled_products(query: Tensor, key: Tensor) -> Tensor:
+def scaled_products(query: Query, key: Key) -> Weights:
     r"""The logits $q k^\top / \sqrt K$, of unit variance for independent unit coordinates."""
     scaled = query * query.shape[-1] ** -0.5
     logits: Tensor = scaled @ key.transpose(-1, -2)
     return logits
 
 
-def distribution(logits: Tensor, mask: Tensor | None) -> Tensor:
+def distribution(logits: Weights, mask: HeadMask | None) -> Weights:
     """Softmax over the keys that the mask allows; over all of them where it allows none."""
     if mask is not None:
         # Not minus infinity: a row without any key would then be NaN, and so its gradient.
@@ -136,8 +137,8 @@ def unit(vectors: Tensor) -> Tensor:
 
 
 def attention_weights(
-    query: Tensor, key: Tensor, score: str = "softmax", mask: Tensor | None = None
-) -> Tensor:
+    query: Query, key: Key, score: str = "softmax", mask: Mask | None = None
+) -> Weights:
     """Attention weights, one row a query; rows of softmax scores sum to one.
 
     Args:
@@ -160,7 +161,7 @@ def attention_weights(
     return weigh(query, key, allowed).masked_fill(~allowed, 0.0)
 
 
-def attend(weights: Tensor, value: Tensor) -> Tensor:
+def attend(weights: SharedWeights, value: Value) -> HeadOutput:
     """The values `B N S V` mixed by the weights `B N T S`: `B N T V`."""
     return weights.to(value.dtype) @ value
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from orthogan.attention.relative import RelativePositions
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.shapes import Key, PositionedKey, PositionedQuery, Query
 
 
 class UntiedPositions(RelativePositions):
@@ -64,7 +65,7 @@ class UntiedPositions(RelativePositions):
         self.query = nn.Linear(codes.shape[1], heads * key_size, bias=False)
         self.key = nn.Linear(codes.shape[1], heads * key_size, bias=False)
 
-    def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Query, key: Key) -> tuple[PositionedQuery, PositionedKey]:
         """Queries and keys, each with the projected codes behind it.
 
         Raises:

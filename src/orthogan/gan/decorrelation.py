@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from orthogan.attention import OrthogonalEncoding, PositionalEncoding
 from orthogan.errors import ConfigError
 from orthogan.gan.losses import Loss
-from orthogan.shapes import Logits, Table, Tokens
+from orthogan.shapes import Logits, Scalar, Table, Tokens
 
 
-def code_overlap(codes: Table, content: Tokens) -> Tensor:
+def code_overlap(codes: Table, content: Tokens) -> Scalar:
     r"""How far position codes and contents use the same directions, differentiable, in [0, 1].
 
     $\mathrm{tr}(\Sigma_P \Sigma_E) / (\|\Sigma_P\|_F \|\Sigma_E\|_F)$, both covariances about
@@ -86,7 +86,7 @@ class Decorrelation:
         """Whether there is anything to decorrelate."""
         return bool(self._codes)
 
-    def term(self) -> Tensor | float:
+    def term(self) -> Scalar | float:
         """The weighted sum of the overlaps; 0 for a network without codes."""
         overlaps = (code_overlap(code.codes, self._contents[code]) for code in self._codes)
         return self.weight * sum(overlaps)
@@ -121,10 +121,10 @@ def decorrelated(loss: Loss, generator: nn.Module, discriminator: nn.Module, wei
             "neither network has any; set decorrelation=0 or choose positions."
         )
 
-    def of_discriminator(real: Logits, fake: Logits) -> Tensor:
+    def of_discriminator(real: Logits, fake: Logits) -> Scalar:
         return loss.discriminator(real, fake) + judged.term()
 
-    def of_generator(real: Logits, fake: Logits) -> Tensor:
+    def of_generator(real: Logits, fake: Logits) -> Scalar:
         judged.forget()  # the discriminator has just run on the fakes, for nothing here
         return loss.generator(real, fake) + made.term()
 

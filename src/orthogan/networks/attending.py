@@ -29,6 +29,7 @@ from orthogan.attention.mimetic import check_mimetic
 from orthogan.config import Config, OneOf
 from orthogan.errors import ConfigError
 from orthogan.networks.limits import MOST_WIDE
+from orthogan.shapes import Tokens
 
 ScoreName: TypeAlias = Annotated[str, OneOf("attention score", score_names)]
 KeysName: TypeAlias = Annotated[str, OneOf("kind of keys", key_names)]
@@ -127,7 +128,7 @@ class AttendingConfig(Config):
 class Identity(nn.Module):
     """Tokens as they are, no less precise than with a code added: the blocks add to them."""
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens) -> Tokens:
         """The tokens, in float32 at least."""
         return tokens.to(torch.promote_types(tokens.dtype, torch.float32))
 

@@ -20,7 +20,7 @@ from orthogan.networks.network import (
     GeneratorConfig,
 )
 from orthogan.networks.patches import ImageHead, PatchStem
-from orthogan.shapes import Images, Latents
+from orthogan.shapes import Features, Images, Latents
 
 
 @GENERATORS.register("attention")
@@ -105,7 +105,7 @@ class AttentionDiscriminator(Discriminator):
             nn.Flatten(), nn.Linear(grid * grid * width, config.hidden), nn.LeakyReLU(LEAK)
         )
 
-    def features(self, images: Images) -> Tensor:
-        """The features `B F` of each image."""
+    def features(self, images: Images) -> Features:
+        """What the logit is a linear function of."""
         features: Tensor = self.dense(self.blocks(self.positions(self.stem(images))))
         return features

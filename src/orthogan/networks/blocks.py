@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orthogan.attention import Attention
+from orthogan.shapes import Latents, Mask, Tokens
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -40,7 +41,7 @@ class Dense(nn.Module):
         self.contract = nn.Linear(hidden, width)
         self.activation = activation
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tokens) -> Tokens:
         """Tokens of the same shape."""
         refined: Tensor = self.contract(self.activation(self.expand(tokens)))
         return refined
@@ -73,8 +74,8 @@ class Block(nn.Module):
         self.attention_norm = nn.RMSNorm(width) if normalise else nn.Identity()
         self.dense_norm = nn.RMSNorm(width) if normalise and expansion else nn.Identity()
 
-    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Tokens of the same shape; `mask` is `T T`, True where a token may attend."""
+    def forward(self, tokens: Tokens, mask: Mask | None = None) -> Tokens:
+        """Tokens of the same shape; `mask` is True where a token may attend."""
         tokens = tokens + self.attention(self.attention_norm(tokens), mask=mask)
         if self.dense is None:
             return tokens
@@ -106,8 +107,8 @@ class ModulatedBlock(nn.Module):
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, tokens: Tensor, style: Tensor) -> Tensor:
-        """Tokens of the same shape; `style` is `B S`."""
+    def forward(self, tokens: Tokens, style: Latents) -> Tokens:
+        """Tokens of the same shape, modulated by the mapped noise."""
         scale, shift, gate, dense_scale, dense_shift, dense_gate = self.modulation(style)[
             :, None
         ].chunk(6, dim=-1)

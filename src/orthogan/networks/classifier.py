@@ -23,7 +23,7 @@ from orthogan.networks.limits import (
 from orthogan.networks.network import KindOf, NetworkConfig
 from orthogan.networks.stems import StemKind, build_stem, grid_side
 from orthogan.registry import Registry
-from orthogan.shapes import Features, Images
+from orthogan.shapes import AttentionMaps, ClassLogits, Features, Images
 
 
 class ClassifierConfig(NetworkConfig):
@@ -50,7 +50,7 @@ class Classifier(nn.Module):
         self.config, self.num_features = config, num_features
         self.head = nn.Linear(num_features, config.labels * config.classes)
 
-    def forward(self, images: Images) -> Tensor:
+    def forward(self, images: Images) -> ClassLogits:
         """Class logits `B L C`: one row a label, one column a class.
 
         Raises:
@@ -69,7 +69,7 @@ class Classifier(nn.Module):
         self._refuse_other_forms(images)
         return self.encode(images)
 
-    def attention_maps(self, images: Images) -> Tensor:
+    def attention_maps(self, images: Images) -> AttentionMaps:
         """How the read-out weighs the patches, `B M N H W`: block, head, row, column.
 
         Raises:
@@ -84,11 +84,11 @@ class Classifier(nn.Module):
         """Whether there are attention maps to look at."""
 
     @abstractmethod
-    def encode(self, images: Images) -> Tensor:
+    def encode(self, images: Images) -> Features:
         """The features `B F` of each image."""
 
     @abstractmethod
-    def weigh(self, images: Images) -> Tensor:
+    def weigh(self, images: Images) -> AttentionMaps:
         """The maps of `attention_maps`; without attention, none: `B 0 0 H W`."""
 
     def _refuse_other_forms(self, images: Tensor) -> None:
@@ -168,7 +168,7 @@ class AttentionClassifier(Classifier):
         )
         self.norm = nn.RMSNorm(width)
 
-    def encode(self, images: Images) -> Tensor:
+    def encode(self, images: Images) -> Features:
         """The normalised class token, or the mean of the normalised tokens."""
         tokens = self._tokens(images)
         for block in self.blocks:
@@ -183,7 +183,7 @@ class AttentionClassifier(Classifier):
         """Whether there is a block."""
         return len(self.blocks) > 0
 
-    def weigh(self, images: Images) -> Tensor:
+    def weigh(self, images: Images) -> AttentionMaps:
         """How the class token weighs the patches, `B M N H W`: block, head, row, column.
 
         With `read_out = mean`, the weights averaged over all tokens: what each patch gives to

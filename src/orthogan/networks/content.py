@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from orthogan.attention import PositionalEncoding
+from orthogan.shapes import Tokens
 
 
 def position_code(network: nn.Module) -> PositionalEncoding | None:
@@ -16,7 +17,7 @@ def position_code(network: nn.Module) -> PositionalEncoding | None:
 
 
 @torch.inference_mode()
-def content_tokens(network: nn.Module, work: Callable[[], object]) -> Tensor:
+def content_tokens(network: nn.Module, work: Callable[[], object]) -> Tokens:
     """The tokens `B T D` that reached the position code while `work` was done.
 
     Args:

@@ -18,7 +18,7 @@ from orthogan.networks.network import (
     GeneratorConfig,
 )
 from orthogan.networks.patches import ImageHead
-from orthogan.shapes import Images, Latents
+from orthogan.shapes import Features, Grid, Images, Latents
 
 
 @GENERATORS.register("conv")
@@ -44,8 +44,8 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
-    def forward(self, grid: Tensor) -> Tensor:
-        """A grid `B D H W` of the same shape."""
+    def forward(self, grid: Grid) -> Grid:
+        """A grid of the same shape."""
         refined: Tensor = grid + self.second(self.first(grid.relu()).relu())
         return refined
 
@@ -103,7 +103,7 @@ class ConvDiscriminator(Discriminator):
             nn.LeakyReLU(LEAK),
         )
 
-    def features(self, images: Images) -> Tensor:
-        """The features `B F` of each image."""
+    def features(self, images: Images) -> Features:
+        """What the logit is a linear function of."""
         features: Tensor = self.layers(images)
         return features

@@ -16,7 +16,7 @@ from orthogan.config import Choice, Config
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.networks.limits import MOST_CLASSES, MOST_WIDE
 from orthogan.registry import Registry
-from orthogan.shapes import Images, Labels, Latents, Logits
+from orthogan.shapes import Features, Images, Labels, Latents, Logits
 
 
 class NetworkConfig(Config):
@@ -174,8 +174,8 @@ class Discriminator(nn.Module):
         return logits.sigmoid()
 
     @abstractmethod
-    def features(self, images: Images) -> Tensor:
-        """The features `B F` of each image."""
+    def features(self, images: Images) -> Features:
+        """What the logit is a linear function of."""
 
 
 GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator")

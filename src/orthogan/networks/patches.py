@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from orthogan.networks.blocks import LEAK
+from orthogan.shapes import Images, Tokens
 
 
 class PatchStem(nn.Module):
@@ -24,8 +25,8 @@ class PatchStem(nn.Module):
         self.coarse = nn.Conv2d(2 * channels, width, 3, stride=2, padding=1)
         self.leak = nn.LeakyReLU(LEAK)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Tokens `B T D`, in (row, col) order."""
+    def forward(self, images: Images) -> Tokens:
+        """Tokens in (row, col) order."""
         features = self.leak(self.middle(self.leak(self.fine(images))))
         # In order before the activation: its derivatives then meet gradients laid out as it is.
         tokens: Tensor = self.leak(self.coarse(features).flatten(2).transpose(1, 2).contiguous())
@@ -70,8 +71,8 @@ class ImageHead(nn.Module):
         self.coarse = nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1)
         self.fine = OutputConvolution(channels, colours, 4, stride=2, padding=1)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Images `B C H W` from tokens `B T D` of a square grid in (row, col) order."""
+    def forward(self, tokens: Tokens) -> Images:
+        """Images from tokens of a square grid in (row, col) order."""
         side = round(tokens.shape[1] ** 0.5)
         grid = tokens.transpose(1, 2).unflatten(2, (side, side))
         features: Tensor = self.coarse(grid)

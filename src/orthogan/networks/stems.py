@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor, nn
 
+from orthogan.shapes import Grid, Images, Tokens
+
 StemKind: TypeAlias = Literal["convolutional", "patch", "both"]
 
 
@@ -35,8 +37,8 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.embed = nn.Conv2d(colours, width, 2 * patch - 1, stride=patch, padding=patch - 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Tokens `B T D`, in (row, col) order."""
+    def forward(self, images: Images) -> Tokens:
+        """Tokens in (row, col) order."""
         return sequence(self.embed(images))
 
 
@@ -64,8 +66,8 @@ class ConvolutionalStem(nn.Module):
             *_normalised(2 * channels, width, kernel=3, stride=patch // 4),
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Tokens `B T D`, in (row, col) order."""
+    def forward(self, images: Images) -> Tokens:
+        """Tokens in (row, col) order."""
         return sequence(self.layers(images))
 
 
@@ -77,8 +79,8 @@ class BothStems(nn.Module):
         self.patches = PatchEmbedding(colours, width, patch)
         self.convolutions = ConvolutionalStem(colours, channels, width, patch)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Tokens `B T D`, in (row, col) order."""
+    def forward(self, images: Images) -> Tokens:
+        """Tokens in (row, col) order."""
         tokens: Tensor = self.patches(images) + self.convolutions(images)
         return tokens
 
@@ -93,7 +95,7 @@ def build_stem(
     return stem(colours, channels, width, patch)
 
 
-def sequence(grid: Tensor) -> Tensor:
+def sequence(grid: Grid) -> Tokens:
     """Tokens `B T D` in (row, col) order from a grid `B D H W`."""
     return grid.flatten(2).transpose(1, 2)
 

@@ -20,7 +20,7 @@ from orthogan.networks.network import (
     GeneratorConfig,
 )
 from orthogan.networks.patches import ImageHead, PatchStem
-from orthogan.shapes import Images, Latents
+from orthogan.shapes import Features, Images, Latents
 
 
 @GENERATORS.register("transformer")
@@ -136,8 +136,8 @@ class TransformerDiscriminator(Discriminator):
             nn.Flatten(), nn.Linear(self.num_read * width, config.hidden), nn.LeakyReLU(LEAK)
         )
 
-    def features(self, images: Images) -> Tensor:
-        """The features `B F` of each image."""
+    def features(self, images: Images) -> Features:
+        """What the logit is a linear function of."""
         patches = self.positions(self.stem(images))
         tokens = torch.cat([self.class_token.expand(len(images), -1, -1).to(patches), patches], 1)
         features: Tensor = self.dense(self.blocks(tokens)[:, : self.num_read])

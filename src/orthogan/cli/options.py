@@ -42,7 +42,11 @@ Size: TypeAlias = Annotated[
 ]
 Settings: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change one setting; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change one setting; repeatable. 'orthogan recipes NAME' explains them.",
+    ),
 ]
 ConfigFile: TypeAlias = Annotated[
     Path | None,

@@ -52,7 +52,7 @@ def analyze(
     say: Callable[[str], None] = lambda _: None,
     progress: Progress | None = None,
 ) -> Analysis:
-    """Counts, exactly, the identities that position codes flip, beside controls and repairs.
+    """Counts, exactly, the identities that position codes flip, beside controls and corrections.
 
     Args:
         source: Whatever `orthogan.embeddings.read_tables` reads, or tables at hand; or a network
@@ -64,13 +64,13 @@ def analyze(
         num_positions: Use that many sinusoidal codes of the original amplitude instead of the
             source's own. None: its own; 512 sinusoids for word vectors, which have none.
         network: `generator` or `discriminator` of a GAN trained here; None: the generator.
-        reader: How tokens are recognised: `euclidean`, `cosine` or `logits`.
+        reader: Decision rule for tokens: `euclidean`, `cosine` or `logits`.
         amplitudes: Also count with the codes multiplied by these factors. None: 0.1, 0.2 and 0.5
             for words without codes of their own, else none.
-        corrections: Changes to try, any of `orthogan.geometry.prescribe`'s; Euclidean reader only.
+        corrections: Any that `orthogan.geometry.compare_corrections` knows; Euclidean rule only.
         within: Shorten the codes, as given and after each change, until no more than that share
             of the pairs flips; 1 not to. None: 0.01 for words without codes of their own and the
-            Euclidean reader, else 1.
+            Euclidean rule, else 1.
         analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
             gensim for English words, where it is installed.
         similarity: A file of judged similarities, `gensim` or `none`, likewise.
@@ -80,9 +80,9 @@ def analyze(
         progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
     Raises:
-        ConfigError: an amplitude, share or number of positions out of range, repairs or a share
-            for a reader other than the Euclidean, or an option that the source has no use for.
-        UnknownNameError: no such reader, repair, network or tensor.
+        ConfigError: an amplitude, share or number of positions out of range, corrections or a
+            fraction for another rule than the Euclidean, or an option without use for the source.
+        UnknownNameError: no such decision rule, correction, network or tensor.
         DataError: the source cannot be used.
         BundleError: a bundle is damaged, or holds no network of that name.
         ResumeError: no checkpoint of a run can be read.
@@ -125,7 +125,7 @@ def analyze(
         counts[factor] = count_flips(tokens, factor * codes, reader, progress=progress)
     if within is None:
         within = WORD_SHARE if for_words and reader == "euclidean" else 1.0
-    shortened = _allowances(tokens, codes, found, within, seed, say) if within < 1 else ()
+    shortened = _scale_limits(tokens, codes, found, within, seed, say) if within < 1 else ()
     best = best_scale_limit(shortened)
     displaced: dict[str, Tensor | None] = {"as they are": None, "with the codes": codes}
     if best is not None:
@@ -152,7 +152,7 @@ def analyze(
     )
 
 
-def _allowances(
+def _scale_limits(
     tokens: Tensor,
     codes: Tensor,
     corrections: Sequence[Correction],
@@ -160,7 +160,7 @@ def _allowances(
     seed: int,
     say: Callable[[str], None],
 ) -> tuple[ScaleLimit, ...]:
-    """The codes as given and after each repair, shortened until no more than `share` flips."""
+    """The codes as given and after each correction, shortened until no more than `share` flips."""
     centred = mean_code(codes).centred
     changes = {one.name: one.codes for one in corrections} | {
         "scale": codes,

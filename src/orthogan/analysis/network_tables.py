@@ -27,7 +27,7 @@ from orthogan.networks.content import content_tokens, position_code
 from orthogan.networks.network import Discriminator, Generator
 from orthogan.networks.sampling import sample_pixels
 
-NUM_TOKENS = 1000  # the exact census of so many takes a second or two
+NUM_TOKENS = 1000  # the exact flip count of so many takes a second or two
 NUM_IMAGES = 256  # about four tokens of each: contents of many images at every place
 
 

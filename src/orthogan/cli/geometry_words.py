@@ -1,4 +1,4 @@
-"""What `orthogan geometry` shows of words: amplitudes, the prescription, meanings."""
+"""What `orthogan geometry` shows of words: amplitudes, the recommendation, meanings."""
 
 from __future__ import annotations
 

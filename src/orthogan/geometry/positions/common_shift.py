@@ -2,9 +2,9 @@ r"""The part of a position code that all positions share.
 
 One displacement common to all tokens and positions is an isometry: it changes no distance between
 displaced tokens. It does harm where displaced tokens are compared with tokens that are not
-displaced (as the census does), with other displacements, and under readers that are not
-translation-invariant: dot product, cosine, norm, LayerNorm. Softmax ignores a common shift of the
-keys, softmax-free attention does not.
+displaced (as the exact flip count does), with other displacements, and under decision rules that
+are not translation-invariant: dot product, cosine, norm, LayerNorm. Softmax ignores a common shift
+of the keys, softmax-free attention does not.
 """
 
 from __future__ import annotations

@@ -23,7 +23,6 @@ from orthogan.geometry import (
 from orthogan.geometry.identity import is_perpendicular, linear_r2, tolerance
 from orthogan.geometry.positions import (
     largest_turn,
-    most_turning_cosine,
     rotated_codes,
     shift_rotation,
 )
@@ -70,7 +69,7 @@ def test_no_displacement_turns_further_than_the_largest_turn(
     unit = token[0] / length
     across = tries[0] - (tries[0] @ unit) * unit
     across = across / across.norm()
-    cosine = most_turning_cosine(length, radius)
+    cosine = max(-1.0, -radius / length)
     best = radius * (cosine * unit + math.sqrt(1 - cosine**2) * across)
     assert float(split_displacement(token, best).turn) == pytest.approx(most, rel=1e-9)
     level = float(split_displacement(token, radius * across).turn)

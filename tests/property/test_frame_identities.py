@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orthogan.geometry import place_positions, whiten
-from orthogan.geometry.spectra import coefficients, dual_basis, gram, mahalanobis_products
+from orthogan.geometry.spectra import coefficients, dual_basis, mahalanobis_products
 from orthogan.geometry.spectra.moments import moments_of
 from orthogan.geometry.spectra.whitening import whitening_methods
 from orthogan.rng import stream
@@ -15,6 +15,10 @@ from orthogan.rng import stream
 QUICK = settings(max_examples=20, deadline=None, derandomize=True)
 SEEDS, WIDTHS = st.integers(0, 10**6), st.integers(1, 6)
 METHODS = st.sampled_from(whitening_methods())
+
+
+def gram(frame):
+    return frame.double() @ frame.double().T
 
 
 def draw(seed: int, *shape: int, counter: int = 0) -> torch.Tensor:

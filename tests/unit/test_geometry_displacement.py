@@ -30,11 +30,8 @@ from orthogan.geometry.positions import (
     CONTROLS,
     code_product,
     first_near_return,
-    frequencies,
     isotropic_codes,
     largest_turn,
-    most_turning_cosine,
-    periods,
     random_safe_length,
     rotated_codes,
     shift_rotation,
@@ -61,7 +58,6 @@ def test_answers_have_the_precision_of_what_was_given():
 def test_the_turn_beyond_the_token_is_a_half_turn():
     assert largest_turn(1.0, 2.0) == math.pi
     assert largest_turn(1.0, 1.0) == math.pi / 2
-    assert most_turning_cosine(1.0, 2.0) == -1.0
     found = split_displacement(torch.tensor([[1.0, 0.0]]), torch.tensor([-3.0, 0.0]))
     assert float(found.turn) == pytest.approx(math.pi, rel=1e-6)
     back = split_displacement(torch.tensor([[1.0, 0.0]]), torch.tensor([-1.0, 0.0]))
@@ -130,7 +126,6 @@ def test_sinusoids_have_the_products_of_the_closed_form():
     steps = torch.arange(40)
     torch.testing.assert_close(codes @ codes[0], code_product(steps, 16, 500.0), rtol=0, atol=1e-12)
     torch.testing.assert_close(codes.square().sum(1), torch.full((40,), 8.0).double())
-    torch.testing.assert_close(periods(16, 500.0), 2 * math.pi / frequencies(16, 500.0))
     wrong = shift_rotation(3.0, 16, 400.0) @ codes[5]
     assert (wrong - codes[8]).norm() > 0.01
 

@@ -12,14 +12,12 @@ from orthogan.geometry.positions.controls import (
 from orthogan.geometry.positions.displacement import (
     Displacement,
     largest_turn,
-    most_turning_cosine,
     split_displacement,
 )
 from orthogan.geometry.positions.sinusoidal import (
     code_product,
     first_near_return,
     frequencies,
-    periods,
     shift_rotation,
     sinusoids,
 )
@@ -34,8 +32,6 @@ __all__ = [
     "isotropic_codes",
     "largest_turn",
     "mean_code",
-    "most_turning_cosine",
-    "periods",
     "place_positions",
     "random_safe_length",
     "rotated_codes",

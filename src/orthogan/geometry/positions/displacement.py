@@ -100,19 +100,6 @@ def largest_turn(length: float, radius: float) -> float:
     return math.asin(radius / length)
 
 
-def most_turning_cosine(length: float, radius: float) -> float:
-    r"""The cosine between token and displacement at which the turn is largest.
-
-    Raises:
-        ConfigError: a length is not finite or out of range.
-
-    >>> most_turning_cosine(2.0, 1.0)
-    -0.5
-    """
-    _check_lengths(length, radius)
-    return max(-1.0, -radius / length)
-
-
 def _check_lengths(length: float, radius: float) -> None:
     if not (math.isfinite(length) and length > 0):
         raise ConfigError(f"'length' must be positive and finite, got {length}.")

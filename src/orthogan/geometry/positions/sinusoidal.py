@@ -91,15 +91,6 @@ def code_product(step: Tensor, width: int, base: float = BASE) -> Tensor:
     return angle.cos().sum(1)
 
 
-def periods(width: int, base: float = BASE) -> Tensor:
-    r"""Positions each frequency needs to come round, $2 \pi / \omega_k$, shortest first for b > 1.
-
-    >>> periods(2)
-    tensor([6.2832], dtype=torch.float64)
-    """
-    return 2 * math.pi / frequencies(width, base)
-
-
 def first_near_return(
     width: int, base: float = BASE, within: float = 0.1, num_positions: int = 100_000
 ) -> int | None:

@@ -11,7 +11,6 @@ from orthogan.geometry.spectra.estimates import Estimate
 from orthogan.geometry.spectra.frames import (
     coefficients,
     dual_basis,
-    gram,
     mahalanobis_products,
     placement,
 )
@@ -41,7 +40,6 @@ __all__ = [
     "dimension_usage",
     "dual_basis",
     "effective_rank",
-    "gram",
     "isoscore",
     "mahalanobis_products",
     "marchenko_pastur_edges",

@@ -16,20 +16,6 @@ from orthogan.geometry.inputs import check_width, matrix, symmetric
 ROUNDING = 1e-14
 
 
-def gram(frame: Tensor) -> Tensor:
-    r"""All dot products $G = B B^\top$ of the rows of a frame, in float64.
-
-    Raises:
-        ShapeError: not a table.
-        DataError: a value is not finite.
-
-    >>> gram(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).tolist()
-    [[1.0, 1.0], [1.0, 2.0]]
-    """
-    rows = matrix("frame", frame)
-    return rows @ rows.T
-
-
 def dual_basis(frame: Tensor) -> Tensor:
     r"""The rows $\tilde B = G^{-1} B$ whose dot products with a vector are its coordinates.
 

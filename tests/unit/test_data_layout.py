@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from orthogan.classification.config import LabelledDataConfig
-from orthogan.classification.examples import load_lesson
+from orthogan.classification.examples import load_split
 from orthogan.data import ImageSet, load
 from orthogan.data.catalogue import SingleSplitError
 from orthogan.data.labels import in_order
@@ -124,10 +124,10 @@ def test_a_part_of_one_class_keeps_it(tmp_path: Path, write: Write) -> None:
 def test_a_classifier_is_scored_on_the_held_out_part(tmp_path: Path, write: Write) -> None:
     folders = [f"{part}/{name}" for part in ("train", "val") for name in "ab"]
     source = write(tmp_path / "set", pictures(*folders[:2]) | pictures(*folders[2:], each=3))
-    lesson = load_lesson(LabelledDataConfig(source=str(source)), seed=0)
-    assert (len(lesson.train), len(lesson.test)) == (20, 6)
-    assert lesson.scheme.names == ("a", "b")
-    assert lesson.notes[-1] == "Scored on the 6 images of the test set."
+    split = load_split(LabelledDataConfig(source=str(source)), seed=0)
+    assert (len(split.train), len(split.test)) == (20, 6)
+    assert split.scheme.names == ("a", "b")
+    assert split.notes[-1] == "Scored on the 6 images of the test set."
 
 
 def test_numbers_are_sorted_as_numbers_wherever_they_come_from(

@@ -133,7 +133,7 @@ def test_a_saturated_start_is_escaped_from(
     assert (escape["attempt"], escape["images_seen"]) == (1, 0)
     assert escape["abandoned_at"] > 0
     assert (
-        f"Dead start at {escape['abandoned_at']} images: {watch.WON}. " in capsys.readouterr().err
+        f"Failed start at {escape['abandoned_at']} images: {watch.WON}. " in capsys.readouterr().err
     )
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint is not None
@@ -158,7 +158,8 @@ def test_one_image_without_a_winner_is_escaped_from_too(
     (escape,) = escapes(tmp_path / "run")
     assert (escape["attempt"], escape["reason"]) == (1, watch.UNDECIDED)
     assert escape["abandoned_at"] == 16 * 4 * watch.STEPS_BETWEEN_MEASUREMENTS
-    assert f"Dead start at 512 images: {watch.UNDECIDED}. Starting again" in capsys.readouterr().err
+    told = f"Failed start at 512 images: {watch.UNDECIDED}. Starting again"
+    assert told in capsys.readouterr().err
 
 
 def test_one_image_without_a_winner_is_told_apart_after_the_start(

@@ -67,6 +67,7 @@ def apply_attention(
     """
     if order != "quadratic" and score_traits(score).is_linear:
         if mask is None and (order == "linear" or _linear_is_cheaper(query, key, value)):
+            # K^T V first, a K x V matrix whatever the length; divided while it is small.
             return query @ ((key.transpose(-1, -2) @ value) / max(1, key.shape[-2]))
         if order == "linear":
             raise ConfigError(

@@ -103,6 +103,7 @@ class ConvolutionAttention(nn.Module):
         """
         batch = self._batch(images)
         size = self.taps.output_size(batch.shape[2:])
+        # A product with one-hot weights only copies; an index does the same without the zeros.
         read = self._read(batch).unflatten(1, (self.groups, -1))
         blocks = self.value.unflatten(1, (self.groups, -1))
         mixed = torch.einsum("ngoc,bgcnt->bgot", blocks, read).flatten(1, 2)

@@ -32,6 +32,7 @@ def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None)
     """
     allowed = None if mask is None else per_head(mask, query, key)
     wide = torch.promote_types(query.dtype, torch.float32)
+    # The condition of a Gram matrix is that of the keys squared: bfloat16 would keep no digit.
     with torch.autocast(query.device.type, enabled=False):
         asked, found = query.to(wide), key.to(wide)
         solved = _solve(asked, found, ridge, allowed) * num_readable(asked, found, allowed)
@@ -45,6 +46,8 @@ def _solve(query: Query, key: Key, ridge: float, allowed: HeadMask | None) -> Qu
         gram = key.transpose(-1, -2) @ key
         solved: Tensor = torch.linalg.solve(gram + prior, query.transpose(-1, -2))
         return solved.transpose(-1, -2)
+    # Each query reads other keys, so each has a Gram matrix of its own: sums of k k^T over them, as
+    # one product with the mask. That takes T K^2 numbers per head, where one Gram takes K^2.
     squares = (key.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
     grams = (allowed.to(key.dtype) @ squares).unflatten(-1, (size, size))
     solved = torch.linalg.solve(grams + prior, query.unsqueeze(-1))

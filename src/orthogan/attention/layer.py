@@ -63,8 +63,11 @@ class Attention(nn.Module):
         check_score(self.keys, score)
         self.heads, self.score, self.order = heads, score, order
         self.key_size, self.value_size = self.keys.size, value_size
+        # No biases: softmax ignores that of the keys, and that of the values shifts the output.
         self.query = nn.Linear(width, self.key_size, bias=False)
         self.num_projected = self.key_size if self.keys.is_projected else 0
+        # One product for keys and values: both read the context, and one wide product is quicker
+        # than two narrow ones.
         self.key_value = nn.Linear(width, self.num_projected + value_size, bias=False)
         self.output = nn.Linear(value_size, width, bias=False)
         self.positions = positions
@@ -87,6 +90,7 @@ class Attention(nn.Module):
                 `order = "linear"`.
         """
         query, key, value = self._project(tokens, tokens if context is None else context, mask)
+        # softmax(Q K^T / sqrt(K)) V in each head, then all heads through one output matrix.
         mixed = apply_attention(query, key, value, self.score, mask, self.order)
         refined: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return refined

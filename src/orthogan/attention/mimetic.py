@@ -74,5 +74,7 @@ def _factors(weight: Tensor, noise: float, diagonal: float) -> tuple[Tensor, Ten
     matrix = noise * width**-0.5 * torch.randn(width, width, dtype=torch.float64)
     matrix.diagonal().add_(diagonal)
     left, values, right = torch.linalg.svd(matrix)
+    # The best approximation of rank R (Eckart and Young), its singular values shared evenly: both
+    # factors start with the same scale, and so learn at the same speed.
     root = values[:rank].sqrt()
     return (left[:, :rank] * root).T.to(weight), (right[:rank].T * root).T.to(weight)

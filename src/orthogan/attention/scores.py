@@ -74,6 +74,7 @@ def softmax(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
 @register_score("none", is_linear=True)
 def none(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$q k^\top / S$ (Cao 2021, "Choose a transformer: Fourier or Galerkin", section 3)."""
+    # By the number of keys, or outputs would grow with the length of a sequence.
     return (query / num_readable(query, key, mask)) @ key.transpose(-1, -2)
 
 
@@ -86,6 +87,7 @@ def relu(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
 @register_score("sigmoid")
 def sigmoid(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, "Sigmoid self-attention")."""
+    # Minus log S: at the start a row then sums to about one, as a row of softmax does.
     return (scaled_products(query, key) - num_readable(query, key, mask).log()).sigmoid()
 
 
@@ -106,6 +108,7 @@ def l2(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
 
 def scaled_products(query: Query, key: Key) -> Weights:
     r"""The logits $q k^\top / \sqrt K$, of unit variance for independent unit coordinates."""
+    # On the query, T x K numbers, and not on the logits, T x S: fewer to multiply and to keep.
     scaled = query * query.shape[-1] ** -0.5
     logits: Tensor = scaled @ key.transpose(-1, -2)
     return logits

@@ -1,4 +1,4 @@
-"""What both players are told of each training image: its cluster, its class, or nothing."""
+"""What both networks are conditioned on: the cluster of an image, its class, or nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orthogan.gan.config import TrainingConfig
 from orthogan.shapes import Labels
 from orthogan.training.checkpoint import load_checkpoint
 
-# A kind of fewer images is learnt by heart rather than as a kind.
+# A class of fewer images is memorized rather than learned.
 IMAGES_A_KIND = 100
 
 

@@ -46,6 +46,7 @@ def gamma(config: PenaltyConfig, progress: float) -> float:
 def batch_size(config: TrainingConfig, progress: float) -> int:
     """Images a step: doubles at equal shares of the budget, from the first size to the last."""
     start, end = config.batch_size, config.final_batch_size or config.batch_size
+    # Doubling, and not growing by one: compiled steps and kernels are made anew for each size.
     stages = math.floor(math.log2(end / start)) + 1
     stage = min(int(stages * progress), stages - 1)
     return start << stage
@@ -57,5 +58,6 @@ def average_decay(config: AverageConfig, images_seen: int, batch_size: int) -> f
     The half-life grows with the images seen, so that early averages forget the start quickly
     (Karras et al. 2020, StyleGAN2-ADA, "EMA ramp-up").
     """
+    # The cap keeps long runs from averaging over weights of long ago.
     half_life = min(config.half_life_share * images_seen, config.half_life_max)
     return float(0.5 ** (batch_size / half_life)) if half_life > 0 else 0.0

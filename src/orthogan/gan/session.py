@@ -1,4 +1,4 @@
-"""One sitting of a training run: from where it stands to the end of its budget, or a stop."""
+"""One session of a training run: from where it stands to the end of its budget, or a stop."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class GanSession(Session[Trainer]):
             else Signals(self.config, trainer.images, trainer.precision)
         )
         self._measure_s = 0.0  # what the latest score took
-        self._variation = 1.0  # of the latest samples, as a share of that of real images
+        self._variation = 1.0  # of the latest samples, as a fraction of that of real images
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
@@ -103,7 +103,7 @@ class GanSession(Session[Trainer]):
         trainer.restart()
         self._log({"event": "escape", "abandoned_at": seen, "reason": why})
         self.display.note(
-            f"Dead start at {seen:,} images: {why}. Starting again "
+            f"Failed start at {seen:,} images: {why}. Starting again "
             f"(attempt {trainer.attempt + 1}) with half the step size and twice the penalty."
         )
         self.checkpoint()

@@ -1,6 +1,6 @@
-"""The geometry of both players while they train: a look every so many images.
+"""The geometry of both networks while they train, measured every so many images.
 
-What a look reads depends on the weights and the seed alone: the same 64 real images and latents
+What is measured depends on the weights and the seed alone: the same 64 real images and latents
 each time, no draw of the training. It changes nothing, and a resumed run repeats it.
 """
 
@@ -41,12 +41,12 @@ Record = dict[str, Any]
 
 
 class Signals:
-    """Looks at both players with the same images and latents each time.
+    """Measures both networks with the same images and latents each time.
 
     Args:
         config: The run.
-        images: The training set, on the device of the players.
-        precision: Of the steps; the looks have the same.
+        images: The training set, on the device of the networks.
+        precision: Of the steps, and of the measurements.
     """
 
     def __init__(self, config: TrainingConfig, images: ImageSet, precision: Precision) -> None:
@@ -60,7 +60,9 @@ class Signals:
 
     @torch.no_grad()
     def measure(self, generator: Generator, discriminator: Discriminator) -> Record:
-        """What docs/geometry.md lists under "Live", ready for a line of `metrics.jsonl`.
+        """One line for `metrics.jsonl`.
+
+        docs/geometry.md lists it under "Can a GAN be monitored while it trains?".
 
         Where a token or a weight is not finite, the sentence that says so, under "unreadable".
         """

@@ -1,4 +1,4 @@
-"""Both players, their optimizers and the average: what a training run moves forward."""
+"""Both networks, their optimizers and the average: what a training run moves forward."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StepRecord:
 
 
 class Trainer:
-    """A training run between two checkpoints: `step` shows one batch to both players.
+    """A training run between two checkpoints: `step` trains both networks on one batch.
 
     Every random draw is a function of the seed and `images_seen`, so a trainer restored from a
     checkpoint continues bit for bit.
@@ -85,7 +85,7 @@ class Trainer:
         self._start()
 
     def _start(self) -> None:
-        """Fresh players; each attempt is another initialization, and a gentler one."""
+        """Fresh networks; each attempt is another initialization, and a gentler one."""
         config = self.config
         with rng.initialization(config.seed, "generator", self.attempt):
             self.generator = config.generator.build().to(self.device)
@@ -111,7 +111,7 @@ class Trainer:
         self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def _calibrate(self) -> None:
-        """Both players see the first images of the run, for statistics of their tokens."""
+        """Both networks take the statistics of their tokens from the first images of the run."""
         config, count = self.config, min(CALIBRATION_IMAGES, self.images.num_images)
         real, labels = self._take(self.order.batch(0, count))
         noise = rng.stream(config.seed, "statistics")
@@ -125,7 +125,7 @@ class Trainer:
         return self._take(self.order.batch(0, min(count, self.images.num_images)))[0]
 
     def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
-        """Images of the order, and what the players are told of them."""
+        """Images of the order, and the classes that both networks are conditioned on."""
         placed = rng.to_device(index, self.device)
         pixels, classes = self.images.take(placed)
         if self.clusters is not None:
@@ -133,18 +133,18 @@ class Trainer:
         return to_floats(pixels), classes if self.config.condition == "classes" else None
 
     def step(self, progress: float) -> StepRecord:
-        """Show one batch to both players.
+        """Train both networks on one batch.
 
         Args:
-            progress: Share of the budget that is used up, for the schedules.
+            progress: Fraction of the budget that is used up, for the schedules.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; that player is unchanged. On CUDA
+            DivergedError: a loss or gradient is not finite; that network is unchanged. On CUDA
                 it is told up to eight steps later, so that no step waits for the device.
         """
         config, batch = self.config, schedule.batch_size(self.config, progress)
         self._set_schedules(progress)
-        # A pair is of one kind: the fake is made to be what its real image is.
+        # A pair is of one class: the fake is made to be what its real image is.
         real, labels = self._take(self.order.batch(self.images_seen, batch))
         noise = rng.stream(config.seed, "noise", self.images_seen)
         draws = rng.normal((batch, config.generator.latent_size), noise)

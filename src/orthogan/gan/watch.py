@@ -1,4 +1,4 @@
-"""The dead start: every fake is one image, with or without a discriminator that has won.
+"""The failed start: every fake is one image, with or without a discriminator that has won.
 
 Where the discriminator wins within seconds, the generator gets no usable gradient and stays there
 for good; two signs together tell that from a healthy start: the fakes hardly differ from each
@@ -16,12 +16,12 @@ from orthogan.gan.objectives import DiscriminatorStep
 from orthogan.shapes import Images
 
 # Variance over the batch, fake over real. Fakes of the default recipe are above 0.1 from the
-# eighth step on (docs/log.md); those of a dead generator hardly differ at all.
+# eighth step on (docs/log.md); those of a failed generator hardly differ at all.
 MIN_SPREAD = 0.02
-# Below this share every look is a suspicion, long before the verdict: healthy starts are above half
-# of the real variance from the 64th step on (docs/log.md).
+# Below this fraction every measurement is a suspicion, long before the verdict: healthy starts are
+# above half of the real variance from the 64th step on (docs/log.md).
 SUSPICIOUS_SPREAD = 0.1
-# Share of (real, fake) pairs told apart, as the mean of sigmoid(D(x) - D(G(z))).
+# Fraction of (real, fake) pairs told apart, as the mean of sigmoid(D(x) - D(G(z))).
 MAX_WIN = 0.9
 # A look takes about a millisecond and a half; at every 8th step that is below a hundredth of it.
 STEPS_BETWEEN_MEASUREMENTS = 8

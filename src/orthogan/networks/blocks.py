@@ -104,6 +104,7 @@ class ModulatedBlock(nn.Module):
         self.dense = Dense(width, expansion * width, activation)
         self.norm = nn.RMSNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(style_size, 6 * width)
+        # Gates at zero: the first steps pass through skip connections alone, at any depth.
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 

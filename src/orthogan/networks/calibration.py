@@ -37,6 +37,8 @@ def calibrate(network: nn.Module, *inputs: Tensor | None) -> Tensor:
         ConfigError: whitened keys meet too few tokens.
         DataError: a token is not finite, or all are alike.
     """
+    # Before each part and not after the pass: the statistics of a later part depend on what the
+    # earlier ones make of their own.
     hooks = [
         part.register_forward_pre_hook(_calibrate_part)
         for part in network.modules()

@@ -138,6 +138,7 @@ class Discriminator(nn.Module):
         self.class_features: nn.Embedding | None = None
         if config.classes:
             self.class_features = nn.Embedding(config.classes, num_features)
+            # Zeros: training starts unconditional, and no class begins ahead of another.
             nn.init.zeros_(self.class_features.weight)
             self.register_buffer("class_shares", _equal_shares(config.classes))
 
@@ -163,8 +164,10 @@ class Discriminator(nn.Module):
                 raise ConfigError(_NO_CLASSES)
             return logits
         if labels is not None:
+            # D(x, y) = w^T f(x) + v_y^T f(x): a class is a direction in feature space.
             for_class: Tensor = (self.class_features(labels) * features).sum(1)
             return logits + for_class
+        # log sum_c p(c) exp(D(x, c)): the odds, averaged over the classes with their frequencies.
         each = features @ self.class_features.weight.T
         return logits + (each + self.class_shares.log()).logsumexp(1)
 

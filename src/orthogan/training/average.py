@@ -20,4 +20,5 @@ def average_of(network: N) -> N:
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move the average toward the network: keep `decay` of itself, take the rest from it."""
+    # One call for all weights: a loop would cost as many launches as the network has parameters.
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)

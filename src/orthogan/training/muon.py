@@ -52,6 +52,8 @@ def orthogonal_factors(matrices: list[Tensor], rounds: int = ROUNDS) -> Tensor:
     gram *= scale.square()
     factor = scale
     for turn in range(rounds):
+        # p(A) = a I + b A + c A^2. The factor p(A) F and the next Gram matrix p(A) A p(A) need
+        # small square products alone; X, which may be wide, is multiplied once, by the caller.
         polynomial = torch.baddbmm(gram, gram, gram, beta=second, alpha=third)
         polynomial.diagonal(dim1=1, dim2=2).add_(first)
         factor = polynomial * factor if turn == 0 else polynomial @ factor

@@ -55,17 +55,17 @@ def resolved_condition(config: TrainingConfig, images: ImageSet) -> TrainingConf
 
 
 def said(config: TrainingConfig) -> str:
-    """What the players are told, in words, for a configuration that is settled.
+    """What the networks are conditioned on, in words, for a configuration that is resolved.
 
     >>> said(TrainingConfig(condition="none"))
-    'Both players are told nothing of what kind an image is.'
+    'Both networks are unconditional.'
     """
     if config.condition == "none":
-        return "Both players are told nothing of what kind an image is."
+        return "Both networks are unconditional."
     found = ", found without labels" if config.condition == "clusters" else ""
     return (
-        f"Both players are told which of {config.generator.classes} {config.condition} an image "
-        f"is of{found} (condition={config.condition})."
+        f"Both networks are conditioned on the {config.generator.classes} {config.condition} of "
+        f"the images{found} (condition={config.condition})."
     )
 
 

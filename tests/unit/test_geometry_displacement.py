@@ -8,6 +8,7 @@ from scipy.special import betainc
 
 from orthogan.errors import ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.geometry import (
+    census,
     compare_corrections,
     count_flips,
     identity_margin,
@@ -74,6 +75,17 @@ def test_huge_and_tiny_tokens_keep_their_margins():
     with_near = torch.cat([tokens + 1e3, tokens[:1] + 1e3 + 1e-9])
     gap = (with_near[0] - with_near[-1]).norm()
     torch.testing.assert_close(safe_radius(with_near)[0], gap / 2, rtol=1e-12, atol=0)
+
+
+def test_a_tie_of_logits_that_parts_is_no_flip():
+    # Token 3 ties with token 2 at rest (17 = 18 - 1) and moves away from it; centring the table
+    # divides by 5 and would leave a margin of -1e-15 in the place of 0.
+    tokens = torch.tensor([(4, 4, 2), (-4, -2, -1), (-2, 3, 4), (0, 2, 3), (-2, -4, 4)]).double()
+    step, bias = torch.tensor([0.5, 2.0**-23, 0.5]).double(), torch.tensor([1, 0, -1, 4, 4.0])
+    assert identity_margin(tokens, 0 * step, "logits", bias)[3] == 0
+    factors = tolerance(tokens, step, "logits", bias)
+    assert factors[3] == pytest.approx(2 / (1.5 + 2 * 2.0**-23))  # where token 0 takes it
+    assert census(tokens, step[None], "logits", bias).tolerance == factors.min()
 
 
 def test_a_single_token_has_nothing_to_become():

@@ -33,12 +33,15 @@ from orthogan.geometry.spectra import (
     whiten,
 )
 
+census = count_flips  # its first name, on which code outside relies
+
 __all__ = [
     "Flip",
     "FlipCount",
     "analyze_heads",
     "attention_entropy",
     "calibrated_rank",
+    "census",
     "collapse",
     "collapse_ratio",
     "compare_corrections",

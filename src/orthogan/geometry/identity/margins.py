@@ -20,6 +20,7 @@ BLOCK_PAIRS = 4096  # 4096 x 768 float64 values are 25 MB
 # Below this share of |a_i|^2 + |a_j|^2 a squared distance has lost four digits to cancellation in
 # the Gram matrix, and is taken again from the difference of the rows.
 CLOSE = 1e-4
+TIED = 1e-12  # of the scores' sizes: below, float64 rounding decides the sign of a difference
 PERPENDICULAR = 1e-12  # relative size of a dot product that float64 rounding explains
 
 
@@ -222,4 +223,11 @@ def _score_margins(rule: DecisionRule, centred: Tensor, rows: Tensor, squared: T
         score_margins: Tensor = rule.tokens[rows].norm(dim=1, keepdim=True) * squared / 2
         return score_margins
     scores = rule.tokens[rows] @ centred.T + rule.offsets
-    return scores.gather(1, rows[:, None]) - scores
+    own = scores.gather(1, rows[:, None])
+    margins = own - scores
+    # Centring rounds, so what is left of a tie is noise of either sign: taken again from the rows.
+    noise = TIED * (own.abs() + scores.abs() + rule.offsets.abs())
+    place, other = (margins.abs() <= noise).nonzero(as_tuple=True)
+    for near, j in zip(place.split(BLOCK_PAIRS), other.split(BLOCK_PAIRS), strict=True):
+        margins[near, j] = rule.score_margins(rows[near], j)
+    return margins

@@ -4,7 +4,7 @@ OrthoganError
 |-- ConfigError(ValueError)        impossible combination of settings                  exit 2
 |   `-- SettingError(ConfigError)  unknown setting, or a value it cannot have          exit 2
 |-- UnknownNameError(LookupError)  the name, the nearest match, the list               exit 2
-|   `-- UnknownValueError          also a SettingError: such a name as a setting       exit 2
+|   `-- UnknownValueError(SettingError) such a name as the value of a setting         exit 2
 |-- ShapeError(ValueError)         expected, actual, which axis                        exit 2
 |-- DataError(OSError)             missing, damaged or unusable data; the path         exit 3
 |-- BundleError(ValueError)        not ours, newer format, wrong checksum              exit 3

@@ -19,6 +19,7 @@ TREE = {
     "ConfigError": (ValueError, 2),
     "SettingError": (ConfigError, 2),
     "UnknownNameError": (LookupError, 2),
+    "UnknownValueError": (errors.SettingError, 2),
     "ShapeError": (ValueError, 2),
     "DataError": (OSError, 3),
     "BundleError": (ValueError, 3),

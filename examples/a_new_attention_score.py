@@ -7,12 +7,12 @@ import torch
 from torch.nn.functional import softplus
 
 import orthogan as og
-from orthogan.attention import register_score
+from orthogan.attention import SCORES
 from orthogan.attention.masks import num_readable
 from orthogan.attention.scores import scaled_products
 
 
-@register_score("softplus")
+@SCORES.register("softplus")
 def softplus_score(query, key, mask=None):
     """softplus(q k / sqrt K) / S: ReLU attention without its corner."""
     return softplus(scaled_products(query, key)) / num_readable(query, key, mask)

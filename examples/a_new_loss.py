@@ -10,13 +10,7 @@ import argparse
 from torch.nn import functional
 
 import orthogan as og
-from orthogan.gan.losses import Loss, losses
-
-
-def smoothed_discriminator(real, fake):
-    """Binary cross-entropy with real labels of 0.9 (Salimans et al. 2016, section 3.4)."""
-    smooth = 0.9 * functional.softplus(-real) + 0.1 * functional.softplus(real)
-    return smooth.mean() + functional.softplus(fake).mean()
+from orthogan.gan.losses import LOSSES
 
 
 def smoothed_generator(real, fake):
@@ -24,7 +18,11 @@ def smoothed_generator(real, fake):
     return functional.softplus(-fake).mean()
 
 
-losses.register("smoothed")(Loss(smoothed_discriminator, smoothed_generator))
+@LOSSES.register("smoothed", generator=smoothed_generator)
+def smoothed_discriminator(real, fake):
+    """Binary cross-entropy with real labels of 0.9 (Salimans et al. 2016, section 3.4)."""
+    smooth = 0.9 * functional.softplus(-real) + 0.1 * functional.softplus(real)
+    return smooth.mean() + functional.softplus(fake).mean()
 
 
 def main() -> None:

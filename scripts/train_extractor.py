@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from orthogan import data
-from orthogan.evaluation.extractor import DigitsNet
+from orthogan.evaluation.extractors.digits import DigitsNet
 
 SEED = 0
 EPOCHS = 22

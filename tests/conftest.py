@@ -100,6 +100,17 @@ def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What a test registers in these registries is gone after it."""
+
+    def scratch(*registries: Any) -> None:
+        for registry in registries:
+            monkeypatch.setattr(registry, "_parts", {name: registry[name] for name in registry})
+
+    return scratch
+
+
+@pytest.fixture
 def one_thread() -> Iterator[None]:
     """Tiny tensors are quickest on one thread; training sets the count for the whole process."""
     import torch

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import os
 import pkgutil
 import sys
@@ -39,6 +40,7 @@ class Names(Generic[T]):
         self.kind = kind
         self._homes = homes
         self._parts: dict[str, T] = {}
+        self._about: dict[str, str] = {}
         self._is_complete = False
 
     def __getitem__(self, name: str) -> T:
@@ -55,10 +57,20 @@ class Names(Generic[T]):
         self._complete()
         return iter(sorted(self._parts))
 
-    def _add(self, name: str, part: T) -> None:
+    def describe(self, name: str) -> str:
+        """The first line of the part's docstring.
+
+        Raises:
+            UnknownNameError: no such part.
+        """
+        _ = self[name]
+        return self._about[name]
+
+    def _add(self, name: str, part: T, given: object) -> None:
         if name in self._parts:
             raise ConfigError(f"The {self.kind} '{name}' is registered twice.")
         self._parts[name] = part
+        self._about[name] = (inspect.getdoc(given) or "").partition("\n")[0]
 
     def _complete(self) -> None:
         if self._is_complete:
@@ -88,7 +100,7 @@ class Registry(Names[T]):
         """
 
         def enrol(part: T) -> T:
-            self._add(name, part)
+            self._add(name, part, part)
             return part
 
         return enrol
@@ -125,7 +137,7 @@ class TraitRegistry(Names[T], Generic[Given, Traits, T]):
         """
 
         def enrol(part: Given) -> Given:
-            self._add(name, self._entry(part, *args, **traits))
+            self._add(name, self._entry(part, *args, **traits), part)
             return part
 
         return enrol

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import orthogan
-from orthogan.gan import losses
+from orthogan.gan import LOSSES
 from orthogan.gan.recipes import RECIPES
 from orthogan.networks import GENERATORS
 
@@ -22,7 +22,7 @@ def _python_blocks(name):
 
 @pytest.fixture
 def registries_restored(monkeypatch):
-    for registry in (losses, GENERATORS, RECIPES):
+    for registry in (LOSSES, GENERATORS, RECIPES):
         monkeypatch.setattr(registry, "_parts", dict(registry._parts))
 
 
@@ -31,7 +31,7 @@ def test_the_loss_of_the_document_can_be_trained_with():
     for block in _python_blocks("add-a-loss.md"):
         exec(block, {})
     real, fake = torch.tensor([2.0]), torch.tensor([-1.0], requires_grad=True)
-    assert losses["smoothed"].generator(real, fake).item() == pytest.approx(1.3133, abs=1e-4)
+    assert LOSSES["smoothed"].generator(real, fake).item() == pytest.approx(1.3133, abs=1e-4)
     assert orthogan.resolve(settings=["loss=smoothed"]).loss == "smoothed"
 
 

@@ -269,10 +269,14 @@ def test_rgb_folders_of_classes(classify_tiny, tmp_path: Path) -> None:
 
 
 def test_metrics_in_the_features_of_a_classifier(
-    trained: ImageClassifier, tiny_file: Path, feature_cache: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ImageClassifier,
+    tiny_file: Path,
+    feature_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scratch_registry: Callable[..., None],
 ) -> None:
     monkeypatch.setenv("ORTHOGAN_CACHE", str(feature_cache))
-    monkeypatch.setattr(EXTRACTORS, "_parts", dict(EXTRACTORS._parts))
+    scratch_registry(EXTRACTORS)
     EXTRACTORS.register("mine")(trained.extractor)
     real = data.load(tiny_file)
     found = evaluate_images(real.images[:100], real, metrics=["fd"], extractor="mine")

@@ -16,7 +16,7 @@ from orthogan.data import load, to_floats
 from orthogan.errors import ConfigError
 from orthogan.gan import api
 from orthogan.gan.decorrelation import Decorrelation, code_overlap, decorrelated
-from orthogan.gan.losses import losses
+from orthogan.gan.losses import LOSSES
 from orthogan.gan.trainer import Trainer
 from orthogan.geometry import place_positions
 from orthogan.rng import stream
@@ -120,7 +120,7 @@ def test_fixed_codes_move_the_contents(make) -> None:
 
 def test_no_weight_is_no_change_at_all(make) -> None:
     trainer = make()
-    assert trainer.loss is losses[trainer.config.loss]
+    assert trainer.loss is LOSSES[trainer.config.loss]
     assert not trainer.generator.positions._forward_pre_hooks
 
 
@@ -139,7 +139,7 @@ def test_networks_without_codes_refuse_a_weight(make, model: str, more: tuple[st
 def test_codes_behind_the_tokens_are_perpendicular_already() -> None:
     network = PositionalEncoding("learned", 2, 2, 4, position_mode="concatenate")
     with pytest.raises(ConfigError, match="neither network has any"):
-        decorrelated(losses["hinge"], network, network, 1.0)
+        decorrelated(LOSSES["hinge"], network, network, 1.0)
 
 
 def test_the_graph_of_a_step_is_let_go(make) -> None:

@@ -7,9 +7,9 @@ import torch
 from orthogan import data
 from orthogan.data.sets.mnist import stack
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images, metric
+from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images
 from orthogan.evaluation import description as descriptions
-from orthogan.evaluation.extractor import DigitsExtractor
+from orthogan.evaluation.extractors.digits import DigitsExtractor
 from orthogan.evaluation.metrics import Estimate
 from orthogan.evaluation.verdict import verdict
 from orthogan.statistics import POSITIVE, SHARE, Interval, Range
@@ -191,10 +191,10 @@ def test_other_shapes_are_refused(fresh, real, held_out):
         evaluate_images(fresh, real, held_out=smaller)
 
 
-def test_a_new_metric_is_one_function_and_one_decorator(fresh, real, monkeypatch):
-    monkeypatch.setattr(METRICS, "_parts", dict(METRICS._parts))
+def test_a_new_metric_is_one_function_and_one_decorator(fresh, real, scratch_registry):
+    scratch_registry(METRICS)
 
-    @metric("brightness")
+    @METRICS.register("brightness", better="higher")
     def brightness(pair):
         value = float(pair.candidate.pixels.double().mean())
         return Estimate(value, Interval(value, value), len(pair.candidate))

@@ -11,13 +11,10 @@ import torch
 
 from orthogan import data
 from orthogan.errors import BundleError, ShapeError, UnknownNameError
-from orthogan.evaluation.extractor import (
-    EXTRACTORS,
-    DigitsExtractor,
-    DigitsNet,
-    describe_planes,
-    to_grey,
-)
+from orthogan.evaluation.description import describe_pixels
+from orthogan.evaluation.extractors import EXTRACTORS
+from orthogan.evaluation.extractors.digits import DigitsExtractor, DigitsNet
+from orthogan.evaluation.grey import to_grey
 
 ASSET = Path(str(resources.files("orthogan") / "assets" / "digits-extractor"))
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_extractor.py"
@@ -105,11 +102,12 @@ def test_two_channels_are_refused():
 
 def test_stacked_planes_are_read_one_by_one_in_order(extractor, digits):
     stacked = digits.images[:30, 0].reshape(10, 3, 28, 28)
-    features, classes = describe_planes(extractor, stacked)
+    found = describe_pixels(stacked, extractor, by_channel=True)
     torch.testing.assert_close(
-        features[2, 64:128], extractor.features(digits.images[7:8])[0], rtol=1e-5, atol=1e-5
+        found.features[2, 64:128], extractor.features(digits.images[7:8])[0], rtol=1e-5, atol=1e-5
     )
-    assert torch.equal(classes, digits.labels[:30].reshape(10, 3))
+    digits_read = torch.stack([found.classes // place % 10 for place in (100, 10, 1)], 1)
+    assert torch.equal(digits_read, digits.labels[:30].reshape(10, 3))
 
 
 def test_the_registry_knows_it_and_suggests_it(extractor):

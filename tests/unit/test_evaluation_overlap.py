@@ -5,9 +5,9 @@ from orthogan import data
 from orthogan.errors import ConfigError, DataError, ShapeError
 from orthogan.evaluation import METRICS
 from orthogan.evaluation.comparison import Comparison, Sample
-from orthogan.evaluation.extractor import DigitsExtractor
+from orthogan.evaluation.extractors.digits import DigitsExtractor
 from orthogan.evaluation.manifold import Overlap, overlap
-from orthogan.evaluation.neighbours import distance_blocks, nearest_distances, squared_radii
+from orthogan.evaluation.neighbours import nearest_distances, squared_radii
 
 
 def cloud(n, width=6, seed=0, shift=0.0):
@@ -18,13 +18,6 @@ def shares(fake, real, k=5):
     found = overlap(fake, real, k)
     members = (found.precise, found.recalled, found.density, found.covered)
     return [float(values.double().mean()) for values in members]
-
-
-def test_blocks_are_the_squared_distances():
-    left, right = cloud(300), cloud(70, seed=1)
-    blocks = torch.cat([block.clone() for _, block in distance_blocks(left, right)])
-    wanted = (left[:, None] - right[None]).square().sum(2)
-    torch.testing.assert_close(blocks, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_radii_on_a_line_are_known():

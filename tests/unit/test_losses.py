@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from orthogan.errors import UnknownNameError
-from orthogan.gan import losses
+from orthogan.gan import LOSSES
 
 REAL, FAKE = (0.5, -1.0), (-0.25, 2.0)
 
@@ -38,38 +38,38 @@ BY_HAND = {
 
 
 def test_every_loss_is_worked_out_here() -> None:
-    assert sorted(BY_HAND) == list(losses)
+    assert sorted(BY_HAND) == list(LOSSES)
 
 
 @pytest.mark.parametrize("name", sorted(BY_HAND))
 def test_values_by_hand(name: str) -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
     discriminator, generator = BY_HAND[name]
-    assert losses[name].discriminator(real, fake).item() == pytest.approx(discriminator, rel=1e-6)
-    assert losses[name].generator(real, fake).item() == pytest.approx(generator, rel=1e-6)
+    assert LOSSES[name].discriminator(real, fake).item() == pytest.approx(discriminator, rel=1e-6)
+    assert LOSSES[name].generator(real, fake).item() == pytest.approx(generator, rel=1e-6)
 
 
 def test_cross_entropy_equals_the_textbook_form() -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
     loss = torch.nn.BCEWithLogitsLoss()
     expected = loss(real, torch.ones(2)) + loss(fake, torch.zeros(2))
-    torch.testing.assert_close(losses["non-saturating"].discriminator(real, fake), expected)
+    torch.testing.assert_close(LOSSES["non-saturating"].discriminator(real, fake), expected)
     expected = loss(fake, torch.ones(2))
-    torch.testing.assert_close(losses["non-saturating"].generator(real, fake), expected)
+    torch.testing.assert_close(LOSSES["non-saturating"].generator(real, fake), expected)
 
 
 def test_hinge_is_flat_beyond_its_margin() -> None:
     real, fake = torch.tensor([1.5, 3.0]), torch.tensor([-1.5, -3.0])
-    assert losses["hinge"].discriminator(real, fake).item() == 0
+    assert LOSSES["hinge"].discriminator(real, fake).item() == 0
 
 
 def test_only_the_relativistic_loss_depends_on_the_pairing() -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
-    for name in list(losses):
-        values = [losses[name].discriminator(real, order).item() for order in (fake, fake.flip(0))]
+    for name in list(LOSSES):
+        values = [LOSSES[name].discriminator(real, order).item() for order in (fake, fake.flip(0))]
         assert (abs(values[0] - values[1]) > 1e-3) is (name == "relativistic"), name
 
 
 def test_unknown_loss_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'hinge'"):
-        losses["hing"]
+        LOSSES["hing"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from orthogan.errors import UnknownNameError
-from orthogan.gan import losses, schedule
+from orthogan.gan import LOSSES, schedule
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.losses import cross_entropy_discriminator, non_saturating_generator
 from orthogan.gan.recipes import RECIPES
@@ -104,7 +104,7 @@ def test_conv_gan_differs_from_the_default_in_its_networks_alone() -> None:
 
 def test_faithful_is_cross_entropy_on_a_sigmoid_without_penalty() -> None:
     config = RECIPES["faithful"]()
-    loss = losses[config.loss]
+    loss = LOSSES[config.loss]
     assert loss.discriminator is cross_entropy_discriminator
     assert loss.generator is non_saturating_generator
     assert config.penalty.kind == "none"

@@ -11,7 +11,7 @@ from torch.optim import SGD, Adam
 from orthogan.errors import DivergedError
 from orthogan.gan.backend import EAGER, Backend
 from orthogan.gan.compiled import CompiledBackend
-from orthogan.gan.losses import Loss, losses
+from orthogan.gan.losses import LOSSES, Loss
 from orthogan.gan.objectives import Batch, DiscriminatorStep, Objective
 from orthogan.gan.penalties import PENALTIES
 from orthogan.gan.step import discriminator_step, generator_step
@@ -71,7 +71,7 @@ def objective(
     fraction: float = 1.0,
     noise: np.random.Generator | None = None,
 ) -> Objective:
-    chosen = losses[loss] if isinstance(loss, str) else loss
+    chosen = LOSSES[loss] if isinstance(loss, str) else loss
     noise = stream(0, "noise") if noise is None else noise
     return Objective(chosen, PENALTIES[penalty], gamma, fraction, noise)
 
@@ -88,7 +88,7 @@ def is_unchanged(network: nn.Module, before: list[Tensor]) -> bool:
     return all(map(torch.equal, network.parameters(), before))
 
 
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", list(LOSSES))
 @pytest.mark.parametrize("penalty", list(PENALTIES))
 def test_a_discriminator_step_lowers_what_it_minimises(loss: str, penalty: str) -> None:
     _, judge = pair()
@@ -104,7 +104,7 @@ def test_reported_values_belong_to_the_state_before_the_update() -> None:
     told = step(judge, 0.1)
     torch.testing.assert_close(told.real, real)
     torch.testing.assert_close(told.fake, fake)
-    torch.testing.assert_close(told.loss, losses["relativistic"].discriminator(real, fake))
+    torch.testing.assert_close(told.loss, LOSSES["relativistic"].discriminator(real, fake))
     assert not any(value.requires_grad for value in told)
 
 
@@ -119,7 +119,7 @@ def test_merged_forward_equals_separate_forwards() -> None:
 
     (real_logits, r1), (fake_logits, r2) = penalty(real), penalty(fake)
     # Mescheder et al. 2018: gamma / 2 times the mean over each distribution.
-    total = losses["relativistic"].discriminator(real_logits, fake_logits)
+    total = LOSSES["relativistic"].discriminator(real_logits, fake_logits)
     total = total + 3.0 / 2 * (r1.mean() + r2.mean())
     separate = torch.autograd.grad(total, list(judge.parameters()))
     torch.testing.assert_close(merged, list(separate), rtol=1e-3, atol=1e-5)
@@ -141,7 +141,7 @@ def test_a_share_penalises_the_first_pairs_and_judges_all(share: float, count: i
         (slope,) = torch.autograd.grad(logits, first, create_graph=True)
         return slope.square().sum(dim=(1, 2, 3)).mean()
 
-    loss = losses["relativistic"].discriminator(judge(real, labels), judge(fake, labels))
+    loss = LOSSES["relativistic"].discriminator(judge(real, labels), judge(fake, labels))
     penalty = (mean_penalty(real) + mean_penalty(fake)) / 2
     expected = torch.autograd.grad(loss + 3.0 * penalty, list(judge.parameters()))
     torch.testing.assert_close(ours, list(expected), rtol=1e-3, atol=1e-5)
@@ -201,7 +201,7 @@ def test_the_discriminator_step_knows_fakes_without_the_generator_behind_them() 
     assert [batch.fake.requires_grad for batch in given] == [False]
 
 
-@pytest.mark.parametrize("loss", list(losses))
+@pytest.mark.parametrize("loss", list(LOSSES))
 def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     generator, judge = pair()
     judge.requires_grad_(False)
@@ -210,10 +210,10 @@ def test_a_generator_step_raises_fake_logits(loss: str) -> None:
     before = judge(fake).mean().detach()
     real_logits = judge(pictures("real"))
     batch = Batch(pictures("real"), fake, real_logits=real_logits)
-    value = generator_step(judge, optimizer, batch, losses[loss])
+    value = generator_step(judge, optimizer, batch, LOSSES[loss])
     assert judge(generator(latents())).mean() > before
     assert not value.requires_grad
-    torch.testing.assert_close(value, losses[loss].generator(real_logits, judge(fake)).detach())
+    torch.testing.assert_close(value, LOSSES[loss].generator(real_logits, judge(fake)).detach())
     assert all(parameter.grad is None for parameter in judge.parameters())
 
 
@@ -255,13 +255,13 @@ def test_non_finite_generator_loss_leaves_weights_and_moments() -> None:
     generator, judge = pair()
     optimizer = Adam(generator.parameters(), 1e-3)
     batch = judged(generator(latents()), torch.zeros(8))
-    generator_step(judge, optimizer, batch, losses["relativistic"])
+    generator_step(judge, optimizer, batch, LOSSES["relativistic"])
     before = copies(generator)
     moments = [state["exp_avg"].clone() for state in optimizer.state.values()]
     real_logits = torch.full((8,), float("nan"))
     batch = judged(generator(latents()), real_logits)
     with pytest.raises(DivergedError, match="The generator's loss is nan"):
-        generator_step(judge, optimizer, batch, losses["relativistic"])
+        generator_step(judge, optimizer, batch, LOSSES["relativistic"])
     assert is_unchanged(generator, before)
     assert all(map(torch.equal, (state["exp_avg"] for state in optimizer.state.values()), moments))
 

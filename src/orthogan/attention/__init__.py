@@ -51,9 +51,9 @@ from orthogan.attention.rotary import (
     line_coordinates,
 )
 from orthogan.attention.scores import (
+    SCORES,
     attend,
     attention_weights,
-    register_score,
     score_names,
 )
 from orthogan.attention.sharp_heads import (
@@ -66,6 +66,7 @@ from orthogan.attention.untied import (
 )
 
 __all__ = [
+    "SCORES",
     "Attention",
     "ConvolutionAttention",
     "OffsetForm",
@@ -93,7 +94,6 @@ __all__ = [
     "offset_kernel",
     "order_costs",
     "position_names",
-    "register_score",
     "score_names",
     "second_derivatives",
     "sharp_weights",

@@ -101,10 +101,10 @@ class Keys(nn.Module):
 
 
 KeyKind: TypeAlias = Callable[[Sizes], Keys]
-_KEYS: Registry[KeyKind] = Registry("kind of keys")
+KEYS: Registry[KeyKind] = Registry("kind of keys", "orthogan.attention.keys")
 
 
-@_KEYS.register("learned")
+@KEYS.register("learned")
 class LearnedKeys(Keys):
     """A key matrix of their own (Vaswani et al. 2017)."""
 
@@ -115,7 +115,7 @@ class LearnedKeys(Keys):
         return sources.projected
 
 
-@_KEYS.register("values")
+@KEYS.register("values")
 class ValueKeys(Keys):
     """Keys tied to the values: what a token says is how it is found."""
 
@@ -135,7 +135,7 @@ class ValueKeys(Keys):
         return sources.values
 
 
-@_KEYS.register("queries")
+@KEYS.register("queries")
 class QueryKeys(Keys):
     """Keys tied to the queries: logits of a sequence with itself are symmetric."""
 
@@ -144,7 +144,7 @@ class QueryKeys(Keys):
         return sources.ask()
 
 
-@_KEYS.register("identity")
+@KEYS.register("identity")
 class IdentityKeys(Keys):
     """No key matrix: each head reads its own part of the raw token.
 
@@ -167,7 +167,7 @@ class IdentityKeys(Keys):
         return sources.context
 
 
-@_KEYS.register("whitened")
+@KEYS.register("whitened")
 class WhitenedKeys(IdentityKeys):
     """No key matrix: each head reads its own part of the whitened token.
 
@@ -237,7 +237,7 @@ def _note_count(keys: nn.Module, _incompatible: object) -> None:
         keys.num_tokens, keys.moments = int(keys.count), None
 
 
-@_KEYS.register("dual")
+@KEYS.register("dual")
 class DualKeys(LearnedKeys):
     r"""Learned keys, corrected by their Gram matrix: $K (K^\top K + \epsilon I)^{-1}$.
 
@@ -276,7 +276,7 @@ def make_keys(kind: str | KeyKind, sizes: Sizes) -> Keys:
         UnknownNameError: no such kind.
         ConfigError: the kind cannot have keys of the size asked for.
     """
-    build = _KEYS[kind] if isinstance(kind, str) else kind
+    build = KEYS[kind] if isinstance(kind, str) else kind
     return build(sizes)
 
 
@@ -286,4 +286,4 @@ def key_names() -> list[str]:
     >>> key_names()
     ['dual', 'identity', 'learned', 'queries', 'values', 'whitened']
     """
-    return list(_KEYS)
+    return list(KEYS)

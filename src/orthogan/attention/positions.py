@@ -11,7 +11,9 @@ from orthogan.errors import ConfigError
 from orthogan.registry import Registry
 from orthogan.shapes import Codes, Tokens
 
-_POSITIONS: Registry[Callable[[int, int, int], Codes]] = Registry("positional encoding")
+POSITIONS: Registry[Callable[[int, int, int], Codes]] = Registry(
+    "positional encoding", "orthogan.attention.positions"
+)
 
 POSITION_MODES = ("add", "concatenate")
 # Vaswani et al. 2017, section 3.5: wavelengths form a geometric progression up to 10000 * 2 pi.
@@ -34,7 +36,7 @@ def sinusoid(positions: Tensor, width: int) -> Codes:
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 
 
-@_POSITIONS.register("sinusoidal")
+@POSITIONS.register("sinusoidal")
 def sinusoidal(rows: int, cols: int, width: int) -> Codes:
     """Half of the width encodes the row, the other half the column."""
     if width % 4:
@@ -44,20 +46,20 @@ def sinusoidal(rows: int, cols: int, width: int) -> Codes:
     return torch.cat([row_code.repeat_interleave(cols, dim=0), col_code.repeat(rows, 1)], dim=1)
 
 
-@_POSITIONS.register("sinusoidal-1d")
+@POSITIONS.register("sinusoidal-1d")
 def sinusoidal_1d(rows: int, cols: int, width: int) -> Codes:
     """The whole width encodes the place in the sequence, row after row."""
     return sinusoid(torch.arange(float(rows * cols)), width)
 
 
-@_POSITIONS.register("learned")
+@POSITIONS.register("learned")
 def learned(rows: int, cols: int, width: int) -> Codes:
     """Small random codes, trained with the network."""
     # Standard deviation of ViT (Dosovitskiy et al. 2021): small beside the token contents.
     return nn.Parameter(0.02 * torch.randn(rows * cols, width))
 
 
-@_POSITIONS.register("none")
+@POSITIONS.register("none")
 def none(rows: int, cols: int, width: int) -> Codes:
     """No code: attention alone is then blind to the order of the tokens."""
     return torch.zeros(rows * cols, width)
@@ -87,7 +89,7 @@ class PositionalEncoding(nn.Module):
         super().__init__()
         check_position_mode(position_mode)
         self.position_mode = position_mode
-        codes = _POSITIONS[name](rows, cols, width)
+        codes = POSITIONS[name](rows, cols, width)
         if isinstance(codes, nn.Parameter):
             self.codes = codes
         else:
@@ -131,4 +133,4 @@ def position_names() -> list[str]:
     >>> position_names()
     ['learned', 'none', 'sinusoidal', 'sinusoidal-1d']
     """
-    return list(_POSITIONS)
+    return list(POSITIONS)

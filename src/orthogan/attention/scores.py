@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from orthogan.attention.masks import num_readable, per_head
-from orthogan.registry import Registry
+from orthogan.registry import TraitRegistry
 from orthogan.shapes import HeadMask, HeadOutput, Key, Mask, Query, SharedWeights, Value, Weights
 
 Weigh: TypeAlias = Callable[[Query, Key, HeadMask | None], Weights]
@@ -35,12 +35,12 @@ class Score(NamedTuple):
     """
 
     weigh: Weigh
-    sums_to_one: bool
-    reads_products: bool
-    is_linear: bool
+    sums_to_one: bool = False
+    reads_products: bool = True
+    is_linear: bool = False
 
 
-_SCORES: Registry[Score] = Registry("attention score")
+SCORES = TraitRegistry("attention score", Score, "orthogan.attention.scores")
 
 # Logits of the cosine score lie in [-8, 8]: sharp enough to select one of 50 tokens
 # (weight e^8 / (e^8 + 49) = 0.98), and exp cannot overflow in any precision.
@@ -49,56 +49,40 @@ COSINE_SCALE = 8.0
 SHORTEST = 1e-12
 
 
-def register_score(
-    name: str, *, sums_to_one: bool = False, reads_products: bool = True, is_linear: bool = False
-) -> Callable[[Weigh], Weigh]:
-    """A decorator that files a score function under `name`; its traits are those of `Score`.
-
-    Raises:
-        ValueError: the name is taken.
-    """
-
-    def enrol(weigh: Weigh) -> Weigh:
-        _SCORES.register(name)(Score(weigh, sums_to_one, reads_products, is_linear))
-        return weigh
-
-    return enrol
-
-
-@register_score("softmax", sums_to_one=True)
+@SCORES.register("softmax", sums_to_one=True)
 def softmax(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(q k^\top / \sqrt K)$ (Vaswani et al. 2017, equation 1)."""
     return distribution(scaled_products(query, key), mask)
 
 
-@register_score("none", is_linear=True)
+@SCORES.register("none", is_linear=True)
 def none(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$q k^\top / S$ (Cao 2021, "Choose a transformer: Fourier or Galerkin", section 3)."""
     # By the number of keys, or outputs would grow with the length of a sequence.
     return (query / num_readable(query, key, mask)) @ key.transpose(-1, -2)
 
 
-@register_score("relu")
+@SCORES.register("relu")
 def relu(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{relu}(q k^\top / \sqrt K) / S$ (Wortsman et al. 2023, "Replacing softmax...")."""
     return scaled_products(query / num_readable(query, key, mask), key).relu()
 
 
-@register_score("sigmoid")
+@SCORES.register("sigmoid")
 def sigmoid(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\sigma(q k^\top / \sqrt K - \log S)$ (Ramapuram et al. 2024, "Sigmoid self-attention")."""
     # Minus log S: at the start a row then sums to about one, as a row of softmax does.
     return (scaled_products(query, key) - num_readable(query, key, mask).log()).sigmoid()
 
 
-@register_score("cosine", sums_to_one=True, reads_products=False)
+@SCORES.register("cosine", sums_to_one=True, reads_products=False)
 def cosine(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(8 \cos(q, k))$ (Henry et al. 2020, "Query-key normalization")."""
     logits: Tensor = COSINE_SCALE * unit(query) @ unit(key).transpose(-1, -2)
     return distribution(logits, mask)
 
 
-@register_score("l2", sums_to_one=True, reads_products=False)
+@SCORES.register("l2", sums_to_one=True, reads_products=False)
 def l2(query: Query, key: Key, mask: HeadMask | None = None) -> Weights:
     r"""$\mathrm{softmax}(-|q - k|^2 / \sqrt K)$ (Kim et al. 2021, "The Lipschitz constant...")."""
     # |q|^2 is common to a row, and softmax ignores what is.
@@ -157,7 +141,7 @@ def attention_weights(
         UnknownNameError: no such score.
         ShapeError: the mask is not boolean or does not fit.
     """
-    weigh = _SCORES[score].weigh
+    weigh = SCORES[score].weigh
     if mask is None:
         return weigh(query, key, None)
     allowed = per_head(mask, query, key)
@@ -175,7 +159,7 @@ def score_names() -> list[str]:
     >>> score_names()
     ['cosine', 'l2', 'none', 'relu', 'sigmoid', 'softmax']
     """
-    return list(_SCORES)
+    return list(SCORES)
 
 
 def score_traits(score: str) -> Score:
@@ -184,4 +168,4 @@ def score_traits(score: str) -> Score:
     Raises:
         UnknownNameError: no such score; the message holds the nearest.
     """
-    return _SCORES[score]
+    return SCORES[score]

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from orthogan.classification.passes import features, probabilities
+from orthogan.data import ImageSet
 from orthogan.errors import ConfigError
-from orthogan.evaluation.extractor import HASH_DIGITS, to_grey
+from orthogan.evaluation.extractors import HASH_DIGITS
+from orthogan.evaluation.grey import to_grey
 from orthogan.networks.classifier import Classifier
 from orthogan.shapes import Features, Pixels
 
@@ -31,7 +33,13 @@ class ClassifierExtractor:
             )
         self.name = f"classifier@{sha256[:HASH_DIGITS]}"
         self.num_features, self.num_classes = network.num_features, network.config.classes
+        self.sha256, self.channels, self.size = sha256, network.config.colours, network.config.size
+        self.domain = "its classifier's images"
         self._network = network
+
+    def knows(self, images: ImageSet) -> bool:
+        """Whether they have the form of the classifier's images."""
+        return (images.colours, images.size) == (self.channels, self.size)
 
     def describe(self, pixels: Pixels) -> tuple[Features, Tensor]:
         """Features and class probabilities; other sizes and colours are made to fit."""

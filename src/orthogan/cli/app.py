@@ -15,6 +15,7 @@ from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
 from orthogan.cli.language import language
 from orthogan.cli.output import show
+from orthogan.cli.parts import parts
 from orthogan.cli.recipes import recipes
 from orthogan.cli.runs import runs
 from orthogan.cli.sample import sample
@@ -53,6 +54,6 @@ def _options(
 
 for command in (
     train, sample, evaluate, compare, classify, language, generate, geometry, export, recipes,
-    runs, doctor,
+    parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

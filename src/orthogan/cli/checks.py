@@ -172,6 +172,6 @@ def _load_mnist() -> object:
 
 
 def _load_extractor() -> object:
-    from orthogan.evaluation.extractor import load_digits_extractor
+    from orthogan.evaluation.extractors.digits import load_digits_extractor
 
     return load_digits_extractor()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 from typing import Annotated, Any
 
@@ -71,6 +70,6 @@ def _recipes() -> dict[str, dict[str, Any]]:
             command = f"orthogan {config.COMMAND}" + (
                 f" --model {name}" if registry is GANS and name != default else ""
             )
-            about = (inspect.getdoc(registry[name]) or "").partition("\n")[0]
+            about = registry.describe(name)
             found[name] = {"about": about, "command": command, "default": default, "config": config}
     return found

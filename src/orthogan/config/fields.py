@@ -38,7 +38,7 @@ class Choice(ABC):
 class OneOf(Choice):
     """Marks a text setting that is one of the names of a kind of parts.
 
-    `loss: Annotated[str, OneOf("loss", lambda: losses)]`. The names are asked for each time, so
+    `loss: Annotated[str, OneOf("loss", lambda: LOSSES)]`. The names are asked for each time, so
     what is registered later is a value too.
     """
 

@@ -1,4 +1,4 @@
-"""How an extractor describes a set of pictures, kept on disk so that it is computed once."""
+"""How an extractor describes a set of images, kept on disk so that it is computed once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from safetensors import SafetensorError
 
 from orthogan.data import ImageSet
 from orthogan.errors import StorageError
-from orthogan.evaluation.extractor import Extractor, describe_planes
+from orthogan.evaluation.extractors import Extractor
 from orthogan.files import write_atomic
 from orthogan.shapes import Features, Labels, Pixels
 
-NUM_STACKED_PLANES = 3
-NUM_STACKED_CLASSES = 1000  # ten digits in each of three planes
+NUM_STACKED_CHANNELS = 3
+NUM_DIGITS = 10
+NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
 DIGEST_BYTES = 16
 KEPT_IN_MEMORY = 4  # train and test of two data sets
 _MEMORY: dict[str, Description] = {}
@@ -27,33 +28,44 @@ _MEMORY: dict[str, Description] = {}
 
 @dataclass(frozen=True)
 class Description:
-    """Features and most likely class of every picture of a set."""
+    """Features and most likely class of every image of a set; class 0 where there are none."""
 
     features: Features
     classes: Labels
 
 
 def is_stacked(images: ImageSet) -> bool:
-    """Whether each colour plane is a digit of its own, as in Stacked-MNIST."""
-    planes, classes = images.colours, len(images.class_names)
-    return planes == NUM_STACKED_PLANES and classes == NUM_STACKED_CLASSES
+    """Whether each channel is a digit of its own, as in Stacked-MNIST."""
+    channels, classes = images.colours, len(images.class_names)
+    return channels == NUM_STACKED_CHANNELS and classes == NUM_STACKED_CLASSES
+
+
+def is_by_channel(images: ImageSet, extractor: Extractor) -> bool:
+    """Whether the channels are described one by one: stacked digits, by one that knows digits."""
+    return is_stacked(images) and extractor.num_classes == NUM_DIGITS
 
 
 def count_classes(images: ImageSet, extractor: Extractor) -> int:
     """How many classes the extractor tells apart in such a set."""
-    return NUM_STACKED_CLASSES if is_stacked(images) else extractor.num_classes
+    return NUM_STACKED_CLASSES if is_by_channel(images, extractor) else extractor.num_classes
 
 
-def describe_pixels(pixels: Pixels, extractor: Extractor, stacked: bool) -> Description:
-    """Features and classes of pictures; of stacked ones plane by plane.
+def describe_pixels(pixels: Pixels, extractor: Extractor, by_channel: bool) -> Description:
+    """Features and classes of images, the channels one by one if asked for.
 
-    The class of a stacked picture is 100 r + 10 g + b, as in its labels.
+    The class of a stack of digits is 100 r + 10 g + b, as in its labels; its features are those of
+    the channels side by side.
     """
-    if not stacked:
-        features, probabilities = extractor.describe(pixels)
+    if by_channel:
+        grey = pixels.flatten(0, 1)[:, None]
+        features, probabilities = extractor.describe(grey)
+        digits = probabilities.argmax(1).reshape(len(pixels), -1)
+        classes = (digits * torch.tensor([100, 10, 1])).sum(1)
+        return Description(features.reshape(len(pixels), -1), classes)
+    features, probabilities = extractor.describe(pixels)
+    if extractor.num_classes:
         return Description(features, probabilities.argmax(1))
-    features, planes = describe_planes(extractor, pixels)
-    return Description(features, (planes * torch.tensor([100, 10, 1])).sum(1))
+    return Description(features, torch.zeros(len(pixels), dtype=torch.int64))
 
 
 def describe_set(images: ImageSet, extractor: Extractor) -> Description:
@@ -61,13 +73,13 @@ def describe_set(images: ImageSet, extractor: Extractor) -> Description:
 
     A damaged cache file is computed again; a folder that cannot be written costs a warning.
     """
-    stacked = is_stacked(images)
-    key = f"{images.fingerprint()}-{extractor.name}{'-stacked' if stacked else ''}"
+    by_channel = is_by_channel(images, extractor)
+    key = f"{images.fingerprint()}-{extractor.name}{'-stacked' if by_channel else ''}"
     if key not in _MEMORY:
         path = cache_folder() / f"{key}.features"
         description = _read(path, len(images))
         if description is None:
-            description = describe_pixels(images.images.cpu(), extractor, stacked)
+            description = describe_pixels(images.images.cpu(), extractor, by_channel)
             _write(path, description)
         while len(_MEMORY) >= KEPT_IN_MEMORY:
             _MEMORY.pop(next(iter(_MEMORY)))
@@ -82,10 +94,10 @@ def cache_folder() -> Path:
 
 def _read(path: Path, num_images: int) -> Description | None:
     try:
-        stored = path.read_bytes()
+        cached = path.read_bytes()
     except OSError:
         return None
-    digest, content = stored[:DIGEST_BYTES], stored[DIGEST_BYTES:]
+    digest, content = cached[:DIGEST_BYTES], cached[DIGEST_BYTES:]
     if _digest(content) != digest:
         return None
     try:

@@ -14,18 +14,17 @@ from orthogan.evaluation.description import (
     count_classes,
     describe_pixels,
     describe_set,
-    is_stacked,
+    is_by_channel,
 )
-from orthogan.evaluation.extractor import EXTRACTORS, SIDE, Extractor
-from orthogan.evaluation.metrics import METRICS
+from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, load_extractor
+from orthogan.evaluation.metrics import METRICS, Metric
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
 from orthogan.evaluation.scores import Evaluation, Score
 from orthogan.evaluation.verdict import verdict
 from orthogan.rng import permutation
 from orthogan.shapes import Pixels
 
-SPARE_SHARE = 2  # without a test split, at most every second real image is held out
-DEFAULT_EXTRACTOR = "digits-cls"
+MOST_HELD_OUT = 2  # without a test split, at most every second real image is held out
 
 
 def evaluate_images(
@@ -35,7 +34,7 @@ def evaluate_images(
     held_out: ImageSet | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
-    extractor: str = DEFAULT_EXTRACTOR,
+    extractor: str | Extractor = DEFAULT_EXTRACTOR,
 ) -> Evaluation:
     """Scores with floors and intervals, class shares and a verdict.
 
@@ -48,7 +47,7 @@ def evaluate_images(
             to find the floors.
         metrics: Names such as "fd" or "fd[digits-cls@1a2b3c]"; the usual ones by default.
         seed: Of every random choice: subsets and resampling.
-        extractor: Registered name of the network that describes the images.
+        extractor: What describes the images: a registered name, or an extractor.
 
     Raises:
         UnknownNameError: no such metric or extractor.
@@ -56,63 +55,75 @@ def evaluate_images(
         ShapeError: fake, real and held-out images differ in size or colours.
     """
     _check_shapes(fake, real, held_out)
-    net = EXTRACTORS[extractor]()
-    names = choose_metrics(metrics, net.name, is_stacked(real))
+    net = load_extractor(extractor)
+    names = choose_metrics(metrics, net, real)
     ours, floor = _comparisons(fake, real, held_out, net, seed)
     scores = {}
     for name in names:
         shown = f"{name}[{net.name}]" if METRICS[name].names_extractor else name
         scores[shown] = _score(name, ours, floor)
     shares = real_shares = None
-    if not is_stacked(real):
+    if net.num_classes and not is_by_channel(real, net):
         shares, real_shares = _shares(ours.counts), _shares(ours.reference_counts)
     sentence = verdict(scores, shares, real_shares)
-    notes = tuple(_notes(real, ours, floor, held_out is None))
+    notes = tuple(_notes(real, ours, floor, net, held_out is None))
     return Evaluation(scores, sentence, net.name, shares, notes)
 
 
-def choose_metrics(names: Sequence[str] | None, extractor: str, stacked: bool) -> list[str]:
-    """Registered names without their extractor; the usual ones for the kind of data if None.
+def choose_metrics(
+    names: Sequence[str] | None, extractor: Extractor, images: ImageSet
+) -> list[str]:
+    """Registered names without their extractor; the usual ones for these images if None.
 
     Raises:
         UnknownNameError: no such metric.
-        ConfigError: the metric is for stacked digits only, or names another extractor.
+        ConfigError: the metric is for stacked digits only, needs classes where the extractor has
+            none, or names another extractor.
     """
+    stacked = is_by_channel(images, extractor)
     if names is None:
-        return [n for n in METRICS if (METRICS[n].on_stacks if stacked else METRICS[n].on_digits)]
+        return [name for name in METRICS if _is_usual(METRICS[name], extractor, stacked)]
     chosen = []
-    for asked in names:
-        name, bracket, rest = asked.partition("[")
+    for requested in names:
+        name, bracket, rest = requested.partition("[")
         if METRICS[name].only_stacks and not stacked:
             raise ConfigError(f"'{name}' needs stacked digits (1000 classes in three planes).")
-        if bracket and rest != f"{extractor}]":
+        if METRICS[name].needs_classes and not extractor.num_classes:
+            raise ConfigError(f"'{name}' counts classes, and {extractor.name} has none.")
+        if bracket and rest != f"{extractor.name}]":
             raise ConfigError(
-                f"'{asked}' names another extractor than the one in use, {extractor}; "
+                f"'{requested}' names another extractor than the one in use, {extractor.name}; "
                 f"ask for '{name}'."
             )
         chosen.append(name)
     return list(dict.fromkeys(chosen))
 
 
+def _is_usual(metric: Metric, extractor: Extractor, stacked: bool) -> bool:
+    if metric.needs_classes and not extractor.num_classes:
+        return False
+    return metric.on_stacks if stacked else not metric.only_stacks
+
+
 def _comparisons(
     fake: Tensor, real: ImageSet, held_out: ImageSet | None, net: Extractor, seed: int
 ) -> tuple[Comparison, Comparison]:
     """The generated images, and real ones in their place."""
-    described = describe_pixels(fake, net, is_stacked(real))
+    described = describe_pixels(fake, net, is_by_channel(real, net))
     candidate = Sample(fake, described.features, described.classes)
     reference = rest = _sample(real, net)
     if held_out is None:
-        count = min(len(fake), len(real) // SPARE_SHARE)
+        count = min(len(fake), len(real) // MOST_HELD_OUT)
         order = permutation(len(real), seed, "held-out", 0)
         unseen, rest = reference.take(order[:count]), reference.take(order[count:])
     else:
         unseen = _sample(held_out, net)
         order = permutation(len(unseen), seed, "held-out", 0)
         unseen = unseen.take(order[: len(fake)])
-    kinds = count_classes(real, net)
+    num_classes = count_classes(real, net)
     return (
-        Comparison(candidate, reference, unseen, rest, kinds, seed),
-        Comparison(unseen, rest, unseen, rest, kinds, seed),
+        Comparison(candidate, reference, unseen, rest, num_classes, seed),
+        Comparison(unseen, rest, unseen, rest, num_classes, seed),
     )
 
 
@@ -133,7 +144,9 @@ def _shares(counts: Tensor) -> tuple[float, ...]:
     return tuple((counts.double() / counts.sum()).tolist())
 
 
-def _notes(real: ImageSet, ours: Comparison, floor: Comparison, split: bool) -> list[str]:
+def _notes(
+    real: ImageSet, ours: Comparison, floor: Comparison, net: Extractor, split: bool
+) -> list[str]:
     notes = []
     n = len(ours.candidate)
     if split:
@@ -146,14 +159,16 @@ def _notes(real: ImageSet, ours: Comparison, floor: Comparison, split: bool) -> 
             f"Floors use {len(floor.candidate)} real images, the scores {n}; "
             "distances grow as images get fewer."
         )
-    if is_stacked(real):
+    if is_by_channel(real, net):
         if n < PROTOCOL_SAMPLES:
             notes.append(f"Published mode counts use {PROTOCOL_SAMPLES} images, this {n}.")
-    elif real.size != SIDE or real.colours != 1:
-        notes.append(f"The extractor saw the images as grey {SIDE} x {SIDE}.")
-    if real.name not in ("mnist", "stacked-mnist"):
+    elif real.colours != net.channels or real.size != (net.size or real.size):
+        side = net.size or real.size
+        colour = "grey" if net.channels == 1 else "RGB"
+        notes.append(f"The extractor saw the images as {colour} {side} x {side}.")
+    if not net.knows(real):
         notes.append(
-            "The extractor knows handwritten digits only: compare scores with each "
+            f"The extractor knows {net.domain} only: compare scores with each "
             "other and with their floors, not with other data."
         )
     return notes

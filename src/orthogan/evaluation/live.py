@@ -11,26 +11,31 @@ from orthogan.evaluation.description import (
     count_classes,
     describe_pixels,
     describe_set,
-    is_stacked,
+    is_by_channel,
 )
-from orthogan.evaluation.extractor import EXTRACTORS
-from orthogan.evaluation.frechet import Moments, frechet_distance, moments
+from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, load_extractor
+from orthogan.evaluation.frechet import (
+    SAMPLES_PER_FEATURE,
+    Moments,
+    frechet_distance,
+    moments,
+)
 from orthogan.evaluation.modes import class_counts, count_modes, divergence, uniform_shares
 from orthogan.rng import permutation
 from orthogan.shapes import Pixels
 
-NUM_FAKES = 2048  # 32 for each of 64 features; 0.15 s on one core
+NUM_FAKES = 2048  # 32 for each of 64 features; 0.15 s on one core; more for many features
 # 10 for each of 1000 classes: a generator with all of them misses one in 22 readings.
 NUM_STACKED_FAKES = 10_000
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a live score tells of `num_fakes` images.
+    """What a live score measures of `num_fakes` images.
 
     Attributes:
         distance: Frechet distance.
-        class_shares: Share of each class.
+        class_shares: Fraction of the images in each class; empty without classes.
         modes: Classes reached; None for ordinary images.
         mode_kl: KL of the class shares from uniform, in nats, which grows as images get fewer;
             None for ordinary images.
@@ -52,19 +57,23 @@ class LiveScore:
     Args:
         real: The training set.
         num_fakes: Images per reading; by default 2,048, or 10,000 of stacked digits.
-        extractor: Registered name of the network that describes the images.
+        extractor: What describes the images: a registered name, or an extractor.
 
     Raises:
         ConfigError: too few images for the extractor's features.
     """
 
     def __init__(
-        self, real: ImageSet, num_fakes: int | None = None, extractor: str = "digits-cls"
+        self,
+        real: ImageSet,
+        num_fakes: int | None = None,
+        extractor: str | Extractor = DEFAULT_EXTRACTOR,
     ) -> None:
-        self._stacked = is_stacked(real)
-        self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else NUM_FAKES)
+        self._net = load_extractor(extractor)
+        self._stacked = is_by_channel(real, self._net)
+        least = max(NUM_FAKES, SAMPLES_PER_FEATURE * self._net.num_features)
+        self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else least)
         self._shape = tuple(real.images.shape[1:])
-        self._net = EXTRACTORS[extractor]()
         self._num_classes = count_classes(real, self._net)
         described = describe_set(real, self._net)
         self._moments = moments(described.features)
@@ -106,9 +115,11 @@ class LiveScore:
         return self.read(fake).distance
 
     def _reading(self, found: Description, reference: Moments) -> Reading:
+        distance = frechet_distance(moments(found.features), reference)
+        if not self._num_classes:
+            return Reading(distance, ())
         counts = class_counts(found.classes, self._num_classes)
         shares = tuple((counts.double() / counts.sum()).tolist())
-        distance = frechet_distance(moments(found.features), reference)
         if not self._stacked:
             return Reading(distance, shares)
         target = uniform_shares(self._num_classes)

@@ -28,19 +28,6 @@ MANY = 1e-3
 SMALLEST, LARGEST, UNDERFLOW = 1e-10, 1e10, 1e-35
 
 
-def distance_blocks(left: Tensor, right: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Squared distances of a block of `left` rows to every row of `right`, block by block.
-
-    By the product, so with an error of about 1e-6 of the largest |x|^2 in float32. Every block
-    lies in the same memory: use it before asking for the next.
-    """
-    check_same_width(left, right)
-    norms = left.square().sum(1, keepdim=True), right.square().sum(1)
-    scratch = torch.empty(min(BLOCK_ROWS, len(left)), len(right), dtype=left.dtype)
-    for rows in row_blocks(len(left)):
-        yield rows, _expansion((left[rows], right), (norms[0][rows], norms[1]), scratch)
-
-
 def row_blocks(count: int) -> Iterator[slice]:
     """Runs of at most `BLOCK_ROWS` rows."""
     for start in range(0, count, BLOCK_ROWS):

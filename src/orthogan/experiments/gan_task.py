@@ -9,9 +9,8 @@ import torch
 
 from orthogan import rng
 from orthogan.data import ImageSet
-from orthogan.evaluation.description import is_stacked
-from orthogan.evaluation.evaluate import DEFAULT_EXTRACTOR, choose_metrics
-from orthogan.evaluation.extractor import EXTRACTORS
+from orthogan.evaluation.evaluate import choose_metrics
+from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, EXTRACTORS
 from orthogan.evaluation.metrics import METRICS
 from orthogan.experiments.costs import (
     CPU,
@@ -83,9 +82,8 @@ class GanTask(ComparedTask):
     def check_scores(self, measure: Measure, config: RunConfig) -> None:
         """Refuses unknown metrics, and those for other images."""
         assert isinstance(config, TrainingConfig)  # noqa: S101 - the task is chosen by it
-        extractor = EXTRACTORS[DEFAULT_EXTRACTOR]().name
-        is_colour = is_stacked(self._images(config))
-        choose_metrics(measure.metrics or DEFAULT_METRICS, extractor, is_colour)
+        extractor = EXTRACTORS[DEFAULT_EXTRACTOR]()
+        choose_metrics(measure.metrics or DEFAULT_METRICS, extractor, self._images(config))
 
     def evaluation(self, run: Path, measure: Measure, kept: Kept) -> dict[str, Any]:
         """As `api.evaluate`."""

@@ -1,1 +1,39 @@
-"""Trained generators for other programs."""
+"""Trained generators for other programs: one file per format, in `formats`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orthogan.registry import TraitRegistry
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written and checked.
+
+    Attributes:
+        summary: What was made, in words.
+        facts: The same for programs; `json.dumps` takes it.
+    """
+
+    summary: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """How a trained generator becomes a file.
+
+    Attributes:
+        write: From a run folder, bundle or shipped name, and the file to write.
+        suffix: How names of such files end, with the dot.
+    """
+
+    write: Callable[[str, Path], Exported]
+    suffix: str
+
+
+EXPORTERS = TraitRegistry("export format", Exporter, "orthogan.export.formats")

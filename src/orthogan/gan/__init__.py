@@ -1,12 +1,13 @@
 """GANs: the method (`step`, `losses`, `penalties`), its configuration, training and session."""
 
 from orthogan.gan.backend import Backend
-from orthogan.gan.losses import Loss, losses
+from orthogan.gan.losses import LOSSES, Loss
 from orthogan.gan.objectives import Batch, Objective
 from orthogan.gan.penalties import PENALTIES, squared_gradient_norm
 from orthogan.gan.step import discriminator_step, generator_step
 
 __all__ = [
+    "LOSSES",
     "PENALTIES",
     "Backend",
     "Batch",
@@ -14,6 +15,5 @@ __all__ = [
     "Objective",
     "discriminator_step",
     "generator_step",
-    "losses",
     "squared_gradient_norm",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from orthogan.config import Config, OneOf
-from orthogan.gan.losses import losses
+from orthogan.gan.losses import LOSSES
 from orthogan.gan.penalties import PENALTIES
 from orthogan.networks import (
     AnyDiscriminator,
@@ -86,7 +86,7 @@ class TrainingConfig(RunConfig):
     data: DataConfig = DataConfig()
     generator: AnyGenerator = AttentionGeneratorConfig()
     discriminator: AnyDiscriminator = AttentionDiscriminatorConfig()
-    loss: Annotated[str, OneOf("loss", lambda: losses)] = Field(
+    loss: Annotated[str, OneOf("loss", lambda: LOSSES)] = Field(
         "relativistic", description="adversarial loss"
     )
     penalty: PenaltyConfig = HALF_OF_THE_PAIRS

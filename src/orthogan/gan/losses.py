@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch.nn.functional import relu, softplus
 
-from orthogan.registry import Registry
+from orthogan.registry import TraitRegistry
 from orthogan.shapes import Logits, Scalar
 
 
@@ -23,12 +23,7 @@ class Loss(NamedTuple):
     generator: Callable[[Logits, Logits], Scalar]
 
 
-losses: Registry[Loss] = Registry("loss")
-
-
-def relativistic_discriminator(real: Logits, fake: Logits) -> Scalar:
-    r"""$\mathrm{softplus}(-(D(x) - D(G(z))))$: each real image is to be above its own fake."""
-    return softplus(fake - real).mean()
+LOSSES = TraitRegistry("loss", Loss, "orthogan.gan.losses")
 
 
 def relativistic_generator(real: Logits, fake: Logits) -> Scalar:
@@ -36,9 +31,11 @@ def relativistic_generator(real: Logits, fake: Logits) -> Scalar:
     return softplus(real - fake).mean()
 
 
-def cross_entropy_discriminator(real: Logits, fake: Logits) -> Scalar:
-    r"""$-\log \sigma(D(x)) - \log(1 - \sigma(D(G(z))))$."""
-    return softplus(-real).mean() + softplus(fake).mean()
+# Jolicoeur-Martineau 2019; Huang et al. 2024 (R3GAN), equation 2.
+@LOSSES.register("relativistic", generator=relativistic_generator)
+def relativistic_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\mathrm{softplus}(-(D(x) - D(G(z))))$: each real image is to be above its own fake."""
+    return softplus(fake - real).mean()
 
 
 def non_saturating_generator(_real: Logits, fake: Logits) -> Scalar:
@@ -46,14 +43,11 @@ def non_saturating_generator(_real: Logits, fake: Logits) -> Scalar:
     return softplus(-fake).mean()
 
 
-def hinge_discriminator(real: Logits, fake: Logits) -> Scalar:
-    r"""$\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))$: no gain beyond a margin of 1."""
-    return relu(1 - real).mean() + relu(1 + fake).mean()
-
-
-def critic_discriminator(real: Logits, fake: Logits) -> Scalar:
-    r"""$D(G(z)) - D(x)$: without bound, so it needs a gradient penalty (or weight clipping)."""
-    return fake.mean() - real.mean()
+# Goodfellow et al. 2014, section 3.
+@LOSSES.register("non-saturating", generator=non_saturating_generator)
+def cross_entropy_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$-\log \sigma(D(x)) - \log(1 - \sigma(D(G(z))))$."""
+    return softplus(-real).mean() + softplus(fake).mean()
 
 
 def critic_generator(_real: Logits, fake: Logits) -> Scalar:
@@ -61,9 +55,18 @@ def critic_generator(_real: Logits, fake: Logits) -> Scalar:
     return -fake.mean()
 
 
-def least_squares_discriminator(real: Logits, fake: Logits) -> Scalar:
-    r"""$\frac12 (D(x) - 1)^2 + \frac12 D(G(z))^2$."""
-    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+# Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17.
+@LOSSES.register("hinge", generator=critic_generator)
+def hinge_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\max(0, 1 - D(x)) + \max(0, 1 + D(G(z)))$: no gain beyond a margin of 1."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+# Arjovsky et al. 2017, equation 2.
+@LOSSES.register("wasserstein", generator=critic_generator)
+def critic_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$D(G(z)) - D(x)$: without bound, so it needs a gradient penalty (or weight clipping)."""
+    return fake.mean() - real.mean()
 
 
 def least_squares_generator(_real: Logits, fake: Logits) -> Scalar:
@@ -71,11 +74,8 @@ def least_squares_generator(_real: Logits, fake: Logits) -> Scalar:
     return 0.5 * (fake - 1).square().mean()
 
 
-# Jolicoeur-Martineau 2019; Huang et al. 2024 (R3GAN), equation 2. Goodfellow et al. 2014, section
-# 3. Lim and Ye 2017; Miyato et al. 2018, equations 16, 17. Arjovsky et al. 2017, equation 2. Mao et
-# al. 2017, equation 9.
-losses.register("relativistic")(Loss(relativistic_discriminator, relativistic_generator))
-losses.register("non-saturating")(Loss(cross_entropy_discriminator, non_saturating_generator))
-losses.register("hinge")(Loss(hinge_discriminator, critic_generator))
-losses.register("wasserstein")(Loss(critic_discriminator, critic_generator))
-losses.register("least-squares")(Loss(least_squares_discriminator, least_squares_generator))
+# Mao et al. 2017, equation 9.
+@LOSSES.register("least-squares", generator=least_squares_generator)
+def least_squares_discriminator(real: Logits, fake: Logits) -> Scalar:
+    r"""$\frac12 (D(x) - 1)^2 + \frac12 D(G(z))^2$."""
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()

@@ -309,7 +309,7 @@ def _class_scores(reading: Reading, real: Reading) -> dict[str, float]:
             "mode-kl": reading.mode_kl,
             "mode-kl of real images": real.mode_kl or 0.0,
         }
-    if len(reading.class_shares) > 10:
+    if not 0 < len(reading.class_shares) <= 10:
         return {}
     return {
         "least class share": min(reading.class_shares),

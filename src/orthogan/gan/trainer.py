@@ -22,7 +22,7 @@ from orthogan.gan.conditions import class_shares, clusters_of
 from orthogan.gan.config import OptimizerConfig, TrainingConfig
 from orthogan.gan.decorrelation import decorrelated
 from orthogan.gan.finite import DeferredUpdate, update_now
-from orthogan.gan.losses import losses
+from orthogan.gan.losses import LOSSES
 from orthogan.gan.objectives import Batch, Objective
 from orthogan.gan.penalties import PENALTIES
 from orthogan.gan.step import discriminator_step, generator_step
@@ -99,7 +99,7 @@ class Trainer:
             self._calibrate()
         self.average = average_of(self.generator)
         self.loss = decorrelated(
-            losses[config.loss], self.generator, self.discriminator, config.decorrelation
+            LOSSES[config.loss], self.generator, self.discriminator, config.decorrelation
         )
         self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
         self.discriminator_optimizer = _optimizer(

@@ -97,7 +97,7 @@ class Classifier(nn.Module):
             raise ShapeError(f"Expected images {expected}, got {tuple(images.shape[1:])}.")
 
 
-CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry("classifier")
+CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry("classifier", "orthogan.networks")
 
 AnyClassifier: TypeAlias = Annotated[SerializeAsAny[ClassifierConfig], KindOf(CLASSIFIERS)]
 

@@ -181,8 +181,8 @@ class Discriminator(nn.Module):
         """What the logit is a linear function of."""
 
 
-GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator")
-DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator")
+GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator", "orthogan.networks")
+DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator", "orthogan.networks")
 
 C = TypeVar("C", bound=NetworkConfig)
 

@@ -141,7 +141,9 @@ class Task(ABC, Generic[ConfigT, DataT]):
         """The command to type once the run at `path` is done."""
 
 
-TASKS: Registry[type[Task[Any, Any]]] = Registry("task")
+TASKS: Registry[type[Task[Any, Any]]] = Registry(
+    "task", "orthogan.gan.task", "orthogan.classification.task", "orthogan.language.task"
+)
 
 
 def resolve_run(task: Task[ConfigT, DataT], request: Request) -> ConfigT:

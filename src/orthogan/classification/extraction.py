@@ -34,6 +34,7 @@ class ClassifierExtractor:
         self.name = f"classifier@{sha256[:HASH_DIGITS]}"
         self.num_features, self.num_classes = network.num_features, network.config.classes
         self.sha256, self.channels, self.size = sha256, network.config.colours, network.config.size
+        self.num_components = None
         self.domain = "its classifier's images"
         self._network = network
 

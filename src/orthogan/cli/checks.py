@@ -46,7 +46,8 @@ def examine() -> list[Check]:
         *(check_speed(kind) for kind in (torch.float32, torch.bfloat16)),
         check_compiler(),
         check_asset("embedded MNIST", _load_mnist),
-        check_asset("digits extractor", _load_extractor),
+        check_asset("digits extractor", partial(_load_extractor, "digits-cls")),
+        check_asset("general extractor", partial(_load_extractor, "general")),
         *(check_asset(name, partial(_load_shipped, name)) for name in shipped_names()),
         check_writable(Path()),
         check_disk(Path()),
@@ -171,7 +172,7 @@ def _load_mnist() -> object:
     return [load_mnist(LoadOptions(split=split)) for split in ("train", "test")]
 
 
-def _load_extractor() -> object:
-    from orthogan.evaluation.extractors.digits import load_digits_extractor
+def _load_extractor(name: str) -> object:
+    from orthogan.evaluation.extractors import load_extractor
 
-    return load_digits_extractor()
+    return load_extractor(name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from torch import Tensor
 
+from orthogan.evaluation.components import Components
 from orthogan.evaluation.frechet import Moments, moments
 from orthogan.evaluation.manifold import Overlap, overlap
 from orthogan.evaluation.modes import class_counts
@@ -30,6 +31,10 @@ class Sample:
     def take(self, index: Tensor) -> Sample:
         """The pictures at `index`."""
         return Sample(self.pixels[index], self.features[index], self.classes[index])
+
+    def along(self, components: Components) -> Sample:
+        """The same pictures, described by components of their features."""
+        return replace(self, features=components.project(self.features))
 
     @cached_property
     def moments(self) -> Moments:

@@ -10,6 +10,7 @@ from torch import Tensor
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.evaluation.comparison import Comparison, Sample
+from orthogan.evaluation.components import principal_components
 from orthogan.evaluation.description import (
     count_classes,
     describe_pixels,
@@ -112,12 +113,16 @@ def _comparisons(
     described = describe_pixels(fake, net, is_by_channel(real, net))
     candidate = Sample(fake, described.features, described.classes)
     reference = rest = _sample(real, net)
-    if held_out is None:
+    unseen = None if held_out is None else _sample(held_out, net)
+    if net.num_components is not None:
+        components = principal_components(reference.features, net.num_components)
+        candidate, reference = candidate.along(components), reference.along(components)
+        rest, unseen = reference, None if unseen is None else unseen.along(components)
+    if unseen is None:
         count = min(len(fake), len(real) // MOST_HELD_OUT)
         order = permutation(len(real), seed, "held-out", 0)
         unseen, rest = reference.take(order[:count]), reference.take(order[count:])
     else:
-        unseen = _sample(held_out, net)
         order = permutation(len(unseen), seed, "held-out", 0)
         unseen = unseen.take(order[: len(fake)])
     num_classes = count_classes(real, net)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.evaluation.components import principal_components
 from orthogan.evaluation.description import (
     Description,
     count_classes,
@@ -13,7 +14,12 @@ from orthogan.evaluation.description import (
     describe_set,
     is_by_channel,
 )
-from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, load_extractor
+from orthogan.evaluation.extractors import (
+    DEFAULT_EXTRACTOR,
+    Extractor,
+    compared_width,
+    load_extractor,
+)
 from orthogan.evaluation.frechet import (
     SAMPLES_PER_FEATURE,
     Moments,
@@ -71,11 +77,15 @@ class LiveScore:
     ) -> None:
         self._net = load_extractor(extractor)
         self._stacked = is_by_channel(real, self._net)
-        least = max(NUM_FAKES, SAMPLES_PER_FEATURE * self._net.num_features)
+        least = max(NUM_FAKES, SAMPLES_PER_FEATURE * compared_width(self._net))
         self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else least)
         self._shape = tuple(real.images.shape[1:])
         self._num_classes = count_classes(real, self._net)
         described = describe_set(real, self._net)
+        self._components = None
+        if self._net.num_components is not None:
+            self._components = principal_components(described.features, self._net.num_components)
+        described = self._compared(described)
         self._moments = moments(described.features)
         order = permutation(len(real), 0, "live-floor", 0)
         part = order[: min(self.num_fakes, len(real) // 2)]
@@ -108,11 +118,16 @@ class LiveScore:
                 f"the real ones {self._shape}; they must agree."
             )
         found = describe_pixels(fake[: self.num_fakes].cpu(), self._net, self._stacked)
-        return self._reading(found, self._moments)
+        return self._reading(self._compared(found), self._moments)
 
     def distance(self, fake: Pixels) -> float:
         """The Frechet distance alone."""
         return self.read(fake).distance
+
+    def _compared(self, found: Description) -> Description:
+        if self._components is None:
+            return found
+        return replace(found, features=self._components.project(found.features))
 
     def _reading(self, found: Description, reference: Moments) -> Reading:
         distance = frechet_distance(moments(found.features), reference)

@@ -40,6 +40,10 @@ class Extractor(Protocol):
         """Features per image (per channel, where channels are described one by one)."""
 
     @property
+    def num_components(self) -> int | None:
+        """Principal components of the real images that are compared; None: the features."""
+
+    @property
     def num_classes(self) -> int:
         """Classes per image (per channel, where channels are described one by one); 0: none."""
 
@@ -57,6 +61,11 @@ class Extractor(Protocol):
 EXTRACTORS: Registry[Callable[[], Extractor]] = Registry(
     "extractor", "orthogan.evaluation.extractors"
 )
+
+
+def compared_width(extractor: Extractor) -> int:
+    """How many numbers an image are compared (per channel, where these are described alone)."""
+    return extractor.num_components or extractor.num_features
 
 
 def load_extractor(extractor: str | Extractor) -> Extractor:

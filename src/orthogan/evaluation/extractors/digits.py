@@ -58,6 +58,7 @@ class DigitsExtractor:
     channels = 1
     size = SIDE
     num_features = 64
+    num_components = None
     num_classes = 10
     domain = "handwritten digits"
 

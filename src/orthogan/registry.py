@@ -15,7 +15,6 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
@@ -44,13 +43,15 @@ class Names(Generic[T]):
         self._is_complete = False
 
     def __getitem__(self, name: str) -> T:
-        self._complete()
-        if name not in self._parts:
+        if name not in self:
             raise UnknownNameError(self.kind, name, self._parts)
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
-        self._complete()
+        # What is there needs no search: built-in parts are looked up while modules that a plugin
+        # imports are still on their way in.
+        if name not in self._parts:
+            self._complete()
         return name in self._parts
 
     def __iter__(self) -> Iterator[str]:
@@ -143,16 +144,20 @@ class TraitRegistry(Names[T], Generic[Given, Traits, T]):
         return enrol
 
 
-@cache  # each file registers its parts once
+_pending = [name for name in os.environ.get(PLUGINS, "").split(os.pathsep) if name]
+
+
 def run_plugins() -> None:
-    """Runs the files named in `ORTHOGAN_PLUGINS`.
+    """Runs the files named in `ORTHOGAN_PLUGINS`, each of them once.
 
     Raises:
         ConfigError: one is missing, or fails.
     """
-    for number, named in enumerate(filter(None, os.environ.get(PLUGINS, "").split(os.pathsep))):
+    while _pending:
+        # Taken off the list first: what a plugin imports asks registries, and comes here again.
+        named = _pending.pop(0)
         path = Path(named)
-        spec = importlib.util.spec_from_file_location(f"orthogan_plugin_{number}_{path.stem}", path)
+        spec = importlib.util.spec_from_file_location(f"orthogan_plugin_{path.stem}", path)
         if spec is None or spec.loader is None or not path.is_file():
             raise ConfigError(f"{PLUGINS} names '{named}', which is no Python file.")
         module = importlib.util.module_from_spec(spec)

@@ -65,7 +65,7 @@ def test_every_setting_of_a_discriminator_has_effect(kind: str, name: str) -> No
         assert differs(base.build(), changed.build(), images())
 
 
-@pytest.mark.parametrize("kind", [*GENERATORS, *DISCRIMINATORS])
+@pytest.mark.parametrize("kind", sorted({*GENERATORS, *DISCRIMINATORS}))
 @pytest.mark.parametrize(
     "settings",
     [
@@ -81,7 +81,7 @@ def test_every_setting_of_a_discriminator_has_effect(kind: str, name: str) -> No
     ],
 )
 def test_impossible_settings_are_refused(kind: str, settings: dict[str, Any]) -> None:
-    for registry in (GENERATORS, DISCRIMINATORS):
+    for registry in (each for each in (GENERATORS, DISCRIMINATORS) if kind in each):
         config: type[NetworkConfig] = registry[kind]
         with pytest.raises(ConfigError, match=next(iter(settings))):
             config(**settings)

@@ -4,44 +4,10 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-import torch
-
-import orthogan
-from orthogan.gan import LOSSES
 from orthogan.gan.recipes import RECIPES
-from orthogan.networks import GENERATORS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-
-
-def _python_blocks(name):
-    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
-
-
-@pytest.fixture
-def registries_restored(monkeypatch):
-    for registry in (LOSSES, GENERATORS, RECIPES):
-        monkeypatch.setattr(registry, "_parts", dict(registry._parts))
-
-
-@pytest.mark.usefixtures("registries_restored")
-def test_the_loss_of_the_document_can_be_trained_with():
-    for block in _python_blocks("add-a-loss.md"):
-        exec(block, {})
-    real, fake = torch.tensor([2.0]), torch.tensor([-1.0], requires_grad=True)
-    assert LOSSES["smoothed"].generator(real, fake).item() == pytest.approx(1.3133, abs=1e-4)
-    assert orthogan.resolve(settings=["loss=smoothed"]).loss == "smoothed"
-
-
-@pytest.mark.usefixtures("registries_restored")
-def test_the_network_of_the_document_makes_images():
-    space = {"__name__": "orthogan_example"}
-    for block in _python_blocks("add-a-network.md"):
-        exec(block.replace("from __future__", "# "), space)
-    config = orthogan.resolve(model="dense-gan")
-    assert config.generator.build()(torch.zeros(2, 64)).shape == (2, 1, 28, 28)
 
 
 def test_every_recipe_is_in_the_documents():

@@ -39,13 +39,19 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,
+    extractor: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What describes images: see `orthogan parts extractor`."),
+    ] = "digits-cls",
     as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""
     from orthogan.gan import api
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
-    result = api.evaluate(source, data, metrics=names, num_images=num_images, seed=seed)
+    result = api.evaluate(
+        source, data, metrics=names, num_images=num_images, seed=seed, extractor=extractor
+    )
     tree = result.to_dict()
     if as_json:
         show_json(tree)

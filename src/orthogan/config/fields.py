@@ -56,7 +56,7 @@ class OneOf(Choice):
         return list(self.names())
 
     def _known(self, name: str) -> str:
-        if name not in self.values():
+        if name not in self.names():  # a registry, which need not be complete to know a name
             raise UnknownValueError(str(UnknownNameError(self.kind, name, self.values())))
         return name
 

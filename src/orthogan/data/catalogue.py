@@ -90,12 +90,14 @@ class Format:
         is_folder: It reads folders, not files.
         has_test_split: A file may hold held-out images; where none can, asking for them is
             refused before the file is opened.
+        example: Writes a small file (or folder) of the format at a path, for the contract tests.
     """
 
     read: Callable[[Path, LoadOptions], ImageSet]
     suffixes: tuple[str, ...] = ()
     is_folder: bool = False
     has_test_split: bool = False
+    example: Callable[[Path], object] | None = None
 
 
 DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets")

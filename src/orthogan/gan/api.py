@@ -13,6 +13,7 @@ from orthogan.data.catalogue import SingleSplitError
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
 from orthogan.evaluation.description import is_stacked
+from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.task import GanTask
@@ -122,6 +123,7 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     num_images: int | None = None,
     seed: int = 0,
+    extractor: str | Extractor = DEFAULT_EXTRACTOR,
 ) -> Evaluation:
     """Scores of a model's images, or of images from a file, against real ones.
 
@@ -133,6 +135,7 @@ def evaluate(
         num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
             default, 26,000 where the real images are stacked digits.
         seed: First seed of the images, and the seed of every random choice.
+        extractor: What describes the images: a registered name, or an extractor.
 
     Raises:
         ConfigError: too few images, or a metric has no meaning for this data.
@@ -154,7 +157,9 @@ def evaluate(
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
     held_out, note = _held_out(str(real), form)
     fake = draw(seed, count)
-    found = evaluate_images(fake, train_set, held_out=held_out, metrics=metrics, seed=seed)
+    found = evaluate_images(
+        fake, train_set, held_out=held_out, metrics=metrics, seed=seed, extractor=extractor
+    )
     of_data = () if real in DATA_SETS else train_set.notes
     chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()
     said = (*chosen, *facts.get("image_notes", ()), *of_data, *note, *found.notes)

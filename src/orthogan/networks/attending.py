@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from orthogan.attention import (
+    SCORES,
     Attention,
     OrthogonalEncoding,
     PositionalEncoding,
@@ -18,21 +19,19 @@ from orthogan.attention import (
     UntiedPositions,
     grid_coordinates,
     initialize_mimetic,
-    key_names,
     line_coordinates,
-    position_names,
-    score_names,
 )
-from orthogan.attention.keys import Sizes, make_keys
+from orthogan.attention.keys import KEYS, Sizes, make_keys
 from orthogan.attention.layer import check_score
 from orthogan.attention.mimetic import check_mimetic
+from orthogan.attention.positions import POSITIONS
 from orthogan.config import Config, OneOf
 from orthogan.errors import ConfigError
 from orthogan.networks.limits import MOST_WIDE
 from orthogan.shapes import Tokens
 
-ScoreName: TypeAlias = Annotated[str, OneOf("attention score", score_names)]
-KeysName: TypeAlias = Annotated[str, OneOf("kind of keys", key_names)]
+ScoreName: TypeAlias = Annotated[str, OneOf("attention score", lambda: SCORES)]
+KeysName: TypeAlias = Annotated[str, OneOf("kind of keys", lambda: KEYS)]
 PositionMode: TypeAlias = Literal["add", "concatenate", "rotate", "untied", "orthogonal"]
 
 # An appended encoding takes a quarter of the width: of 16 dimensions, four waves an axis, which
@@ -65,7 +64,7 @@ class AttendingConfig(Config):
     key_size: int | None = Field(
         None, ge=1, le=MOST_WIDE, description="key size over all heads; null: the width"
     )
-    positions: Annotated[str, OneOf("positional encoding", position_names)] = Field(
+    positions: Annotated[str, OneOf("positional encoding", lambda: POSITIONS)] = Field(
         "learned", description="positional encoding"
     )
     position_mode: PositionMode = Field(

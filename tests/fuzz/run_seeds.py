@@ -97,8 +97,8 @@ def bundles(role: str) -> list[bytes]:
         if role == "language":
             config: Any = LanguageNetworkConfig(vocabulary=3, width=8, heads=2, blocks=1, context=8)
             vocabulary = {"tokeniser": "characters", "entries": ["<unk>", "a", "\n"]}
-            bundle.save_language(
-                folder, network_config=config.to_dict(), vocabulary=vocabulary,
+            bundle.save_bundle(
+                folder, role="language", network_config=config.to_dict(), vocabulary=vocabulary,
                 tensors=config.build().state_dict(), data=data, card=card,
             )  # fmt: skip
         else:

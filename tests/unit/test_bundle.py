@@ -244,16 +244,17 @@ def test_one_kind_is_not_taken_for_the_other(tmp_path: Path) -> None:
 
 
 def test_a_bundle_tells_what_it_holds(tmp_path: Path) -> None:
-    from orthogan.models.bundle import load_language, role_of, save_language
+    from orthogan.models.bundle import role_of
 
     assert role_of(make(tmp_path / "generator")) == "generator"
     parts = {"tensors": {"w": torch.zeros(1)}, "data": {}, "card": {}}
     assert role_of(make_classifier(tmp_path / "classifier")) == "classifier"
     words = {"tokeniser": "words", "entries": ["\u00e9", "b"]}
-    folder = save_language(tmp_path / "l", network_config={"width": 8}, vocabulary=words, **parts)
+    parts |= {"role": "language", "network_config": {"width": 8}, "vocabulary": words}
+    folder = save_bundle(tmp_path / "l", **parts)
     assert role_of(folder) == "language"
     assert role_of(tmp_path) is None
-    found = load_language(folder)
+    found = load_bundle(folder, "language")
     assert (found.vocabulary, found.network_config) == (words, {"width": 8})
     assert "An orthogan language model" in (folder / "README.md").read_text()
 

@@ -26,7 +26,7 @@ from orthogan.language.tables import tables_of_network
 from orthogan.language.tokenizer import Tokenizer
 from orthogan.language.transformer import LanguageNetworkConfig, LanguageTransformer, Positions
 from orthogan.models import generator
-from orthogan.models.bundle import load_language, save_language
+from orthogan.models.bundle import load_bundle, save_bundle
 
 
 @pytest.fixture
@@ -230,11 +230,11 @@ def test_tables_say_where_positions_act(positions: str) -> None:
 
 
 def test_the_tables_of_a_bundle(trained: LanguageModel) -> None:
-    found = tables_of_language(load_language(trained.path))
+    found = tables_of_language(load_bundle(trained.path, "language"))
     assert torch.equal(found.tokens, trained.tables().tokens)
     assert found.labels == trained.tokenizer.entries
     assert found.source == str(trained.path)
-    assert len(tables_of_language(load_language(trained.path), limit=2).tokens) == 2
+    assert len(tables_of_language(load_bundle(trained.path, "language"), limit=2).tokens) == 2
 
 
 def test_the_first_tokens_alone(trained: LanguageModel) -> None:
@@ -301,9 +301,10 @@ def test_damaged_models_are_refused(learn_tiny, tmp_path: Path) -> None:
 
 def test_a_vocabulary_of_another_size_is_refused(learn_tiny, tmp_path: Path) -> None:
     learn_tiny(tmp_path / "run", tokens=32)
-    stored = load_language(tmp_path / "run" / "bundle")
-    save_language(
+    stored = load_bundle(tmp_path / "run" / "bundle", "language")
+    save_bundle(
         tmp_path / "other",
+        role="language",
         network_config=stored.network_config,
         vocabulary={"tokeniser": "words", "entries": ["a", "b"]},
         tensors=stored.tensors,
@@ -313,4 +314,4 @@ def test_a_vocabulary_of_another_size_is_refused(learn_tiny, tmp_path: Path) -> 
     with pytest.raises(BundleError, match="the vocabulary has 2 entries, the network 12"):
         language_model.load_language(tmp_path / "other")
     with pytest.raises(BundleError, match="exists and is not a bundle"):
-        save_language(tmp_path, network_config={}, vocabulary={}, tensors={}, data={}, card={})
+        save_bundle(tmp_path, role="language", network_config={}, tensors={}, data={}, card={})

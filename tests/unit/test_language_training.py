@@ -19,7 +19,7 @@ from orthogan.errors import DataError, DivergedError, ResumeError
 from orthogan.language import api as language_models
 from orthogan.language.split import load_split
 from orthogan.language.trainer import LanguageTrainer
-from orthogan.models.bundle import load_language
+from orthogan.models.bundle import load_bundle
 from orthogan.models.bundle.tensors import digest, pack
 from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
@@ -229,7 +229,7 @@ def test_a_finished_run_leaves_everything(
     assert [line["tokens_seen"] for line in steps] == list(range(32, 641, 32))
     assert all(np.isfinite(line["bits"]) for line in steps)
     assert sum(line["event"] == "score" for line in records) == 20
-    bundle = load_language(path / "bundle")
+    bundle = load_bundle(path / "bundle", "language")
     assert len(bundle.vocabulary["entries"]) == bundle.data["vocabulary"] == 12
     assert (path / "sample.txt").read_text().strip()
     assert "| tokens |" in (path / "bundle" / "README.md").read_text()

@@ -94,7 +94,7 @@ def save_codes(source: str | Path, out: str | Path, codes: Tensor, change: str) 
     config = found.network.config.to_dict() | {"positions": "learned"}
     tensors = found.network.state_dict() | {name: codes.to(old.dtype)}
     kept = {"title", "summary", "command", "licence", "seed", "images seen"}
-    role: bundle.ImageRole = "classifier" if isinstance(found.network, Classifier) else "generator"
+    role: bundle.Role = "classifier" if isinstance(found.network, Classifier) else "generator"
     stored = bundle.load_bundle(found.where, role)
     card = {key: value for key, value in stored.card.items() if key in kept}
     card["position codes"] = change

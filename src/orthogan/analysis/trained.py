@@ -119,7 +119,7 @@ def _folder(source: str | Path) -> Path | None:
 
 
 def _from_bundle(folder: Path, player: str | None) -> Trained:
-    role: bundle.ImageRole = "classifier" if bundle.role_of(folder) == "classifier" else "generator"
+    role: bundle.Role = "classifier" if bundle.role_of(folder) == "classifier" else "generator"
     if role == "classifier":
         _refuse_player(folder, player)
     elif player == "discriminator":

@@ -28,7 +28,7 @@ SPLIT_NAMES = {
 
 
 class SingleSplitError(DataError):
-    """The test split was asked of a source that has a single one."""
+    """The test split was requested of a source that has a single one."""
 
 
 @dataclass(frozen=True)

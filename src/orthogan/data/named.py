@@ -1,4 +1,4 @@
-"""Pictures with their names, in a given form: what a trained network is asked about."""
+"""Pictures with their names, in a given form: what a trained network is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a set of images should be looked at for before it is trained on."""
+"""Oddities of a set of images that are to be known before it is trained on."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Comparison:
     """A candidate (generated, or real ones in their place) against a reference (real).
 
     Attributes:
-        candidate: What is judged.
+        candidate: What is measured.
         reference: What it should look like.
         unseen: Real images that are not in `unseen_reference`.
         unseen_reference: What the unseen images are compared with, to calibrate.

@@ -24,7 +24,7 @@ CHUNK = 4096  # thumbnails made at a time: a float copy of a whole set would be 
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Share of fakes that are near-copies, and how near fakes are in general.
+    """Fraction of fakes that are near-copies, and how near fakes are in general.
 
     Attributes:
         share: Fakes whose relative distance is among the closest 1 % of unseen images.

@@ -22,7 +22,7 @@ from orthogan.evaluation.features import check_same_width
 
 BLOCK_ROWS = 128  # 128 x 10,000 float32 distances are 5 MB: they stay in the cache
 SPARE = 3  # neighbours looked at beyond the last one asked for: near ties seldom need more
-# Share of the pairs of a block that differences decide in about the time of a float64 product.
+# Fraction of the pairs of a block that differences decide in about the time of a float64 product.
 MANY = 1e-3
 # Rows of such a size have float32 squares that neither overflow nor vanish to less than UNDERFLOW.
 SMALLEST, LARGEST, UNDERFLOW = 1e-10, 1e10, 1e-35

@@ -34,7 +34,7 @@ class Evaluation:
         scores: By metric name; the extractor and its hash are part of the names it decides.
         verdict: One plain sentence: is the generator usable, and if not, why not.
         extractor: Short name of the extractor with its hash.
-        class_shares: Share of generated images in each class; None for stacked digits.
+        class_shares: Fraction of generated images in each class; None for stacked digits.
         notes: What a reader must know to compare these numbers with others.
         data: What the real images are, as a person names them.
     """

@@ -23,8 +23,8 @@ def verdict(scores: Mapping[str, Score], shares: Shares, real_shares: Shares) ->
 
     Args:
         scores: By metric name; a rule whose scores were not asked for is skipped.
-        shares: Share of generated images in each class, if known.
-        real_shares: Share of real images in each class, if known.
+        shares: Fraction of generated images in each class, if known.
+        real_shares: Fraction of real images in each class, if known.
     """
     problems = (rule(scores, shares, real_shares) for rule in RULES)
     found = next((problem for problem in problems if problem), None)

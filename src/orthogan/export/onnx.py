@@ -158,8 +158,8 @@ def largest_difference(generator: Generator, exported: ExportedGenerator) -> flo
             given[LABELS] = labels
         is_drawn = labels is None or bool((labels == OWN_CLASS).all())
         with torch.inference_mode():
-            told = None if is_drawn else torch.from_numpy(labels)
-            expected = generator(latents, told).numpy()
+            given_labels = None if is_drawn else torch.from_numpy(labels)
+            expected = generator(latents, given_labels).numpy()
         (images,) = exported.session.run([IMAGES], given)
         difference = float(np.abs(images - expected).max())
         furthest = max(furthest, difference) if math.isfinite(difference) else math.inf

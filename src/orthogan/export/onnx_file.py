@@ -41,8 +41,8 @@ class ExportedGenerator:
     Attributes:
         path: The file.
         size: Side of the images, px.
-        colours: Colour planes.
-        classes: Kinds of images it was told; 0: none.
+        colours: Channels.
+        classes: Classes it is conditioned on; 0: none.
         latent_size: Length of a latent.
         class_names: What the classes are called, in their order; empty where they have no names.
     """
@@ -58,7 +58,7 @@ class ExportedGenerator:
     def sample(
         self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> np.ndarray:
-        """One image a seed as bytes: image x row x column x colour.
+        """One image per seed as bytes: image x row x column x colour.
 
         They are the images of the model that was exported, but for rounding: a pixel may differ
         by 1.
@@ -113,7 +113,7 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
 
     Args:
         path: The file.
-        threads: CPU threads; None: one a core.
+        threads: CPU threads; None: one per core.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.

@@ -120,7 +120,7 @@ def load_language(
     """
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_language(bundle.resolve(source))
+    stored = bundle.load_bundle(bundle.resolve(source), "language")
     return LanguageModel(
         network=network_of(stored).to(place),
         tokenizer=tokenizer_of(stored),

@@ -9,7 +9,7 @@ from orthogan.language.generation import continue_tokens
 from orthogan.language.scoring import LanguageScore, score_text
 from orthogan.language.split import Split
 from orthogan.language.trainer import LanguageTrainer
-from orthogan.models.bundle import save_language
+from orthogan.models.bundle import save_bundle
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import Session
@@ -86,8 +86,9 @@ class LanguageSession(Session[LanguageTrainer]):
 
     def _save_bundle(self, score: LanguageScore) -> None:
         config, split = self.config, self.split
-        save_language(
+        save_bundle(
             self.run.bundle_path,
+            role="language",
             network_config=config.network.to_dict(),
             vocabulary=split.tokenizer.to_dict(),
             tensors=self.trainer.network.state_dict(),

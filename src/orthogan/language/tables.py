@@ -13,7 +13,7 @@ from orthogan.language.config import TextConfig
 from orthogan.language.split import load_split
 from orthogan.language.tokenizer import Tokenizer, read_tokenizer
 from orthogan.language.transformer import ADDED, LanguageNetworkConfig, LanguageTransformer
-from orthogan.models.bundle import LanguageBundle, rebuild
+from orthogan.models.bundle import Bundle, rebuild
 from orthogan.networks.blocks import Block
 from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, described_part, read_record
@@ -26,7 +26,7 @@ INSIDE = {
 }
 
 
-def network_of(bundle: LanguageBundle) -> LanguageTransformer:
+def network_of(bundle: Bundle) -> LanguageTransformer:
     """The network in a bundle, ready to read.
 
     Raises:
@@ -36,7 +36,7 @@ def network_of(bundle: LanguageBundle) -> LanguageTransformer:
     return network.eval().requires_grad_(False)
 
 
-def tokenizer_of(bundle: LanguageBundle) -> Tokenizer:
+def tokenizer_of(bundle: Bundle) -> Tokenizer:
     """The tokenizer in a bundle.
 
     Raises:
@@ -51,7 +51,7 @@ def tokenizer_of(bundle: LanguageBundle) -> Tokenizer:
     return tokenizer
 
 
-def tables_of_language(bundle: LanguageBundle, *, limit: int | None = None) -> Tables:
+def tables_of_language(bundle: Bundle, *, limit: int | None = None) -> Tables:
     """The tables of a language model in a bundle.
 
     Args:

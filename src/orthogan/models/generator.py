@@ -40,7 +40,7 @@ class Model:
     def sample(
         self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
     ) -> Pixels:
-        """One image a seed, the same whichever other seeds are asked for.
+        """One image per seed, the same whichever other seeds are asked for.
 
         Args:
             seeds: Each decides its image, and its class if none is asked for.
@@ -72,14 +72,14 @@ def load(source: str | Path, *, device: str = "cpu", threads: int | None = None)
         UnknownNameError: nothing of that name.
     """
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_bundle(bundle.resolve(source))
-    generator: Generator = stored.network(lambda tree: network_config(GENERATORS, tree))
+    saved = bundle.load_bundle(bundle.resolve(source))
+    generator: Generator = saved.network(lambda tree: network_config(GENERATORS, tree))
     return Model(
         generator=generator.eval().to(pick_device(device)),
-        config=stored.network_config,
-        data=stored.data,
-        card=stored.card,
-        path=stored.path,
+        config=saved.network_config,
+        data=saved.data,
+        card=saved.card,
+        path=saved.path,
     )
 
 
@@ -89,5 +89,5 @@ def sample(
     seeds: Iterable[int] = range(64),
     classes: Sequence[int | str] | None = None,
 ) -> Pixels:
-    """Images of a trained model, one a seed; of the classes named, in turn."""
+    """Images of a trained model, one per seed; of the classes named, in turn."""
     return load(source).sample(seeds, classes)

@@ -8,14 +8,11 @@ what to build stands in a plain dictionary.
 from orthogan.models.bundle.folder import (
     FORMAT,
     Bundle,
-    ImageRole,
-    LanguageBundle,
+    Role,
     is_bundle,
     load_bundle,
-    load_language,
     role_of,
     save_bundle,
-    save_language,
 )
 from orthogan.models.bundle.names import resolve, shipped_names
 from orthogan.models.bundle.rebuild import rebuild
@@ -23,15 +20,12 @@ from orthogan.models.bundle.rebuild import rebuild
 __all__ = [
     "FORMAT",
     "Bundle",
-    "ImageRole",
-    "LanguageBundle",
+    "Role",
     "is_bundle",
     "load_bundle",
-    "load_language",
     "rebuild",
     "resolve",
     "role_of",
     "save_bundle",
-    "save_language",
     "shipped_names",
 ]

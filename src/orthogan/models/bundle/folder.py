@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -69,7 +68,7 @@ class _Config(_Part):
     orthogan: str
 
 
-ImageRole = Literal["generator", "classifier"]
+Role = Literal["generator", "classifier", "language"]
 GENERATOR, CLASSIFIER, LANGUAGE = "generator", "classifier", "language"
 VOCABULARY_FILE = "vocabulary.json"
 _WEIGHTS = {
@@ -96,6 +95,7 @@ class Bundle:
     card: dict[str, Any] = field(repr=False)
     sha256: str
     version: str
+    vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def network(self, describe: Callable[[dict[str, Any]], Described[Network_co]]) -> Network_co:
         """The network itself.
@@ -119,21 +119,15 @@ class Bundle:
         return self.data[name]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LanguageBundle(Bundle):
-    """A trained language model: its vocabulary besides."""
-
-    vocabulary: dict[str, Any] = field(repr=False)
-
-
 def save_bundle(
     folder: Path,
     *,
-    role: ImageRole = "generator",
+    role: Role = "generator",
     network_config: dict[str, Any],
     tensors: Mapping[str, Tensor],
     data: dict[str, Any],
     card: dict[str, Any],
+    vocabulary: dict[str, Any] | None = None,
 ) -> Path:
     """The folder itself, holding the model; an earlier model there is replaced as a whole.
 
@@ -145,52 +139,16 @@ def save_bundle(
         data: What it makes or knows: `size`, `colours`, `class_names`, ...
         card: For the README: `title`, `summary`, `command`, `seed`, `scores`
             (`{name: {value, low, high, floor, n}}`), `licence`, and any other fact by name.
+        vocabulary: What the tokens of a language model are; goes into `vocabulary.json`.
 
     Raises:
         BundleError: `folder` holds something that is not a bundle.
         StorageError: the disk is full or unwritable.
     """
-    return _save(folder, role, network_config, tensors, data, card)
-
-
-def save_language(
-    folder: Path,
-    *,
-    network_config: dict[str, Any],
-    vocabulary: dict[str, Any],
-    tensors: Mapping[str, Tensor],
-    data: dict[str, Any],
-    card: dict[str, Any],
-) -> Path:
-    """The folder itself, holding a language model; the counterpart of `save_bundle`.
-
-    Args:
-        folder: Where it goes; parents are created.
-        network_config: Fields of the network, whatever rebuilds it.
-        vocabulary: What its tokens are; goes into a file of its own, `vocabulary.json`.
-        tensors: Weights of the network.
-        data: What it knows: `source`, `tokeniser`, `fingerprint`, ...
-        card: For the README, as in `save_bundle`.
-
-    Raises:
-        BundleError: `folder` holds something that is not a bundle.
-        StorageError: the disk is full or unwritable.
-    """
-    text = (json.dumps(vocabulary, indent=0) + "\n").encode()
-    data = data | {"vocabulary_sha256": digest(text)}
-    files = {VOCABULARY_FILE: text}
-    return _save(folder, LANGUAGE, network_config, tensors, data, card, files)
-
-
-def _save(
-    folder: Path,
-    role: str,
-    network_config: dict[str, Any],
-    tensors: Mapping[str, Tensor],
-    data: dict[str, Any],
-    card: dict[str, Any],
-    files: Mapping[str, bytes] = MappingProxyType({}),
-) -> Path:
+    files = {}
+    if vocabulary is not None:
+        files[VOCABULARY_FILE] = (json.dumps(vocabulary, indent=0) + "\n").encode()
+        data = data | {"vocabulary_sha256": digest(files[VOCABULARY_FILE])}
     if folder.exists() and not is_bundle(folder):
         raise BundleError(f"{folder}: exists and is not a bundle; choose another place.")
     weights = pack(tensors)
@@ -212,39 +170,28 @@ def _save(
     return folder
 
 
-def load_bundle(folder: Path, role: ImageRole = "generator") -> Bundle:
+def load_bundle(folder: Path, role: Role = "generator") -> Bundle:
     """The model in a bundle folder.
 
     Raises:
         BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
             or a wrong checksum.
     """
-    return Bundle(**_contents(folder, role))
-
-
-def load_language(folder: Path) -> LanguageBundle:
-    """The language model in a bundle folder.
-
-    Raises:
-        BundleError: not a bundle, of a newer format, of another kind of network, a file missing,
-            or a wrong checksum.
-    """
-    contents = _contents(folder, LANGUAGE)
-    vocabulary = _read_vocabulary(folder, contents["data"].get("vocabulary_sha256"))
-    return LanguageBundle(**contents, vocabulary=vocabulary)
-
-
-def _contents(folder: Path, role: str) -> dict[str, Any]:
     config = _read_config(folder, role)
-    return {
-        "path": folder,
-        "network_config": config[role],
-        "tensors": unpack(folder / _WEIGHTS[role], config["sha256"]),
-        "data": config["data"],
-        "card": config["card"],
-        "sha256": config["sha256"],
-        "version": config["orthogan"],
-    }
+    tensors = unpack(folder / _WEIGHTS[role], config["sha256"])
+    vocabulary = {}
+    if role == LANGUAGE:
+        vocabulary = _read_vocabulary(folder, config["data"].get("vocabulary_sha256"))
+    return Bundle(
+        path=folder,
+        network_config=config[role],
+        tensors=tensors,
+        data=config["data"],
+        card=config["card"],
+        sha256=config["sha256"],
+        version=config["orthogan"],
+        vocabulary=vocabulary,
+    )
 
 
 def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:

@@ -200,16 +200,11 @@ def test_sample_refuses(cli, words: tuple[str, ...], code: int, sentence: str) -
 def test_evaluate_passes_its_options_on_and_shows_a_table(cli, api) -> None:
     answer = cli(
         *("evaluate", "runs/x", "--data", "photos", "--metrics", "fd, kd"),
-        *("--num-images", "500", "--seed", "3"),
+        *("--num-images", "500", "--seed", "3", "--extractor", "general"),
     )
     assert answer.code == 0
-    assert api.calls == [
-        (
-            "evaluate",
-            ("runs/x", "photos"),
-            {"metrics": ["fd", "kd"], "num_images": 500, "seed": 3},
-        )
-    ]
+    options = {"metrics": ["fd", "kd"], "num_images": 500, "seed": 3, "extractor": "general"}
+    assert api.calls == [("evaluate", ("runs/x", "photos"), options)]
     lines = answer.out.splitlines()
     assert lines[1].split() == ["fd[digits]", "1.235", "1", "to", "1.5", "0.065", "10000"]
     assert lines[2].split() == ["kd", "-", "-", "-", "10"]
@@ -233,7 +228,8 @@ def test_evaluate_json(cli, api) -> None:
     assert tree["scores"]["fd[digits]"]["floor"] == 0.065
     assert tree["scores"]["kd"]["value"] is None
     assert tree["verdict"] == "Usable."
-    assert api.calls[0][2] == {"metrics": None, "num_images": None, "seed": 0}
+    usual = {"metrics": None, "num_images": None, "seed": 0, "extractor": "digits-cls"}
+    assert api.calls[0][2] == usual
 
 
 def test_runs(cli) -> None:

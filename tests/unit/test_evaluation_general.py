@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from orthogan.data import ImageSet
-from orthogan.errors import BundleError, DataError, ShapeError
-from orthogan.evaluation import evaluate_images
+from orthogan.errors import BundleError, ConfigError, DataError, ShapeError
+from orthogan.evaluation import evaluate_images, extractors
 from orthogan.evaluation.components import principal_components
 from orthogan.evaluation.efficientnet import EfficientNetLite0, SameConvolution
-from orthogan.evaluation.extractors import EXTRACTORS
+from orthogan.evaluation.extractors import EXTRACTORS, load_extractor
 from orthogan.evaluation.extractors.general import GeneralExtractor
 from orthogan.evaluation.live import LiveScore
 
@@ -67,6 +67,16 @@ def test_other_weights_are_refused(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"other")
     with pytest.raises(BundleError, match="sha256"):
         GeneralExtractor(tmp_path)
+
+
+def test_an_extractor_that_states_too_little_is_refused(extractor, monkeypatch):
+    class Silent:
+        name, size, describe = "silent", 28, None
+
+    assert load_extractor(extractor) is extractor
+    monkeypatch.setattr(extractors, "EXTRACTORS", {"silent": Silent})
+    with pytest.raises(ConfigError, match=r"Silent.* has no sha256, channels, num_features"):
+        load_extractor("silent")
 
 
 @pytest.mark.parametrize("side", [5, 6, 7, 8])

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from orthogan.data import ImageSet
+from orthogan.errors import ConfigError, listed
 from orthogan.registry import Registry
 from orthogan.shapes import Features, Pixels
 
@@ -74,5 +75,13 @@ def load_extractor(extractor: str | Extractor) -> Extractor:
     Raises:
         UnknownNameError: no such extractor.
         BundleError: its weights are missing or damaged.
+        ConfigError: it does not state all that an `Extractor` states.
     """
-    return EXTRACTORS[extractor]() if isinstance(extractor, str) else extractor
+    found = EXTRACTORS[extractor]() if isinstance(extractor, str) else extractor
+    stated = [name for name in vars(Extractor) if not name.startswith("_")]
+    missing = [name for name in stated if not hasattr(found, name)]
+    if missing:
+        raise ConfigError(
+            f"An extractor states {listed(stated, 'and')}; {found!r} has no {listed(missing)}."
+        )
+    return found

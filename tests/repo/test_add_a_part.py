@@ -75,10 +75,10 @@ PAGES = {
         "test_generators_make_images_of_the_asked_shape",
     ),
     "add-a-data-format.md": Page(
-        "cifar",
+        "amat",
         ("test_data_contracts.py",),
         8,
-        ("len(content) == 0 or len(content) % RECORD", "len(content) == 0"),
+        ("except ValueError", "except KeyError"),
         "test_a_damaged_file_is_refused_in_one_sentence",
     ),
     "add-a-metric.md": Page(

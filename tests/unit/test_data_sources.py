@@ -71,4 +71,8 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_reader_is_filed() -> None:
-    assert list(FORMATS) == ["folder", "idx", "npy", "npz", "zip"]
+    folders = ["array-folder", "cifar-folder", "folder", "idx-folder"]
+    assert [name for name in FORMATS if FORMATS[name].is_folder] == folders
+    assert [name for name in FORMATS if not FORMATS[name].is_folder] == [
+        *("cifar", "idx", "npy", "npz", "zip"),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -88,6 +88,8 @@ class Format:
         suffixes: Ends of the names of its files, in lower case; the longest that fits decides,
             and "" fits every file.
         is_folder: It reads folders, not files.
+        claims: Whether the files directly in a folder are of this format; folders that hold no
+            pictures are asked about. None: files decide for themselves.
         has_test_split: A file may hold held-out images; where none can, asking for them is
             refused before the file is opened.
         example: Writes a small file (or folder) of the format at a path, for the contract tests.
@@ -98,6 +100,7 @@ class Format:
     is_folder: bool = False
     has_test_split: bool = False
     example: Callable[[Path], object] | None = None
+    claims: Callable[[Sequence[Path]], bool] | None = None
 
 
 DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets")

@@ -18,6 +18,7 @@ from orthogan.data.catalogue import (
 from orthogan.data.formats.folder import is_run
 from orthogan.data.image_set import ImageSet
 from orthogan.data.oddities import oddities
+from orthogan.data.pickled import refuse_pickles
 from orthogan.data.pictures import SUFFIXES
 from orthogan.errors import DataError, OrthoganError, did_you_mean
 
@@ -33,7 +34,8 @@ def load(
 
     Args:
         source: The name of a data set ("mnist", "stacked-mnist", "hf:NAME"), or the path of a
-            folder or .zip of pictures, an .npz or .npy file, or an IDX file (raw, .gz, .xz).
+            folder or .zip of pictures, an .npz or .npy file, an IDX file (raw, .gz, .xz), a
+            binary file of CIFAR, or a folder of such files.
         size: Side of the squares in pixels, a multiple of 4 from 16 to 64. By default the
             images' own size if they share one, else 32; the notes of the set say what was done.
         colour: "grey", "rgb", or "auto": grey if every image is.
@@ -123,14 +125,17 @@ def _format_of(path: Path) -> Format:
                 "name the images that it learned from, or leave out --data; for images of its "
                 "generator, draw some into another folder: orthogan sample RUN --out FOLDER."
             )
-        return next(each for each in known if each.is_folder)
+        return FORMATS["folder"]
     if not path.is_file():
         raise DataError(f"{path}: is neither a regular file nor a folder.")
     name = path.name.lower()
     if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
     fits = {end: each for each in known for end in each.suffixes if name.endswith(end)}
-    return fits[max(fits, key=len)]
+    longest = max(fits, key=len)
+    if not longest:  # any name: only its content may tell what it is
+        refuse_pickles([path], path)
+    return fits[longest]
 
 
 def _path(source: str | Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ CHUNK = 4096  # images converted at a time, so that no second copy of the set ex
 ROUNDING = 1e-3  # how far outside of its range a float may stray by rounding
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """The name of an array, and the part of the data set that it says it belongs to."""
 
     name: str
@@ -34,10 +35,8 @@ class _Key(NamedTuple):
 @FORMATS.register("npy", suffixes=(".npy",))
 def load_npy(path: Path, options: LoadOptions) -> ImageSet:
     """The images of one `.npy` array, without labels."""
-    array = read_array(path, MAX_BYTES)
-    pixels, notes = to_bytes(channels_last(array, str(path)), str(path))
-    images, more = assemble(pixels, options)
-    return ImageSet(images, name=path.name, notes=(*notes, *more))
+    images = arrays_as_images((read_array(path, MAX_BYTES), str(path)), None, options)
+    return replace(images, name=path.name)
 
 
 @FORMATS.register("npz", suffixes=(".npz",), has_test_split=True)
@@ -50,32 +49,59 @@ def load_npz(path: Path, options: LoadOptions) -> ImageSet:
     Raises:
         DataError: damaged, none of these names, or the test split of a file without one.
     """
-    with open_arrays(path) as arrays:
-        found = _image_key(arrays, options)
-        array, key = arrays.read(found.name, MAX_BYTES), f"{path}[{found.name}]"
-        parts = [found.part] if found.part else SPLIT_NAMES[options.split]
-        label_key = _find(LABEL_KEYS, arrays.names, parts)
-        values = None if label_key is None else arrays.read(label_key.name, MAX_BYTES)
-    pixels, notes = to_bytes(channels_last(array, key), key)
-    images, more = assemble(pixels, options)
+    return _read_npz(path, options, is_part=False)
+
+
+def read_npz_part(path: Path, options: LoadOptions) -> ImageSet:
+    """The images of an `.npz` file that holds nothing but the part that was asked for.
+
+    Raises:
+        DataError: damaged, or without an array that is named like images.
+    """
+    return _read_npz(path, options, is_part=True)
+
+
+def arrays_as_images(
+    images: tuple[NDArray[Any], str], labels: tuple[NDArray[Any], str] | None, options: LoadOptions
+) -> ImageSet:
+    """An array of images and one of labels as a set; each comes with its name for messages.
+
+    Raises:
+        DataError: shapes, types or values that are none of images or of their labels.
+    """
+    array, name = images
+    pixels, notes = to_bytes(channels_last(array, name), name)
+    squares, more = assemble(pixels, options)
     notes += more
-    if label_key is None or values is None:
-        return ImageSet(images, name=path.name, notes=tuple(notes), split=options.split)
-    labels, names = classes(values, len(images), f"{path}[{label_key.name}]")
-    return ImageSet(images, labels, names, path.name, tuple(notes), options.split)
+    if labels is None:
+        return ImageSet(squares, notes=tuple(notes), split=options.split)
+    index, class_names = classes(labels[0], len(squares), labels[1])
+    return ImageSet(squares, index, class_names, notes=tuple(notes), split=options.split)
 
 
-def _image_key(arrays: ArrayArchive, options: LoadOptions) -> _Key:
-    found = _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES[options.split])
+def _read_npz(path: Path, options: LoadOptions, *, is_part: bool) -> ImageSet:
+    with open_arrays(path) as arrays:
+        found = _image_key(arrays, options, is_part)
+        images = arrays.read(found.name, MAX_BYTES), f"{path}[{found.name}]"
+        parts = [found.part] if found.part else SPLIT_NAMES[options.split]
+        key = find_key(LABEL_KEYS, arrays.names, parts)
+        labels = None
+        if key is not None:
+            labels = arrays.read(key.name, MAX_BYTES), f"{path}[{key.name}]"
+    return replace(arrays_as_images(images, labels, options), name=path.name)
+
+
+def _image_key(arrays: ArrayArchive, options: LoadOptions, is_part: bool) -> Key:
+    found = find_key(IMAGE_KEYS, arrays.names, SPLIT_NAMES[options.split])
     if found is None:
-        if _find(IMAGE_KEYS, arrays.names, SPLIT_NAMES["train"]):
+        if find_key(IMAGE_KEYS, arrays.names, SPLIT_NAMES["train"]):
             options.only_split(str(arrays.path))
         accepted = ", ".join(k.format(options.split) for k in IMAGE_KEYS)
         raise DataError(
             f"{arrays.path}: no array is named like images ({accepted}); "
             f"it holds: {', '.join(arrays.names) or 'nothing'}."
         )
-    if found.part is None:
+    if found.part is None and not is_part:
         options.only_split(str(arrays.path))
     return found
 
@@ -134,9 +160,9 @@ def to_bytes(array: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], list[st
     return out, [f"Values {origin} were mapped to bytes 0 to 255."]
 
 
-def _find(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> _Key | None:
+def find_key(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> Key | None:
     """The first accepted name that is there, the names of a part before those without."""
     present, keys = set(names), list(keys)
-    of_parts = [_Key(key.format(part), part) for part in parts for key in keys if "{}" in key]
-    candidates = [*of_parts, *(_Key(key) for key in keys if "{}" not in key)]
+    of_parts = [Key(key.format(part), part) for part in parts for key in keys if "{}" in key]
+    candidates = [*of_parts, *(Key(key) for key in keys if "{}" not in key)]
     return next((key for key in candidates if key.name in present), None)

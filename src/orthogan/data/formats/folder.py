@@ -9,6 +9,7 @@ from orthogan.data.catalogue import FORMATS, LoadOptions
 from orthogan.data.collection import from_tree
 from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
+from orthogan.data.other_folders import folder_of_files
 from orthogan.data.pictures import MAX_FILE_BYTES
 
 RUN_FILE = "run.json"  # a run's record
@@ -18,8 +19,19 @@ RUN_PARTS = (".lock", "metrics.jsonl", *RUN_FOLDERS)  # one of them lies beside 
 
 @FORMATS.register("folder", is_folder=True, has_test_split=True)
 def load_folder(path: Path, options: LoadOptions) -> ImageSet:
-    """The pictures in a folder and its sub-folders, in order of their names."""
-    return from_tree(list_pictures(path), str(path), options)
+    """The pictures in a folder and its sub-folders, in order of their names.
+
+    A folder without pictures may hold files of another format, itself or somewhere below.
+
+    Raises:
+        DataError: it holds nothing that can be read, or several data sets.
+    """
+    listing = list_pictures(path)
+    if not listing.pictures:
+        other = folder_of_files(path)
+        if other is not None:
+            return other[0].read(other[1], options)
+    return from_tree(listing, str(path), options)
 
 
 def list_pictures(root: Path) -> Listing:

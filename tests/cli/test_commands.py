@@ -268,3 +268,17 @@ def test_recipes(cli) -> None:
     answer = cli("recipes", "atention-gan")
     assert answer.code == 2
     assert "Did you mean 'attention-gan'?" in answer.err
+
+
+@pytest.mark.parametrize("command", ["train", "classify"])
+def test_classes_by_file_names_are_a_setting(command: str, tmp_path: Path, capsys) -> None:
+    from orthogan.cli import main
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    for number, array in enumerate(pixels):
+        Image.fromarray(array).save(tmp_path / f"{'ab'[number % 2]}_{number}.png")
+    words = [command, str(tmp_path), "--labels", "prefix", "--dry-run", "--json"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["labels"] == "prefix"
+    assert main([*words[:2], "--labels", "suffix"]) == 2
+    assert "'suffix': Input should be 'auto' or 'prefix'" in capsys.readouterr().err

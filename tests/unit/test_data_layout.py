@@ -274,3 +274,123 @@ def test_names_that_are_no_text_can_be_written(tmp_path: Path) -> None:
         folder.mkdir(exist_ok=True)
         (folder / name[2:]).write_bytes(content)
     assert load(tmp_path).class_names == (r"a\udcff", r"b\udcff")
+
+
+def table(rows: list[tuple[str, ...]], end: str = "\n") -> bytes:
+    return "".join(",".join(row) + end for row in rows).encode()
+
+
+NUMBERED = [(f"00000/{n}.png", "odd" if n % 2 else "even") for n in range(20)]
+
+
+@pytest.mark.parametrize("above", ["", "data/"])
+@pytest.mark.parametrize("form", ["plain", "windows", "bom", "quoted", "other columns"])
+def test_classes_of_a_table(tmp_path: Path, write: Write, above: str, form: str) -> None:
+    rows = [("file_name", "label"), *NUMBERED]
+    content = {
+        "plain": table(rows),
+        "windows": table([(name.replace("/", "\\"), label) for name, label in rows], "\r\n"),
+        "bom": b"\xef\xbb\xbf" + table(rows),
+        "quoted": table([(f'"{name}"', f'"{label}"') for name, label in rows]),
+        "other columns": table([("x", label, "y", name) for name, label in rows]),
+    }[form]
+    files = pictures(f"{above}00000", each=20) | {f"{above}metadata.csv": content}
+    images = load(write(tmp_path / "set", files))
+    assert images.class_names == ("even", "odd")
+    assert images.labels is not None
+    names = sorted(f"{n}.png" for n in range(20))
+    assert images.labels.tolist() == [int(name[:-4]) % 2 for name in names]
+    assert images.notes == (f"Classes are read from {above}metadata.csv.",)
+
+
+@pytest.mark.parametrize(
+    ("header", "lacks"),
+    [(("file_name", "text"), "label, class or category"), (("name", "label"), "file_name")],
+)
+def test_a_table_without_the_columns_is_not_used(
+    tmp_path: Path, write: Write, header: tuple[str, str], lacks: str
+) -> None:
+    content = table([header, ("a/0.png", "x")])
+    images = load(write(tmp_path / "set", pictures("a", "b") | {"metadata.csv": content}))
+    assert images.class_names == ("a", "b")
+    assert images.notes == (f"metadata.csv has no column {lacks} and is not used.",)
+
+
+def test_a_table_that_leaves_pictures_out(tmp_path: Path, write: Write) -> None:
+    content = table([("file_name", "label"), *NUMBERED[:-1], (NUMBERED[-1][0], "")])
+    files = pictures("00000", each=20) | {"metadata.csv": content}
+    images = load(write(tmp_path / "set", files))
+    assert images.labels is None
+    assert "metadata.csv names no class for 1 of 20 images (00000/19.png)" in images.notes[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'file_name,label\n"a/0.png,x', b"file_name,label\na/0.png,x,y", b"file_name,label\na/0.png"],
+)
+def test_a_damaged_table_is_one_sentence(tmp_path: Path, write: Write, content: bytes) -> None:
+    source = write(tmp_path / "set", pictures("a", "b") | {"metadata.csv": content})
+    with pytest.raises(DataError, match=r"metadata\.csv.*mend or remove") as caught:
+        load(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_of_two_lists_one_is_used(tmp_path: Path, write: Write) -> None:
+    labels = json.dumps({"labels": [[name, 3] for name, _ in NUMBERED]}).encode()
+    files = pictures("00000", each=20) | {"dataset.json": labels}
+    files["metadata.csv"] = table([("file_name", "label"), *NUMBERED])
+    images = load(write(tmp_path / "set", files))
+    assert images.class_names == ("3",)
+    assert images.notes[0] == "metadata.csv is not used: dataset.json has the classes."
+
+
+def prefixed(*names: str) -> dict[str, bytes]:
+    return {name: png(120, place) for place, name in enumerate(names)}
+
+
+def test_classes_by_the_beginnings_of_names(tmp_path: Path, write: Write) -> None:
+    names = [f"{kind}_{n:03d}.png" for kind in ("cat", "great_dane") for n in range(10)]
+    source = write(tmp_path / "set", prefixed(*names))
+    images = load(source, labels="prefix")
+    assert images.class_names == ("cat", "great_dane")
+    assert images.labels is not None
+    assert images.labels.tolist() == [0] * 10 + [1] * 10
+    assert load(source).labels is None
+
+
+def test_beginnings_go_before_folders_and_hold_in_both_parts(tmp_path: Path, write: Write) -> None:
+    names = [f"{part}/x/{kind}{n}.png" for part in ("train", "val") for kind in "pq"
+             for n in range(10)]  # fmt: skip
+    source = write(tmp_path / "set", prefixed(*names))
+    for split in ("train", "test"):
+        assert load(source, split=split, labels="prefix").class_names == ("p", "q")
+    config = LabelledDataConfig(source=str(source), labels="prefix")
+    assert load_split(config, seed=0).scheme.names == ("p", "q")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([f"{n}.png" for n in range(20)], "20 of 20 names have none, such as '0.png'"),
+        ([f"cat_{n}.png" for n in range(19)] + ["dog.png"], "1 of 20 names have none, such as 'do"),
+        ([f"cat_{n}.png" for n in range(20)], "but the 20 names all begin with 'cat'"),
+        ([f"{chr(97 + n)}_1.png" for n in range(20)], "but the 20 names begin in 20 ways"),
+    ],
+)
+def test_beginnings_that_are_no_classes(
+    tmp_path: Path, write: Write, names: list[str], message: str
+) -> None:
+    source = write(tmp_path / "set", prefixed(*names))
+    with pytest.raises(DataError, match=message):
+        load(source, labels="prefix")
+
+
+@pytest.mark.parametrize("source", ["mnist", "a.npz", "arrays"])
+def test_sources_without_file_names_have_no_beginnings(tmp_path: Path, source: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    (tmp_path / "arrays").mkdir()
+    for file in ("a.npz", "arrays/a.npz"):
+        np.savez(tmp_path / file, images=pixels)
+    path = source if source == "mnist" else tmp_path / source
+    with pytest.raises(DataError, match="labels=prefix reads classes from the names of pictures"):
+        load(path, labels="prefix")

@@ -143,7 +143,9 @@ class ImageClassifier:
 
     def images_of(self, source: str | Path) -> ImageSet:
         """The images that `score` scores, made to fit the network."""
-        return load_test(str(source), self.network.config.size, self.network.config.colours)
+        form = self.network.config
+        labels = self.data.get("labels", "auto")
+        return load_test(str(source), form.size, form.colours, labels)
 
 
 def load_classifier(

@@ -93,6 +93,7 @@ class ClassificationSession(Session[ClassifierTrainer]):
                 "class_names": list(split.scheme.names),
                 "label_parts": split.scheme.parts,
                 "fingerprint": self.run.provenance["data_fingerprint"],
+                **config.data.label_facts(),
             },
             card=self._card(
                 f"A classifier trained by orthogan on {config.data.source}.",

@@ -14,12 +14,14 @@ from orthogan.cli.options import (
     Device,
     DryRun,
     Images,
+    Labels,
     LongDuration,
     Run,
     Seed,
     Settings,
     Size,
     Threads,
+    as_settings,
     check_device,
     parse_budget,
 )
@@ -45,6 +47,7 @@ def classify(
     device: Device = "auto",
     threads: Threads = None,
     size: Size = None,
+    labels: Labels = None,
     settings: Settings = None,
     config: ConfigFile = None,
     test: Annotated[
@@ -79,6 +82,7 @@ def classify(
         raise DataError(f"{predict}: there is no such folder or picture.")
     training: dict[str, Any] = {"DATA": data, "--for": duration, "--images": images, "--run": run}
     training |= {"--seed": seed, "--size": size, "--set": settings or None, "--config": config}
+    training |= {"--labels": labels}
     place = {"device": device, "threads": threads}
     if classifier is not None:
         _refuse(training | {"--dry-run": dry_run or None})
@@ -90,7 +94,7 @@ def classify(
     requested: dict[str, Any] = {
         **parse_budget(duration, images=images),
         "seed": seed,
-        "settings": settings or [],
+        "settings": [*(settings or []), *as_settings({"data.labels": labels})],
         "config": config,
         "size": size,
         "test": test,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -40,6 +41,13 @@ Images: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     int | None, typer.Option(min=1, metavar="PX", help="Side of the images in pixels.")
 ]
+Labels: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|prefix",
+        help="prefix: classes are what file names begin with, as in cat_001.png. [default: auto]",
+    ),
+]
 Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -64,6 +72,15 @@ def check_device(name: str) -> None:
     """
     if name not in DEVICES:
         raise UnknownNameError("device", name, DEVICES)
+
+
+def as_settings(given: Mapping[str, str | None]) -> list[str]:
+    """Options that are settings under another name, as `--set` takes them; None is not given.
+
+    >>> as_settings({"compile": "on", "data.labels": None})
+    ['compile=on']
+    """
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
 
 
 def parse_budget(duration: str | None, **counts: str | None) -> dict[str, Any]:

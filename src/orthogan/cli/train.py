@@ -13,11 +13,13 @@ from orthogan.cli.options import (
     DryRun,
     Duration,
     Images,
+    Labels,
     Run,
     Seed,
     Settings,
     Size,
     Threads,
+    as_settings,
     check_device,
     parse_budget,
 )
@@ -31,7 +33,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="mnist, stacked-mnist, a folder, .zip, .npz, .npy, an IDX file, or hf:NAME. "
+            help="mnist, stacked-mnist, a folder, .zip, .npz, .npy, IDX or CIFAR file, or hf:NAME. "
             "[default: mnist]",
         ),
     ] = None,
@@ -51,6 +53,7 @@ def train(
         ),
     ] = None,
     size: Size = None,
+    labels: Labels = None,
     settings: Settings = None,
     config: ConfigFile = None,
     dry_run: DryRun = False,
@@ -58,11 +61,12 @@ def train(
 ) -> int:
     """Train a GAN; the same command resumes it."""
     check_device(device)
+    given = {"compile": compile_steps, "data.labels": labels}
     requested: dict[str, Any] = {
         "model": model,
         **parse_budget(duration, images=images),
         "seed": seed,
-        "settings": [*(settings or []), *([f"compile={compile_steps}"] if compile_steps else [])],
+        "settings": [*(settings or []), *as_settings(given)],
         "config": config,
         "size": size,
     }

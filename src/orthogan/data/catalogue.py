@@ -20,6 +20,7 @@ DEFAULT_SIZE = 32  # when the images have no common usable size
 MIN_IMAGES = 16  # fewer cannot fill a useful batch: a network would only memorise them
 MAX_BYTES = 4 * 2**30  # of one decoded array: 60,000 RGB floats of 64 x 64 take 2.9 GB
 SPLITS = ("train", "test")
+LABELS = ("auto", "prefix")
 # Names of a part of a data set, in any case; of several that are held out, the first is taken.
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -33,11 +34,19 @@ class SingleSplitError(DataError):
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What is requested of a source: square size (None: its own), colours, split."""
+    """What is requested of a source.
+
+    Attributes:
+        size: Side of the squares, px; None: their own.
+        colour: `auto`, `grey` or `rgb`.
+        split: `train` or `test`.
+        labels: `auto`: as the source has them; `prefix`: a class is what file names begin with.
+    """
 
     size: int | None = None
     colour: str = "auto"
     split: str = "train"
+    labels: str = "auto"
 
     def __post_init__(self) -> None:
         size = self.size
@@ -52,6 +61,8 @@ class LoadOptions:
             raise ConfigError(f"colour is 'auto', 'grey' or 'rgb', got '{self.colour}'.")
         if self.split not in SPLITS:
             raise ConfigError(f"split is 'train' or 'test', got '{self.split}'.")
+        if self.labels not in LABELS:
+            raise ConfigError(f"labels is 'auto' or 'prefix', got '{self.labels}'.")
 
     def only_split(self, name: str) -> None:
         """Refuse the test split of a source called `name`, which has none.
@@ -63,6 +74,18 @@ class LoadOptions:
             raise SingleSplitError(
                 f"{name}: this source has a single split; ask for split='train', "
                 f"not '{self.split}'."
+            )
+
+    def only_own_labels(self, name: str) -> None:
+        """Refuse classes by file names of a source called `name`, which is no files of pictures.
+
+        Raises:
+            DataError: they were asked for.
+        """
+        if self.labels != "auto":
+            raise DataError(
+                f"{name}: labels={self.labels} reads classes from the names of pictures in a "
+                "folder or a .zip, and this source has none; leave it out."
             )
 
 
@@ -88,6 +111,7 @@ class Format:
         suffixes: Ends of the names of its files, in lower case; the longest that fits decides,
             and "" fits every file.
         is_folder: It reads folders, not files.
+        has_file_names: It reads pictures that are files of their own, which may name their class.
         claims: Whether the files directly in a folder are of this format; folders that hold no
             pictures are asked about. None: files decide for themselves.
         has_test_split: A file may hold held-out images; where none can, asking for them is
@@ -101,6 +125,7 @@ class Format:
     has_test_split: bool = False
     example: Callable[[Path], object] | None = None
     claims: Callable[[Sequence[Path]], bool] | None = None
+    has_file_names: bool = False
 
 
 DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets")

@@ -17,6 +17,7 @@ from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import named_classes
 from orthogan.data.layout import part_of
 from orthogan.data.listed_labels import listed_classes
+from orthogan.data.prefixes import prefix_classes
 from orthogan.data.rendering import AS_STORED, FULL, Rendering, Traits, remarks, rendering_of
 from orthogan.data.squares import Picture, assemble, crop_resize, is_kept_size
 from orthogan.errors import DataError
@@ -142,7 +143,7 @@ def image_set(found: Gathered, where: str, options: LoadOptions) -> ImageSet:
 def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
     """The pictures of a tree of folders: split by `train/` and `test/`, class = sub-folder.
 
-    A `dataset.json` says the classes where there is one.
+    A `dataset.json` or a `metadata.csv` says the classes where there is one.
 
     Raises:
         DataError: no picture, none usable, or the test split of a tree without one.
@@ -151,6 +152,10 @@ def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
         raise DataError(f"{where}: holds no images ({', '.join(pictures.SUFFIXES)}).")
     part = part_of(listing.pictures, where, options)
     found = gather(part.entries, options, listing.skipped, part.others)
+    if options.labels == "prefix":
+        found.layout.extend(part.notes)
+        found.labels = list(prefix_classes(found.names, where))
+        return image_set(found, where, options)
     stated = listed_classes(listing.label_files, found.names, where)
     found.layout.extend([*part.notes, *stated.notes])
     classes = stated.classes if stated.applies else part.folder_classes(found.names)

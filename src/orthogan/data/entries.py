@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from orthogan.data.pictures import OTHER_SUFFIXES, SUFFIXES
 
-LABEL_FILE = "dataset.json"  # of StyleGAN's data sets
+LABEL_FILES = ("dataset.json", "metadata.csv")  # of StyleGAN's data sets, and of Hugging Face's
 
 
 class Entry(NamedTuple):
@@ -27,7 +27,7 @@ class Listing:
     Attributes:
         pictures: What can be read as pictures.
         skipped: Names and reasons of what cannot.
-        label_files: Files named `dataset.json`.
+        label_files: Files named as one of `LABEL_FILES`.
     """
 
     pictures: list[Entry] = field(default_factory=list)
@@ -41,8 +41,8 @@ def is_picture_name(name: str) -> bool:
 
 
 def is_label_file(name: str) -> bool:
-    """Whether a file lists the classes of pictures, as StyleGAN's data sets do."""
-    return name.rpartition("/")[2] == LABEL_FILE and not _is_hidden(name)
+    """Whether a file lists the classes of pictures beside it."""
+    return name.rpartition("/")[2] in LABEL_FILES and not _is_hidden(name)
 
 
 def why_unread(name: str) -> str | None:

@@ -29,6 +29,7 @@ def load(
     size: int | None = None,
     colour: Colour = "auto",
     split: str = "train",
+    labels: str = "auto",
 ) -> ImageSet:
     """The images of a source, as equal squares in memory.
 
@@ -40,16 +41,18 @@ def load(
             images' own size if they share one, else 32; the notes of the set say what was done.
         colour: "grey", "rgb", or "auto": grey if every image is.
         split: "train" or "test".
+        labels: "auto": the classes that the source has; "prefix": of pictures in a folder or .zip,
+            what stands before the number in a file name (`cat_001.png` is of the class `cat`).
 
     Raises:
-        ConfigError: `size`, `colour` or `split` is impossible.
+        ConfigError: `size`, `colour`, `split` or `labels` is impossible.
         DataError: the source is missing, damaged, or has fewer than 16 usable images.
         MissingExtraError: a hub data set was asked for without the extra `hf`.
 
     >>> load("mnist", split="test").images.shape
     torch.Size([10000, 1, 28, 28])
     """
-    options = LoadOptions(size, colour, split)
+    options = LoadOptions(size, colour, split, labels)
     try:
         images = _read(source, options)
     except OrthoganError:
@@ -84,8 +87,10 @@ def resolved(source: str) -> str:
 def _read(source: str | Path, options: LoadOptions) -> ImageSet:
     if isinstance(source, str):
         if source in DATA_SETS:
+            options.only_own_labels(source)
             return _read_named(source, options)
         if hub := _hub_of(source):
+            options.only_own_labels(source)
             return HUBS[hub](source.removeprefix(f"{hub}:"), options)
     path = _path(source)
     if not str(source) or not _exists(path):
@@ -97,6 +102,8 @@ def _read(source: str | Path, options: LoadOptions) -> ImageSet:
     format_ = _format_of(path)
     if not format_.has_test_split:
         options.only_split(str(path))
+    if not format_.has_file_names:
+        options.only_own_labels(str(path))
     images = format_.read(path, options)
     return replace(images, notes=(*images.notes, *oddities(images.images)))
 

@@ -152,6 +152,7 @@ def evaluate(
     form: dict[str, Any] = {
         "size": facts["size"],
         "colour": "rgb" if facts["colours"] == 3 else "grey",
+        "labels": facts.get("labels", "auto") if data is None else "auto",
     }
     train_set = load_images(str(real), **form)
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
@@ -192,6 +193,7 @@ def _candidate(
         form = model.generator.config  # and not what stands beside it, which may be damaged
         facts: dict[str, Any] = {
             "source": model.data.get("source"),
+            "labels": model.data.get("labels", "auto"),
             "size": form.size,
             "colours": form.colours,
         }

@@ -237,6 +237,7 @@ class GanSession(Session[Trainer]):
                 "class_names": list(images.class_names),
                 "condition": config.condition,
                 "fingerprint": self.run.provenance["data_fingerprint"],
+                **config.data.label_facts(),
             },
             card=card,
         )

@@ -36,7 +36,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
     def load(self, config: TrainingConfig) -> ImageSet:
         """The images that a configuration names."""
         form = config.data
-        return image_data.load(form.source, size=form.size, colour=form.colour)
+        return image_data.load(form.source, size=form.size, colour=form.colour, labels=form.labels)
 
     def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
         """The configuration with both networks made for these images and their classes."""

@@ -16,6 +16,15 @@ class DataConfig(Config):
     source: str = Field("mnist", description="a name, file, folder or zip")
     size: int | None = Field(None, ge=16, le=64, description="side in px; null: as they are")
     colour: Literal["auto", "grey", "rgb"] = Field("auto", description="colour planes")
+    labels: Literal["auto", "prefix"] = Field(
+        "auto",
+        description="auto: the classes that the source has; prefix: what file names begin with "
+        "(cat_001.png is a cat)",
+    )
+
+    def label_facts(self) -> dict[str, str]:
+        """What a bundle says of where classes are read from; nothing if the source has them."""
+        return {} if self.labels == "auto" else {"labels": self.labels}
 
 
 class Budget(Config):

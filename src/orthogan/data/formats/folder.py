@@ -17,7 +17,7 @@ RUN_FOLDERS = ("samples", "bundle", "checkpoints")  # in which a run keeps thing
 RUN_PARTS = (".lock", "metrics.jsonl", *RUN_FOLDERS)  # one of them lies beside its record
 
 
-@FORMATS.register("folder", is_folder=True, has_test_split=True)
+@FORMATS.register("folder", is_folder=True, has_test_split=True, has_file_names=True)
 def load_folder(path: Path, options: LoadOptions) -> ImageSet:
     """The pictures in a folder and its sub-folders, in order of their names.
 
@@ -30,6 +30,7 @@ def load_folder(path: Path, options: LoadOptions) -> ImageSet:
     if not listing.pictures:
         other = folder_of_files(path)
         if other is not None:
+            options.only_own_labels(str(path))
             return other[0].read(other[1], options)
     return from_tree(listing, str(path), options)
 

@@ -18,7 +18,7 @@ MAX_ARCHIVE_BYTES = 8 * 2**30  # uncompressed, over all pictures: 60,000 of 140 
 ENCRYPTED = 0x1  # bit of a member's flags
 
 
-@FORMATS.register("zip", suffixes=(".zip",), has_test_split=True)
+@FORMATS.register("zip", suffixes=(".zip",), has_test_split=True, has_file_names=True)
 def load_zip(path: Path, options: LoadOptions) -> ImageSet:
     """The pictures in a zip archive, in order of their names.
 

@@ -41,6 +41,7 @@ class _Data(_Part):
     label_parts: int = Field(1, ge=1)
     fingerprint: str = ""
     test: str | None = None
+    labels: str = "auto"
     tokeniser: str = ""
 
 

@@ -40,9 +40,9 @@ def test_a_single_picture_is_no_source(tmp_path: Path) -> None:
 
 
 def test_another_format(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("1,2,3", encoding="ascii")
+    (tmp_path / "a.txt").write_text("1,2,3", encoding="ascii")
     with pytest.raises(DataError, match=r"readable are IDX, \.npz, \.npy, \.zip and folders"):
-        load(tmp_path / "a.csv")
+        load(tmp_path / "a.txt")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_reader_is_filed() -> None:
-    folders = ["array-folder", "cifar-folder", "folder", "idx-folder"]
+    folders = ["array-folder", "cifar-folder", "csv-folder", "folder", "idx-folder"]
     assert [name for name in FORMATS if FORMATS[name].is_folder] == folders
     assert [name for name in FORMATS if not FORMATS[name].is_folder] == [
-        *("cifar", "idx", "npy", "npz", "zip"),
+        *("cifar", "csv", "idx", "npy", "npz", "zip"),
     ]

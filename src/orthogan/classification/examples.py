@@ -123,14 +123,21 @@ def _split(
     try:
         test = data.load(config.source, split="test", **form)
     except SingleSplitError:
-        train, test = hold_out(images, config.held_out, seed)
-        note = (
-            f"{config.source} has no test set: {len(test):,} of its {len(images):,} images "
-            f"(about {config.held_out:.0%} of every class, chosen by seed {seed}) are held out "
-            "for scoring and not learned from."
-        )
-        return train, test, note
+        return _held_out(images, config, seed, f"{config.source} has no test set")
+    if test.labels is None and images.labels is not None:  # as in competitions
+        return _held_out(images, config, seed, f"The test images of {config.source} have no labels")
     return images, test, f"Scored on the {len(test):,} images of the test set.{_idle(config)}"
+
+
+def _held_out(
+    images: ImageSet, config: LabelledDataConfig, seed: int, why: str
+) -> tuple[ImageSet, ImageSet, str]:
+    train, test = hold_out(images, config.held_out, seed)
+    note = (
+        f"{why}: {len(test):,} of its {len(images):,} images (about {config.held_out:.0%} of every "
+        f"class, chosen by seed {seed}) are held out for scoring and not learned from."
+    )
+    return train, test, note
 
 
 def _idle(config: LabelledDataConfig) -> str:

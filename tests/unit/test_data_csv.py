@@ -116,6 +116,7 @@ def test_one_table_alone_has_no_held_out_part(tmp_path: Path) -> None:
         (",".join(["1"] * 257) + "\n" + ",".join(["nan"] * 257) + "\n", "holds whole numbers"),
         (",".join(["1"] * 257) + "\n" + ",".join(["1.5"] * 257) + "\n", "holds whole numbers"),
         (",".join(["9"] * 257) + "\n" + ",".join(["999"] * 257) + "\n", "pixel values lie in"),
+        (",".join(["1"] * 256) + "\n" + ",".join(["nan"] * 256) + "\n", "NaN or infinite"),
         ("\0" * 5000, "its first line is another one"),
         ("\udcff\udcfe" * 50, "its first line is another one"),
     ],

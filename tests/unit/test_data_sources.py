@@ -71,8 +71,10 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_reader_is_filed() -> None:
-    folders = ["array-folder", "cifar-folder", "csv-folder", "folder", "idx-folder"]
+    folders = [
+        *("array-folder", "cifar-folder", "csv-folder", "folder", "idx-folder", "parquet-folder")
+    ]
     assert [name for name in FORMATS if FORMATS[name].is_folder] == folders
     assert [name for name in FORMATS if not FORMATS[name].is_folder] == [
-        *("cifar", "csv", "idx", "npy", "npz", "zip"),
+        *("cifar", "csv", "idx", "npy", "npz", "parquet", "zip"),
     ]

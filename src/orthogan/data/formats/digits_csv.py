@@ -94,7 +94,8 @@ def load_csv(path: Path, options: LoadOptions) -> ImageSet:
     if header.label is not None:
         labels = (_whole(cells[:, header.label], path), f"{path}[{LABEL}]")
         cells = np.delete(cells, header.label, 1)
-    as_bytes = cells.clip(0, 255).astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused with the others
+        as_bytes = cells.clip(0, 255).astype(np.uint8)
     pixels = as_bytes if (as_bytes == cells).all() else cells
     images = arrays_as_images((pixels.reshape(-1, *shape), str(path)), labels, options)
     return replace(images, name=path.name)

@@ -53,6 +53,7 @@ FORMS: dict[str, Form] = {
     ".safetensors": safetensors_form,
     ".png": picture_form,
     ".txt": text_form,
+    ".csv": text_form,
     ".cfg": json_form,
     ".yaml": text_form,
 }

@@ -119,6 +119,82 @@ def pictures() -> list[bytes]:
     ]
 
 
+def tiffs() -> list[bytes]:
+    """TIFF pictures of every mode and compression, with tiles and with pages."""
+    second = Image.new("L", (SIZE, SIZE), 200)
+    return [
+        *(picture(mode, "TIFF") for mode in ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "F")),
+        *(
+            picture("RGB", "TIFF", compression=compression)
+            for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")
+        ),
+        picture("1", "TIFF", compression="group4"),
+        picture("L", "TIFF", save_all=True, append_images=[second]),
+        picture("L", "TIFF", compression="tiff_lzw", tiffinfo={278: 4}),
+    ]
+
+
+def csv_tables() -> list[bytes]:
+    """Tables of pixels, with labels and without, with names of columns and without."""
+    rows = pixels().reshape(NUM_IMAGES, -1)
+    lines = [",".join(map(str, row)) for row in rows.tolist()]
+    names = ",".join(f"pixel{number}" for number in range(SIZE**2))
+    labelled = [f"{number % 3},{line}" for number, line in enumerate(lines)]
+    return [
+        "\n".join(each).encode()
+        for each in (labelled, lines, [f"label,{names}", *labelled], [names, *lines])
+    ]
+
+
+def cifar() -> list[bytes]:
+    """Records of CIFAR-10 and CIFAR-100."""
+    source = np.random.default_rng(0)
+    files = []
+    for limits in ((10,), (20, 100)):
+        rows = source.integers(0, 256, (NUM_IMAGES, len(limits) + 3072), dtype=np.uint8)
+        rows[:, : len(limits)] %= np.array(limits, np.uint8)
+        files.append(rows.tobytes())
+    return files
+
+
+def parquet() -> list[bytes]:
+    """Pictures in Parquet files, framed and bare, compressed and not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = [picture("L", number=number) for number in range(NUM_IMAGES)]
+    labels = [number % 3 for number in range(NUM_IMAGES)]
+    framed = pa.table({"image": [{"bytes": each, "path": ""} for each in content], "label": labels})
+    files = []
+    for table in (framed, pa.table({"img": content})):
+        for compression in ("none", "snappy", "zstd"):
+            stream = io.BytesIO()
+            pq.write_table(table, stream, compression=compression)
+            files.append(stream.getvalue())
+    return files
+
+
+def file_folders() -> list[bytes]:
+    """Folders of files that are not pictures, and of pictures with a table of their classes."""
+    images, labels = idx()[0], struct.pack(">4BI", 0, 0, 8, 1, NUM_IMAGES) + bytes(NUM_IMAGES)
+    mnist = {
+        f"{part}-{name}-ubyte": content
+        for part in ("train", "t10k")
+        for name, content in (("images-idx3", images), ("labels-idx1", labels))
+    }
+    arrays = {"x_train.npy": npy(pixels()), "y_train.npy": label_arrays()[0]}
+    names = "\n".join(f"kind {number}" for number in range(10)).encode()
+    batches = {"data_batch_1.bin": cifar()[0], "batches.meta.txt": names}
+    table = "".join(f"{n}.png,{n % 2}\n" for n in range(32)).encode()
+    return [
+        pack(mnist),
+        pack(arrays | {"x_test.npy": npy(pixels())}),
+        pack(batches | {"test_batch.bin": cifar()[0]}),
+        pack({"data/train.csv": csv_tables()[2], "data/test.csv": csv_tables()[3]}),
+        pack(_tree("") | {"metadata.csv": b"file_name,label\n" + table}),
+    ]
+
+
 def _tree(*folders: str) -> Files:
     return {f"{folders[n % len(folders)]}{n}.png": picture("L", number=n) for n in range(32)}
 

@@ -104,6 +104,33 @@ def picture_zip(content: bytes, folder: Path) -> Calls:
     yield partial(data.load, written(folder, "x.zip", content))
 
 
+@target("tiff", seeds.tiffs, plain)
+def tiff(content: bytes, folder: Path) -> Calls:
+    yield partial(read_named, written(folder, "x.tif", content), 16, 1)
+
+
+@target("csv-images", seeds.csv_tables, text_form)
+def csv_images(content: bytes, folder: Path) -> Calls:
+    yield partial(data.load, written(folder, "x.csv", content))
+
+
+@target("cifar", seeds.cifar, plain)
+def cifar(content: bytes, folder: Path) -> Calls:
+    yield partial(data.load, written(folder, "x.bin", content))
+
+
+@target("parquet", seeds.parquet, plain)
+def parquet(content: bytes, folder: Path) -> Calls:
+    yield partial(data.load, written(folder, "x.parquet", content))
+
+
+@target("file-folder", seeds.file_folders, folder_form(), carried=True)
+def file_folder(content: bytes, folder: Path) -> Calls:
+    lay_out(content, folder)
+    yield partial(data.load, folder)
+    yield partial(data.load, folder, split="test")
+
+
 # ---- tables of vectors
 
 

@@ -262,8 +262,8 @@ def test_copies_of_systems_are_quiet_and_other_pictures_told(tmp_path: Path, wri
     junk = ("a/._0.png", "__MACOSX/a/._0.png", "a/.DS_Store", "a/Thumbs.db", "__MACOSX/x.tif")
     files = pictures("a", each=20) | dict.fromkeys(junk, b"x")
     assert load(write(tmp_path / "junk", files)).notes == ()
-    (note,) = load(write(tmp_path / "more", files | {"a/scan.TIF": b"x"})).notes
-    assert note == "Skipped 1 of 21 files: a/scan.TIF (.tif is not read; convert it to .png)."
+    (note,) = load(write(tmp_path / "more", files | {"a/scan.HEIC": b"x"})).notes
+    assert note == "Skipped 1 of 21 files: a/scan.HEIC (.heic is not read; convert it to .png)."
     upper = {name.replace(".png", ".PNG"): content for name, content in files.items()}
     assert len(load(write(tmp_path / "upper", upper))) == 20
 

@@ -18,15 +18,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from orthogan.data.catalogue import LARGEST_SIZE
 from orthogan.data.rendering import AS_STORED, FULL, GROUNDS, Rendering, Traits
 from orthogan.data.squares import Picture
+from orthogan.data.tiff import check_tiff, of_floats, quiet_tiff
 from orthogan.images.sheet import is_grid
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")  # explicit: Pillow's other decoders stay shut
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # Pillow's other decoders stay shut
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Pictures too, but their decoders stay shut: they are named, not passed over in silence.
-OTHER_SUFFIXES = (".tif", ".tiff", ".heic", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ppm", ".pgm")
+OTHER_SUFFIXES = (".heic", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000  # a 48-megapixel photograph passes, a decompression bomb does not
 MAX_FILE_BYTES = 64 * 2**20  # compressed; such a photograph takes a quarter of it
 DRAFT_SIZE = 4 * LARGEST_SIZE  # a JPEG decoded at this size loses nothing at ours
+
+PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 
 # What Pillow's decoders raise on damaged files, as seen in fuzzing reports.
 DECODE_ERRORS = (
@@ -58,7 +61,7 @@ class Decoded(NamedTuple):
 
 
 def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
-    """The picture in a PNG, JPEG, WebP, BMP or GIF file; very large JPEGs come shrunk.
+    """The picture in a PNG, JPEG, WebP, BMP, GIF or TIFF file; very large JPEGs come shrunk.
 
     Args:
         content: The file.
@@ -67,20 +70,26 @@ def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
     Raises:
         Exception: one of `DECODE_ERRORS`, if the file is damaged or has too many pixels.
     """
-    with _quiet_pillow(), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+    with (
+        quiet_tiff(content),
+        _quiet_pillow(),
+        Image.open(io.BytesIO(content), formats=FORMATS) as image,
+    ):
         if image.width * image.height > MAX_PIXELS:
             raise Image.DecompressionBombError
         if is_grid(image):
             raise ValueError("a grid of images that orthogan drew")
         shape = (image.height, image.width)
         remarks = []
-        if getattr(image, "is_animated", False):
+        if image.format == "TIFF":
+            remarks += check_tiff(image)
+        elif getattr(image, "is_animated", False):
             remarks.append("animated, the first frame was used")
         if min(image.size) > DRAFT_SIZE:
             image.draft(None, (DRAFT_SIZE, DRAFT_SIZE))
         deep = _is_deep(image)
         ImageOps.exif_transpose(image, in_place=True)
-        flat: Image.Image = image
+        flat: Image.Image = of_floats(image) if image.mode == "F" else image
         traits: Traits | None = None
         if deep:
             flat, traits = _eight_bits(image, content, rendering.white)
@@ -116,6 +125,8 @@ def _eight_bits(image: Image.Image, content: bytes, white: int) -> tuple[Image.I
     bits = _significant_bits(content)
     if image.mode.startswith("I"):  # convert("L") would clip, not scale
         values = np.asarray(image).astype(np.int64)
+        if values.max() > FULL:
+            raise ValueError(f"values above {FULL:,}, which is white in 16 bits")
         grey = Image.fromarray(_scaled(values, white))
         clear = image.info.get("transparency")
         if isinstance(clear, int):
@@ -153,7 +164,7 @@ def _lower_bytes(content: bytes) -> NDArray[np.int64] | int:
 
 def _significant_bits(content: bytes) -> int | None:
     """The most significant bits of a channel that a PNG file states (chunk `sBIT`), or None."""
-    place = 8
+    place = 8 if content.startswith(PNG) else len(content)
     while (kind := content[place + 4 : place + 8]) not in (b"", b"IDAT", b"IEND"):
         length = int.from_bytes(content[place : place + 4], "big")
         if kind == b"sBIT":

@@ -40,6 +40,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "position_mode": ["untied"],  # it takes every code
         "colours": [1, 3],
         "size": [32],
+        "patch": [16],
         "classes": [2, 3],
     }.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):

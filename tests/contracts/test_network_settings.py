@@ -70,7 +70,7 @@ def test_every_setting_of_a_discriminator_has_effect(kind: str, name: str) -> No
     "settings",
     [
         {"size": 12},
-        {"size": 68},
+        {"size": 132},
         {"size": 30},
         {"colours": 2},
         {"colours": 0},

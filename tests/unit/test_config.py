@@ -565,7 +565,7 @@ def test_what_a_setting_allows_is_said_in_words() -> None:
     assert told["generator.kind"] == "attention, conv or transformer"
     assert told["generator.score"] == listed(score_names())
     assert told["generator.blocks"] == "whole, 0 to 256"
-    assert told["generator.size"] == "whole, 16 to 64, a multiple of 4"
+    assert told["generator.size"] == "whole, 16 to 128, a multiple of 4"
     assert told["penalty.gamma_start"] == "at least 0"
     assert told["generator_optimizer.beta1"] == "at least 0, below 1"
     assert told["final_batch_size"] == "null or whole, 2 to 65536"

@@ -165,7 +165,11 @@ def test_mixed_sizes_are_resized_and_noted(tmp_path: Path) -> None:
 
 def test_one_bad_size_among_large_pictures_is_noted_too(tmp_path: Path) -> None:
     fill(tmp_path, RANDOM.integers(0, 256, (18, 128, 128), dtype=np.uint8))
-    assert load(tmp_path).notes == ("Images were resized from 128 x 128 to 32 x 32.",)
+    assert load(tmp_path).notes == (
+        "Images were resized from 128 x 128 to 32 x 32; --size, up to 128, keeps more.",
+    )
+    whole = load(tmp_path, size=128)
+    assert (whole.size, whole.notes) == (128, ())
 
 
 def test_large_photographs(tmp_path: Path) -> None:
@@ -292,3 +296,11 @@ def test_reasons_are_short() -> None:
     assert pictures.reason(ValueError()) == "ValueError"
     assert pictures.reason(OSError("first\nsecond")) == "first"
     assert len(pictures.reason(OSError(500 * "x"))) == 80
+
+
+@pytest.mark.parametrize(("size", "decoded"), [(None, 256), (32, 256), (64, 256), (128, 512)])
+def test_large_jpegs_are_decoded_at_four_times_the_size(size: int | None, decoded: int) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (2048, 2048), "red").save(content, "JPEG")
+    found = pictures.decode(content.getvalue(), size=size)
+    assert found.picture.shape == (decoded, decoded, 3)

@@ -25,15 +25,17 @@ NOISE = np.random.default_rng(0).integers(0, 256, (6, 40, 30, 3), dtype=np.uint8
         ({(28, 32)}, None, 32),
         ({(28, 28), (64, 64)}, None, 32),
         ({(28, 28)}, 48, 48),
+        ({(128, 128)}, None, 32),
+        ({(128, 128)}, 128, 128),
     ],
 )
 def test_the_common_size(shapes: set[tuple[int, int]], size: int | None, expected: int) -> None:
     assert square_size(shapes, size) == expected
 
 
-@pytest.mark.parametrize("size", [12, 15, 30, 65, 68, 0, -4])
+@pytest.mark.parametrize("size", [12, 15, 30, 65, 132, 0, -4])
 def test_impossible_sizes(size: int) -> None:
-    with pytest.raises(ConfigError, match=f"multiple of 4 from 16 to 64, got {size}"):
+    with pytest.raises(ConfigError, match=f"multiple of 4 from 16 to 128, got {size}"):
         LoadOptions(size=size)
 
 

@@ -7,12 +7,15 @@ import torch
 from torch import nn
 
 from orthogan import rng
+from orthogan.errors import ConfigError
+from orthogan.gan.config import TrainingConfig
+from orthogan.networks import DISCRIMINATORS, GENERATORS, NetworkConfig
 from orthogan.networks.patches import ImageHead, InputConvolution, OutputConvolution, PatchStem
 
 
 def _head(colours: int) -> ImageHead:
     with rng.initialization(0, "head"):
-        return ImageHead(6, 5, colours).double()
+        return ImageHead(6, 5, colours, size=16).double()
 
 
 def _by_library(features: torch.Tensor, layer: nn.ConvTranspose2d) -> torch.Tensor:
@@ -91,3 +94,68 @@ def test_cutting_takes_the_product_in_float32_alone(monkeypatch: pytest.MonkeyPa
     assert layer(images).is_contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16), pytest.raises(AssertionError, match="library"):
         layer(images)
+
+
+@pytest.mark.parametrize(("size", "patch"), [(16, 4), (28, 8), (36, 8), (100, 16), (128, 32)])
+def test_images_of_any_size_are_the_middle_of_whole_tokens(size: int, patch: int) -> None:
+    with rng.initialization(0, "head"):
+        head = ImageHead(6, 5, 3, size, patch)
+        stem = PatchStem(3, 5, 6, max(patch, 8))
+    tokens = torch.randn(2, head.side**2, 6)
+    image = head(tokens)
+    assert image.shape == (2, 3, size, size)
+    whole = ImageHead(6, 5, 3, head.side * patch, patch)
+    whole.load_state_dict(head.state_dict())
+    margin = (head.side * patch - size) // 2
+    inside = slice(margin, margin + size)
+    torch.testing.assert_close(image, whole(tokens)[:, :, inside, inside])
+    assert stem(image).shape == (2, (-(-size // max(patch, 8))) ** 2, 6)
+
+
+def test_every_pixel_is_seen_and_made_at_every_patch() -> None:
+    for patch in (8, 16, 32):
+        with rng.initialization(0, "stem"):
+            stem = PatchStem(1, 8, 16, patch)
+        image = torch.randn(1, 1, 100, 100, requires_grad=True)
+        (slope,) = torch.autograd.grad(stem(image).square().sum(), image)
+        assert bool((slope[0, 0] != 0).all()), patch
+
+
+@pytest.mark.parametrize("kind", ["attention", "transformer", "conv"])
+def test_patches_grow_with_the_images_unless_they_are_chosen(kind: str) -> None:
+    make, judge = GENERATORS[kind](), DISCRIMINATORS[kind]()
+    fine = 4 if kind == "conv" else 8
+    sides = {}
+    for size in (16, 28, 32, 36, 64, 96, 128):
+        one, other = make.fitted(size, 3), judge.fitted(size, 3)
+        assert (one.size, one.colours, other.size, other.colours) == (size, 3, size, 3)
+        sides[size] = (one.patch, other.patch)
+    assert {sides[size] for size in (16, 28, 32)} == {(4, fine)}
+    assert {sides[size] for size in (36, 64)} == {(8, 8)}
+    assert {sides[size] for size in (96, 128)} == {(16, 16)}
+    assert make.evolve(patch=4).fitted(128, 1).patch == 4
+    assert judge.evolve(patch=32).fitted(28, 1).patch == 32
+    # Files of earlier versions say nothing of patches: theirs are the finest at any size.
+    assert shapes_of(make.evolve(size=64)) == shapes_of(make.evolve(size=64, patch=4))
+    assert shapes_of(judge.evolve(size=64)) == shapes_of(judge.evolve(size=64, patch=fine))
+
+
+def shapes_of(config: NetworkConfig) -> dict[str, torch.Size]:
+    return {name: part.shape for name, part in config.build().state_dict().items()}
+
+
+def test_a_patch_that_no_network_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"patch"):
+        GENERATORS["attention"](patch=6)
+    with pytest.raises(ConfigError, match=r"patch"):
+        DISCRIMINATORS["attention"](patch=4)
+
+
+def test_a_recorded_run_of_an_earlier_version_has_the_finest_patches() -> None:
+    run = TrainingConfig()
+    recorded = run.to_dict()
+    del recorded["generator"]["patch"], recorded["discriminator"]["patch"]
+    completed = TrainingConfig.complete(recorded)
+    assert (completed["generator"]["patch"], completed["discriminator"]["patch"]) == (4, 8)
+    fitted = run.evolve(generator=run.generator.fitted(64, 3).to_dict()).to_dict()
+    assert TrainingConfig.complete(fitted)["generator"]["patch"] == 8

@@ -14,11 +14,12 @@ from orthogan.registry import Registry, TraitRegistry
 Colour: TypeAlias = Literal["auto", "grey", "rgb"]
 
 SMALLEST_SIZE = 16  # below, a 4-pixel patch grid has too few tokens to attend over
-LARGEST_SIZE = 64  # above, attention over the tokens outgrows a laptop CPU
+LARGEST_SIZE = 128  # above, a step takes seconds on a laptop CPU
+LARGEST_KEPT = 64  # larger images are shrunk unless their size is asked for: a step costs twice
 SIZE_STEP = 4  # networks halve the image twice
 DEFAULT_SIZE = 32  # when the images have no common usable size
 MIN_IMAGES = 16  # fewer cannot fill a useful batch: a network would only memorise them
-MAX_BYTES = 4 * 2**30  # of one decoded array: 60,000 RGB floats of 64 x 64 take 2.9 GB
+MAX_BYTES = 4 * 2**30  # of one decoded array: 20,000 RGB floats of 128 x 128 take 3.9 GB
 SPLITS = ("train", "test")
 LABELS = ("auto", "prefix")
 # Names of a part of a data set, in any case; of several that are held out, the first is taken.

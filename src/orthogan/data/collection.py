@@ -70,7 +70,7 @@ def gather(
     found = Gathered(skipped=list(skipped))
     open_ones: list[tuple[int, Entry, Traits]] = []
     for entry in entries:
-        decoded = _decoded(entry, AS_STORED, found.skipped)
+        decoded = _decoded(entry, AS_STORED, found.skipped, options.size)
         if decoded is None:
             continue
         if decoded.traits is not None:
@@ -92,13 +92,15 @@ def _render(
     others: Iterable[Entry],
 ) -> None:
     """Reads what leaves ground or white open again, in the way that suits the whole set."""
-    elsewhere = ((entry, _decoded(entry, AS_STORED, [])) for entry in others)
+    elsewhere = ((entry, _decoded(entry, AS_STORED, [], options.size)) for entry in others)
     traits = [(entry, traits) for _, entry, traits in open_ones]
     traits += [(entry, each.traits) for entry, each in elsewhere if each and each.traits]
     rendering = rendering_of([each for _, each in traits])
     if rendering.white != FULL:  # what is bright by now may need another ground
         scaled = Rendering(white=rendering.white)
-        again = [_decoded(entry, scaled, []) for entry, each in traits if each.contrasts]
+        again = [
+            _decoded(entry, scaled, [], options.size) for entry, each in traits if each.contrasts
+        ]
         contrasts = [each.traits for each in again if each and each.traits]
         opaque = [each for _, each in traits if not each.contrasts]
         rendering = rendering_of([*contrasts, *opaque])
@@ -106,17 +108,17 @@ def _render(
         found.remarks.update(remarks(traits_here, rendering))
         if rendering == AS_STORED:
             continue
-        decoded = _decoded(entry, rendering, [])
+        decoded = _decoded(entry, rendering, [], options.size)
         if decoded is None:
             raise DataError(f"{entry.name}: changed while it was read; leave the data alone.")
         found.pictures[place] = _shrunk(decoded.picture, options.size)
 
 
 def _decoded(
-    entry: Entry, rendering: Rendering, skipped: list[tuple[str, str]]
+    entry: Entry, rendering: Rendering, skipped: list[tuple[str, str]], size: int | None
 ) -> pictures.Decoded | None:
     try:
-        return pictures.decode(entry.read(), rendering)
+        return pictures.decode(entry.read(), rendering, size)
     except pictures.DECODE_ERRORS as error:
         skipped.append((entry.name, pictures.reason(error)))
         return None

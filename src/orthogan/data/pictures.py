@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from orthogan.data.catalogue import LARGEST_SIZE
+from orthogan.data.catalogue import LARGEST_KEPT
 from orthogan.data.rendering import AS_STORED, FULL, GROUNDS, Rendering, Traits
 from orthogan.data.squares import Picture
 from orthogan.data.tiff import check_tiff, of_floats, quiet_tiff
@@ -27,7 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_SUFFIXES = (".heic", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000  # a 48-megapixel photograph passes, a decompression bomb does not
 MAX_FILE_BYTES = 64 * 2**20  # compressed; such a photograph takes a quarter of it
-DRAFT_SIZE = 4 * LARGEST_SIZE  # a JPEG decoded at this size loses nothing at ours
+DRAFT_FACTOR = 4  # a JPEG decoded at so many times our size loses nothing
 
 PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 
@@ -60,12 +60,13 @@ class Decoded(NamedTuple):
     traits: Traits | None = None
 
 
-def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
+def decode(content: bytes, rendering: Rendering = AS_STORED, size: int | None = None) -> Decoded:
     """The picture in a PNG, JPEG, WebP, BMP, GIF or TIFF file; very large JPEGs come shrunk.
 
     Args:
         content: The file.
         rendering: What lies under transparent pixels, and which 16-bit value is white.
+        size: Side in pixels that is asked for, if one is.
 
     Raises:
         Exception: one of `DECODE_ERRORS`, if the file is damaged or has too many pixels.
@@ -85,8 +86,9 @@ def decode(content: bytes, rendering: Rendering = AS_STORED) -> Decoded:
             remarks += check_tiff(image)
         elif getattr(image, "is_animated", False):
             remarks.append("animated, the first frame was used")
-        if min(image.size) > DRAFT_SIZE:
-            image.draft(None, (DRAFT_SIZE, DRAFT_SIZE))
+        enough = DRAFT_FACTOR * max(size or 0, LARGEST_KEPT)
+        if min(image.size) > enough:
+            image.draft(None, (enough, enough))
         deep = _is_deep(image)
         ImageOps.exif_transpose(image, in_place=True)
         flat: Image.Image = of_floats(image) if image.mode == "F" else image
@@ -184,7 +186,7 @@ def _laid_over(image: Image.Image, ground: int) -> tuple[Image.Image, tuple[floa
 
 
 def _contrasts(layered: Image.Image) -> tuple[float, ...]:
-    small = layered.reduce(max(1, min(layered.size) // LARGEST_SIZE))
+    small = layered.reduce(max(1, min(layered.size) // LARGEST_KEPT))
     values = np.asarray(small, np.float32)
     colour, opacity = values[..., :3], values[..., 3:] / 255
     laid = [colour * opacity + ground * (1 - opacity) for ground in GROUNDS]

@@ -37,8 +37,9 @@ def load(
         source: The name of a data set ("mnist", "stacked-mnist", "hf:NAME"), or the path of a
             folder or .zip of pictures, an .npz or .npy file, an IDX file (raw, .gz, .xz), a
             binary file of CIFAR, or a folder of such files.
-        size: Side of the squares in pixels, a multiple of 4 from 16 to 64. By default the
-            images' own size if they share one, else 32; the notes of the set say what was done.
+        size: Side of the squares in pixels, a multiple of 4 from 16 to 128. By default the
+            images' own size if they share one up to 64, else 32; the notes of the set say what
+            was done.
         colour: "grey", "rgb", or "auto": grey if every image is.
         split: "train" or "test".
         labels: "auto": the classes that the source has; "prefix": of pictures in a folder or .zip,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from orthogan.data.catalogue import (
     DEFAULT_SIZE,
+    LARGEST_KEPT,
     LARGEST_SIZE,
     SIZE_STEP,
     SMALLEST_SIZE,
@@ -24,8 +25,8 @@ Picture: TypeAlias = NDArray[np.uint8]
 
 
 def is_kept_size(height: int, width: int) -> bool:
-    """Whether pictures of this shape can be trained on without more than a nudge in size."""
-    return height == width and SMALLEST_SIZE <= height <= LARGEST_SIZE
+    """Whether pictures of this shape are trained on with no more than a nudge in size."""
+    return height == width and SMALLEST_SIZE <= height <= LARGEST_KEPT
 
 
 def square_size(shapes: set[tuple[int, int]], size: int | None) -> int:
@@ -82,7 +83,7 @@ def assemble(
     size = square_size(shapes, options.size)
     all_grey = all(is_grey(p) for p in pictures)
     colours = {"grey": 1, "rgb": 3, "auto": 1 if all_grey else 3}[options.colour]
-    notes = _resize_notes(shapes, size)
+    notes = _resize_notes(shapes, size, options.size is None)
     if colours == 1 and not all_grey:
         notes.append("RGB images were turned to grey (Rec. 601 luminance).")
     out = np.empty((len(pictures), colours, size, size), np.uint8)
@@ -99,7 +100,7 @@ def _square(picture: Picture, size: int, colours: int) -> NDArray[Any]:
     return picture.transpose(2, 0, 1) if picture.ndim == 3 else picture[None]
 
 
-def _resize_notes(shapes: set[tuple[int, int]], size: int) -> list[str]:
+def _resize_notes(shapes: set[tuple[int, int]], size: int, is_default: bool) -> list[str]:
     if not shapes or shapes == {(size, size)}:
         return []
     if len(shapes) == 1:
@@ -108,4 +109,6 @@ def _resize_notes(shapes: set[tuple[int, int]], size: int) -> list[str]:
     else:
         origin = f"{len(shapes)} different shapes"
     crop = " after a centred square crop" if any(h != w for h, w in shapes) else ""
-    return [f"Images were resized from {origin} to {size} x {size}{crop}."]
+    least = min(min(shape) for shape in shapes)
+    larger = f"; --size, up to {LARGEST_SIZE}, keeps more" if is_default and least > size else ""
+    return [f"Images were resized from {origin} to {size} x {size}{crop}{larger}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -125,6 +125,17 @@ class TrainingConfig(RunConfig):
     signals_every: int | None = Field(
         16_384, ge=1, description="images between measurements of the geometry; null: none"
     )
+
+    @classmethod
+    def complete(cls, recorded: dict[str, Any]) -> dict[str, Any]:
+        """Recorded settings with those that came later; patches as they were before one chose."""
+        completed = super().complete(recorded)
+        for name in ("generator", "discriminator"):
+            part: Any = completed.get(name)
+            before = recorded.get(name)
+            if isinstance(before, dict) and "patch" not in before and "patch" in part:
+                part["patch"] = getattr(cls(**recorded), name).FINEST
+        return completed
 
     @model_validator(mode="after")
     def _batches_grow(self) -> TrainingConfig:

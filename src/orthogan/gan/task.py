@@ -40,10 +40,9 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
         """The configuration with both networks made for these images and their classes."""
-        facts = {"size": data.size, "colours": data.colours}
         shaped = config.evolve(
-            generator=config.generator.evolve(**facts).to_dict(),
-            discriminator=config.discriminator.evolve(**facts).to_dict(),
+            generator=config.generator.fitted(data.size, data.colours).to_dict(),
+            discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
         )
         return resolved_condition(shaped, data)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,14 +18,18 @@ from orthogan.networks.network import (
     DiscriminatorConfig,
     Generator,
     GeneratorConfig,
+    PatchedConfig,
 )
 from orthogan.networks.patches import ImageHead, PatchStem
+from orthogan.networks.stems import grid_side
 from orthogan.shapes import Features, Images, Latents
 
 
 @GENERATORS.register("attention")
-class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
+class AttentionGeneratorConfig(AttendingConfig, PatchedConfig, GeneratorConfig):
     """Settings of the attention generator."""
+
+    FINEST: ClassVar[int] = 4
 
     kind: Literal["attention"] = "attention"
     hidden: int = Field(128, ge=1, le=MOST_WIDE, description="width of the dense layers")
@@ -33,6 +37,10 @@ class AttentionGeneratorConfig(AttendingConfig, GeneratorConfig):
     blocks: int = Field(1, ge=0, le=MOST_BLOCKS, description="number of self-attention blocks")
     heads: int = Field(2, ge=1, le=MOST_WIDE, description="attention heads a block")
     score: ScoreName = Field("cosine", description="attention score")
+    patch: Literal[4, 8, 16, 32] | None = Field(
+        None,
+        description="pixels between tokens; null: 4 up to 32 px, 8 up to 64, 16 above",
+    )
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> AttentionGenerator:
@@ -45,7 +53,7 @@ class AttentionGenerator(Generator):
 
     def __init__(self, config: AttentionGeneratorConfig) -> None:
         super().__init__(config)
-        grid, width = ImageHead.grid(config.size), config.width
+        grid, width = grid_side(config.size, config.spacing), config.width
         self.dense = nn.Sequential(
             *mlp_layers(config.latent_size, config.hidden),
             nn.Linear(config.hidden, grid * grid * config.token_width),
@@ -56,7 +64,7 @@ class AttentionGenerator(Generator):
             *(Block(width, config.attend(grid), torch.relu_) for _ in range(config.blocks))
         )
         self.norm = nn.RMSNorm(width)
-        self.head = ImageHead(width, config.channels, config.colours)
+        self.head = ImageHead(width, config.channels, config.colours, config.size, config.spacing)
 
     def synthesise(self, noise: Latents) -> Images:
         """Images from latents of unit mean square."""
@@ -65,10 +73,17 @@ class AttentionGenerator(Generator):
 
 
 @DISCRIMINATORS.register("attention")
-class AttentionDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
+class AttentionDiscriminatorConfig(AttendingConfig, PatchedConfig, DiscriminatorConfig):
     """Settings of the attention discriminator."""
 
+    FINEST: ClassVar[int] = 8
+    SMALL: ClassVar[int] = 64
+
     kind: Literal["attention"] = "attention"
+    patch: Literal[8, 16, 32] | None = Field(
+        None,
+        description="pixels between patches; null: 8 up to 64 px, 16 above",
+    )
     channels: int = Field(
         32, ge=1, le=MOST_WIDE, description="channels of the first convolution of the stem"
     )
@@ -90,8 +105,8 @@ class AttentionDiscriminator(Discriminator):
 
     def __init__(self, config: AttentionDiscriminatorConfig) -> None:
         super().__init__(config, config.hidden)
-        grid, width = PatchStem.grid(config.size), config.width
-        self.stem = PatchStem(config.colours, config.channels, config.token_width)
+        grid, width = grid_side(config.size, config.spacing), config.width
+        self.stem = PatchStem(config.colours, config.channels, config.token_width, config.spacing)
         self.positions = config.place(grid)
         # No norm: a step takes longer with it, and the transformer pair learns more slowly
         # (docs/log.md).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -16,19 +16,27 @@ from orthogan.networks.network import (
     DiscriminatorConfig,
     Generator,
     GeneratorConfig,
+    PatchedConfig,
 )
 from orthogan.networks.patches import ImageHead
+from orthogan.networks.stems import grid_side
 from orthogan.shapes import Features, Grid, Images, Latents
 
 
 @GENERATORS.register("conv")
-class ConvGeneratorConfig(GeneratorConfig):
+class ConvGeneratorConfig(PatchedConfig, GeneratorConfig):
     """Settings of the convolutional generator."""
+
+    FINEST: ClassVar[int] = 4
 
     kind: Literal["conv"] = "conv"
     hidden: int = Field(128, ge=1, le=MOST_WIDE, description="width of the dense layers")
     width: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the coarse grid")
     blocks: int = Field(2, ge=0, le=MOST_BLOCKS, description="number of residual blocks")
+    patch: Literal[4, 8, 16, 32] | None = Field(
+        None,
+        description="pixels between places of the grid; null: 4 up to 32 px, 8 up to 64, 16 above",
+    )
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
     def build(self) -> ConvGenerator:
@@ -55,14 +63,14 @@ class ConvGenerator(Generator):
 
     def __init__(self, config: ConvGeneratorConfig) -> None:
         super().__init__(config)
-        grid, width = ImageHead.grid(config.size), config.width
+        grid, width = grid_side(config.size, config.spacing), config.width
         self.dense = nn.Sequential(
             *mlp_layers(config.latent_size, config.hidden),
             nn.Linear(config.hidden, width * grid * grid),
             nn.Unflatten(1, (width, grid, grid)),
         )
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(config.blocks)))
-        self.head = ImageHead(width, config.channels, config.colours)
+        self.head = ImageHead(width, config.channels, config.colours, config.size, config.spacing)
 
     def synthesise(self, noise: Latents) -> Images:
         """Images from latents of unit mean square."""
@@ -71,10 +79,16 @@ class ConvGenerator(Generator):
 
 
 @DISCRIMINATORS.register("conv")
-class ConvDiscriminatorConfig(DiscriminatorConfig):
+class ConvDiscriminatorConfig(PatchedConfig, DiscriminatorConfig):
     """Settings of the convolutional discriminator."""
 
+    FINEST: ClassVar[int] = 4
+
     kind: Literal["conv"] = "conv"
+    patch: Literal[4, 8, 16, 32] | None = Field(
+        None,
+        description="pixels between places of the grid; null: 4 up to 32 px, 8 up to 64, 16 above",
+    )
     channels: int = Field(32, ge=1, le=MOST_WIDE, description="channels of the first convolution")
     hidden: int = Field(
         128, ge=1, le=MOST_WIDE, description="width of the dense layer before the logit"
@@ -90,12 +104,21 @@ class ConvDiscriminator(Discriminator):
 
     def __init__(self, config: ConvDiscriminatorConfig) -> None:
         super().__init__(config, config.hidden)
-        channels, grid = config.channels, config.size // 4
+        channels, grid = config.channels, grid_side(config.size, config.spacing)
+        further = (config.spacing // config.FINEST).bit_length() - 1
         self.layers = nn.Sequential(
             nn.Conv2d(config.colours, channels, 4, stride=2, padding=1),
             nn.LeakyReLU(LEAK),
             nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
             nn.LeakyReLU(LEAK),
+            *(
+                layer
+                for _ in range(further)
+                for layer in (
+                    nn.Conv2d(2 * channels, 2 * channels, 3, stride=2, padding=1),
+                    nn.LeakyReLU(LEAK),
+                )
+            ),
             nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
             nn.LeakyReLU(LEAK),
             nn.Flatten(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, cast
 
 import torch
 from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny, field_validator
@@ -18,12 +18,16 @@ from orthogan.networks.limits import MOST_CLASSES, MOST_WIDE
 from orthogan.registry import Registry
 from orthogan.shapes import Features, Images, Labels, Latents, Logits
 
+# Not Self: beartype refuses it on the methods that it checks while tests run.
+C = TypeVar("C", bound="NetworkConfig")
+P = TypeVar("P", bound="PatchedConfig")
+
 
 class NetworkConfig(Config):
     """What a network is told about the images; each network adds its own settings."""
 
     kind: str
-    size: int = Field(28, ge=16, le=64, multiple_of=4, description="side of the image, px")
+    size: int = Field(28, ge=16, le=128, multiple_of=4, description="side of the image, px")
     colours: int = Field(1, description="colour planes: 1 grey, 3 RGB")
     classes: int = Field(
         0, ge=0, le=MOST_CLASSES, description="classes that it is conditioned on; 0: unconditional"
@@ -35,6 +39,39 @@ class NetworkConfig(Config):
         if colours not in (1, 3):
             raise ValueError("expected 1 (grey) or 3 (RGB)")
         return colours
+
+    def fitted(self: C, size: int, colours: int) -> C:  # noqa: PYI019 - see Config
+        """The same network for images of this size, with so many colour planes."""
+        return self.evolve(size=size, colours=colours)
+
+
+class PatchedConfig(NetworkConfig):
+    """A network that works on a grid of places coarser than the pixels.
+
+    Attributes:
+        FINEST: Pixels between places where images are small, and in files of earlier versions.
+        SMALL: The largest side of such images, px.
+    """
+
+    FINEST: ClassVar[int]
+    SMALL: ClassVar[int] = 32
+
+    patch: int | None
+
+    @property
+    def spacing(self) -> int:
+        """Pixels between neighbouring places."""
+        return self.patch or self.FINEST
+
+    def fitted(self: P, size: int, colours: int) -> P:  # noqa: PYI019 - see Config
+        """The same network for such images; where no patch was chosen, one that suits their size.
+
+        The cost of attention grows with the square of the number of tokens, which would be 16
+        times as many at 128 px as at 32: patches grow with the images, to 64 tokens at most
+        (benchmarks/resolution.py).
+        """
+        patch = self.patch or usual_patch(size, self.FINEST, self.SMALL)
+        return self.evolve(size=size, colours=colours, patch=patch)
 
 
 class GeneratorConfig(NetworkConfig):
@@ -184,8 +221,6 @@ class Discriminator(nn.Module):
 GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator", "orthogan.networks")
 DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator", "orthogan.networks")
 
-C = TypeVar("C", bound=NetworkConfig)
-
 _NO_CLASSES = "This network is unconditional and takes no labels."
 
 
@@ -230,6 +265,15 @@ def _switched(registry: Registry[type[C]], config: C, kind: str) -> C:
         return config
     form = {"kind": kind, "size": config.size, "colours": config.colours}
     return network_config(registry, form | {"classes": config.classes})
+
+
+def usual_patch(size: int, finest: int, small: int) -> int:
+    """Pixels between places: the finest in small images, doubled as often as it takes to halve one.
+
+    >>> [usual_patch(size, finest=4, small=32) for size in (28, 32, 36, 64, 68, 128)]
+    [4, 4, 8, 8, 16, 16]
+    """
+    return int(finest * 2 ** (-(-size // small) - 1).bit_length())
 
 
 def normalise(latents: Latents) -> Latents:

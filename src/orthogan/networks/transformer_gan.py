@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,14 +18,18 @@ from orthogan.networks.network import (
     DiscriminatorConfig,
     Generator,
     GeneratorConfig,
+    PatchedConfig,
 )
 from orthogan.networks.patches import ImageHead, PatchStem
+from orthogan.networks.stems import grid_side
 from orthogan.shapes import Features, Images, Latents
 
 
 @GENERATORS.register("transformer")
-class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
+class TransformerGeneratorConfig(AttendingConfig, PatchedConfig, GeneratorConfig):
     """Settings of the transformer generator."""
+
+    FINEST: ClassVar[int] = 4
 
     kind: Literal["transformer"] = "transformer"
     style_size: int = Field(128, ge=1, le=MOST_WIDE, description="width of the mapped noise")
@@ -35,6 +39,10 @@ class TransformerGeneratorConfig(AttendingConfig, GeneratorConfig):
     score: ScoreName = Field("cosine", description="attention score")
     expansion: int = Field(
         2, ge=1, le=MOST_EXPANSION, description="hidden width of the dense layers, in widths"
+    )
+    patch: Literal[4, 8, 16, 32] | None = Field(
+        None,
+        description="pixels between tokens; null: 4 up to 32 px, 8 up to 64, 16 above",
     )
     channels: int = Field(64, ge=1, le=MOST_WIDE, description="channels of the image head")
 
@@ -48,7 +56,7 @@ class TransformerGenerator(Generator):
 
     def __init__(self, config: TransformerGeneratorConfig) -> None:
         super().__init__(config)
-        grid, width = ImageHead.grid(config.size), config.width
+        grid, width = grid_side(config.size, config.spacing), config.width
         self.mapping = nn.Sequential(*mlp_layers(config.latent_size, config.style_size))
         self.tokens = nn.Sequential(
             nn.Linear(config.style_size, grid * grid * config.token_width),
@@ -66,7 +74,7 @@ class TransformerGenerator(Generator):
             for _ in range(config.blocks)
         )
         self.norm = nn.RMSNorm(width)
-        self.head = ImageHead(width, config.channels, config.colours)
+        self.head = ImageHead(width, config.channels, config.colours, config.size, config.spacing)
 
     def synthesise(self, noise: Latents) -> Images:
         """Images from latents of unit mean square."""
@@ -79,10 +87,17 @@ class TransformerGenerator(Generator):
 
 
 @DISCRIMINATORS.register("transformer")
-class TransformerDiscriminatorConfig(AttendingConfig, DiscriminatorConfig):
+class TransformerDiscriminatorConfig(AttendingConfig, PatchedConfig, DiscriminatorConfig):
     """Settings of the transformer discriminator."""
 
+    FINEST: ClassVar[int] = 8
+    SMALL: ClassVar[int] = 64
+
     kind: Literal["transformer"] = "transformer"
+    patch: Literal[8, 16, 32] | None = Field(
+        None,
+        description="pixels between patches; null: 8 up to 64 px, 16 above",
+    )
     channels: int = Field(
         32, ge=1, le=MOST_WIDE, description="channels of the first convolution of the stem"
     )
@@ -115,8 +130,8 @@ class TransformerDiscriminator(Discriminator):
 
     def __init__(self, config: TransformerDiscriminatorConfig) -> None:
         super().__init__(config, config.hidden)
-        grid, width = PatchStem.grid(config.size), config.width
-        self.stem = PatchStem(config.colours, config.channels, config.token_width)
+        grid, width = grid_side(config.size, config.spacing), config.width
+        self.stem = PatchStem(config.colours, config.channels, config.token_width, config.spacing)
         self.positions = config.place(grid)
         self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.blocks = nn.Sequential(

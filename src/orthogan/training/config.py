@@ -14,7 +14,7 @@ class DataConfig(Config):
     """Which images, and in what form."""
 
     source: str = Field("mnist", description="a name, file, folder or zip")
-    size: int | None = Field(None, ge=16, le=64, description="side in px; null: as they are")
+    size: int | None = Field(None, ge=16, le=128, description="side in px; null: as they are")
     colour: Literal["auto", "grey", "rgb"] = Field("auto", description="colour planes")
     labels: Literal["auto", "prefix"] = Field(
         "auto",

@@ -13,7 +13,7 @@ from torch import Tensor
 from orthogan.errors import BundleError, shortened
 
 MAX_HEADER_BYTES = 8 * 2**20  # about 80,000 tensors; the parser would allocate what a file claims
-MAX_FILE_BYTES = 4 * 2**30  # far above any network for images of 64 pixels, moments included
+MAX_FILE_BYTES = 4 * 2**30  # far above any network for images of 128 pixels, moments included
 
 
 def pack(tensors: Mapping[str, Tensor]) -> bytes:

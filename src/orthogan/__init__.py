@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orthogan.analysis.result import Analysis
     from orthogan.attention import Attention, as_attention, as_convolution
     from orthogan.classification.api import classify
+    from orthogan.data.api import load_data
     from orthogan.embeddings import read_tables
     from orthogan.evaluation import Evaluation, Score
     from orthogan.experiments import Comparison
@@ -50,6 +51,7 @@ _HOMES = {
     "evaluate": "orthogan.gan.api",
     "export_onnx": "orthogan.export.onnx",
     "load": "orthogan.models.load",
+    "load_data": "orthogan.data.api",
     "load_exported": "orthogan.export.onnx_file",
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
@@ -77,6 +79,7 @@ __all__ = [
     "export_onnx",
     "geometry",
     "load",
+    "load_data",
     "load_exported",
     "read_tables",
     "resolve",

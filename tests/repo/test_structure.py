@@ -150,6 +150,7 @@ def test_public_names():
         "export_onnx",
         "geometry",
         "load",
+        "load_data",
         "load_exported",
         "read_tables",
         "resolve",

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from orthogan.classification import ClassificationConfig
 from orthogan.classification.task import ClassifyTask
+from orthogan.data import ImageSource, source_of
 from orthogan.training.request import Request
 from orthogan.training.run import Run
 from orthogan.training.task import Launch, resolve_run, train_run
 
 
 def resolve_classification(
-    source: str | Path | None = None,
+    source: ImageSource | None = None,
     *,
     minutes: float | None = None,
     images: int | None = None,
@@ -21,7 +22,7 @@ def resolve_classification(
     settings: Sequence[str] = (),
     config: Path | str | None = None,
     size: int | None = None,
-    test: str | Path | None = None,
+    test: ImageSource | None = None,
 ) -> ClassificationConfig:
     """The configuration that `classify` with the same arguments would run.
 
@@ -34,14 +35,14 @@ def resolve_classification(
         count=images,
         seed=seed,
         config=config,
-        data={"source": source, "size": size, "test": test},
+        data={"source": source_of(source), "size": size, "test": source_of(test)},
         settings=settings,
     )
     return resolve_run(ClassifyTask(), request)
 
 
 def classify(
-    source: str | Path | None = None,
+    source: ImageSource | None = None,
     *,
     minutes: float | None = None,
     images: int | None = None,
@@ -52,14 +53,15 @@ def classify(
     settings: Sequence[str] = (),
     config: Path | str | None = None,
     size: int | None = None,
-    test: str | Path | None = None,
+    test: ImageSource | None = None,
     show_progress: bool = True,
 ) -> Run:
     """Train a classifier, or go on with a run that was stopped; the same arguments resume it.
 
     Args:
         source: Labelled images: `mnist` (the default), `stacked-mnist`, a folder with one
-            sub-folder a class, zip, npz or IDX file, or `hf:NAME`.
+            sub-folder a class, zip, npz or IDX file, `hf:NAME`, or images in memory as
+            `orthogan.load_data` takes them.
         minutes: Time budget; 10 if neither this nor `images` is given.
         images: Budget in images shown; such runs repeat bit for bit.
         run: Run folder; `runs/<data>-classifier-<seed>` by default.
@@ -84,7 +86,7 @@ def classify(
         count=images,
         seed=seed,
         config=config,
-        data={"source": source, "size": size, "test": test},
+        data={"source": source_of(source), "size": size, "test": source_of(test)},
         settings=settings,
     )
     launch = Launch(path=run, device=device, threads=threads, show_progress=show_progress)

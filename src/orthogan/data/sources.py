@@ -17,6 +17,7 @@ from orthogan.data.catalogue import (
 )
 from orthogan.data.formats.folder import is_run
 from orthogan.data.image_set import ImageSet
+from orthogan.data.in_memory import is_kept, load_kept
 from orthogan.data.oddities import oddities
 from orthogan.data.pickled import refuse_pickles
 from orthogan.data.pictures import SUFFIXES
@@ -80,13 +81,16 @@ def resolved(source: str) -> str:
     ('mnist', 'hf:fashion_mnist', 'no/such/file.npz')
     """
     path = _path(source)
-    if source in DATA_SETS or _hub_of(source) or not source or not _exists(path):
+    is_name = source in DATA_SETS or _hub_of(source) or is_kept(source)
+    if is_name or not source or not _exists(path):
         return source
     return str(path.absolute())
 
 
 def _read(source: str | Path, options: LoadOptions) -> ImageSet:
     if isinstance(source, str):
+        if is_kept(source):
+            return _with_oddities(load_kept(source, options))
         if source in DATA_SETS:
             options.only_own_labels(source)
             return _read_named(source, options)
@@ -105,7 +109,10 @@ def _read(source: str | Path, options: LoadOptions) -> ImageSet:
         options.only_split(str(path))
     if not format_.has_file_names:
         options.only_own_labels(str(path))
-    images = format_.read(path, options)
+    return _with_oddities(format_.read(path, options))
+
+
+def _with_oddities(images: ImageSet) -> ImageSet:
     return replace(images, notes=(*images.notes, *oddities(images.images)))
 
 

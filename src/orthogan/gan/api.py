@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orthogan.data import DATA_SETS, ImageSet
+from orthogan.data import DATA_SETS, ImageSet, ImageSource, source_of
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError
+from orthogan.data.in_memory import keep
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
 from orthogan.evaluation.description import is_stacked
@@ -31,7 +32,7 @@ DEFAULT_REAL = "mnist"  # what bare images are compared with
 
 
 def resolve(
-    source: str | Path | None = None,
+    source: ImageSource | None = None,
     *,
     model: str = "attention-gan",
     minutes: float | None = None,
@@ -57,14 +58,14 @@ def resolve(
         count=images,
         seed=seed,
         config=config,
-        data={"source": source, "size": size},
+        data={"source": source_of(source), "size": size},
         settings=settings,
     )
     return resolve_run(GanTask(), request)
 
 
 def train(
-    source: str | Path | None = None,
+    source: ImageSource | None = None,
     *,
     model: str = "attention-gan",
     minutes: float | None = None,
@@ -81,8 +82,9 @@ def train(
     """Train a GAN, or go on with a run that was stopped; the same arguments resume it.
 
     Args:
-        source: `mnist` (the default), `stacked-mnist`, a folder, zip, npz, npy or IDX file, or
-            `hf:NAME`.
+        source: `mnist` (the default), `stacked-mnist`, a folder, zip, npz, npy, IDX, CIFAR, csv or
+            parquet file, `hf:NAME`, or images in memory as `orthogan.load_data` takes them; a run
+            on those is resumed by giving the same images again.
         model: Recipe, one of `orthogan.gan.recipes.RECIPES`.
         minutes: Time budget; 5 if neither this nor `images` is given.
         images: Budget in images shown; such runs repeat bit for bit.
@@ -109,7 +111,7 @@ def train(
         count=images,
         seed=seed,
         config=config,
-        data={"source": source, "size": size},
+        data={"source": source_of(source), "size": size},
         settings=settings,
     )
     launch = Launch(path=run, device=device, threads=threads, show_progress=show_progress)
@@ -117,8 +119,8 @@ def train(
 
 
 def evaluate(
-    source: str | Path | Run | Model,
-    data: str | Path | None = None,
+    source: ImageSource | Run | Model,
+    data: ImageSource | None = None,
     *,
     metrics: Sequence[str] | None = None,
     num_images: int | None = None,
@@ -128,9 +130,9 @@ def evaluate(
     """Scores of a model's images, or of images from a file, against real ones.
 
     Args:
-        source: A run, model, bundle, shipped name; or a folder or file of images.
-        data: The real images; what the model was trained on by default, and MNIST for images,
-            which a note then says.
+        source: A run, model, bundle, shipped name; or a folder, file or array of images.
+        data: The real images, of any source that `train` takes; what the model was trained on by
+            default, and MNIST for images, which a note then says.
         metrics: Names; the usual ones for the data by default.
         num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
             default, 26,000 where the real images are stacked digits.
@@ -145,15 +147,17 @@ def evaluate(
     """
     if num_images is not None and num_images < 1:
         raise ConfigError(f"At least 1 image is needed, got {num_images}.")
-    facts, draw = _candidate(source)
-    real = facts["source"] if data is None else data
+    named = source if isinstance(source, str | Path | Run | Model) else keep(source)
+    facts, draw = _candidate(named)
+    real = facts["source"] if data is None else source_of(data)
     if real is None:
         raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
     form: dict[str, Any] = {
         "size": facts["size"],
         "colour": "rgb" if facts["colours"] == 3 else "grey",
-        "labels": facts.get("labels", "auto") if data is None else "auto",
     }
+    if data is None and facts.get("labels", "auto") != "auto":
+        form["labels"] = facts["labels"]
     train_set = load_images(str(real), **form)
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
     held_out, note = _held_out(str(real), form)

@@ -12,7 +12,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from orthogan.data import pictures
 from orthogan.gan import api as gan_api
+from orthogan.images.sheet import is_grid
 from orthogan.models import generator
 from orthogan.training.run_folder import RunFolder
 
@@ -163,6 +165,48 @@ def test_sample_writes_a_folder_named_by_seeds(cli, api, colours: int, mode: str
         assert np.asarray(image).flat[0] == 70
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp"])
+def test_sample_writes_grids_that_no_run_learns_from(cli, suffix: str) -> None:
+    target = f"grid{suffix}"
+    assert cli("sample", "mnist-demo", "--seeds", "0-3", "--scale", "3", "--out", target).code == 0
+    with Image.open(target) as image:
+        assert image.size == (33 * 3, 33 * 3)
+        assert abs(int(np.asarray(image.convert("L"))[0, -1]) - 1) <= 3  # seed 1 stands there
+        assert is_grid(image)
+    with pytest.raises(ValueError, match="a grid of images that orthogan drew"):
+        pictures.decode(Path(target).read_bytes())
+
+
+@pytest.mark.parametrize(("name", "loss"), [("png", 0), ("webp", 0), ("jpg", 3)])
+def test_sample_writes_folders_in_a_format(cli, api, name: str, loss: int) -> None:
+    api.colours = 3
+    words = ("--seeds", "3,70", "--out", "folder", "--format", name, "--scale", "2")
+    assert cli("sample", "mnist-demo", *words).code == 0
+    paths = sorted(Path("folder").iterdir())
+    assert [path.name for path in paths] == [f"000003.{name}", f"000070.{name}"]
+    with Image.open(paths[1]) as image:
+        assert image.size == (32, 32)
+        assert np.abs(np.asarray(image).astype(int) - 70).max() <= loss
+        assert not is_grid(image)
+
+
+def test_sample_keeps_transparency(cli, api) -> None:
+    api.colours = 4
+    assert cli("sample", "mnist-demo", "--seeds", "3,70", "--out", "a.webp").code == 0
+    for name in ("png", "webp"):
+        assert (
+            cli("sample", "mnist-demo", "--seeds", "3", "--out", name, "--format", name).code == 0
+        )
+        with Image.open(f"{name}/000003.{name}") as image:
+            assert image.mode == "RGBA"
+            assert np.unique(np.asarray(image)).tolist() == [3]  # colours under nothing too
+    answer = cli("sample", "mnist-demo", "--seeds", "3", "--out", "jpg", "--format", "jpg")
+    assert (answer.code, Path("jpg").exists()) == (2, False)
+    assert ".jpg pictures cannot be transparent; choose .png or .webp" in answer.err
+    with Image.open("a.webp") as image:  # the board shows where little is opaque
+        assert len(np.unique(np.asarray(image)[:64, :64, 0])) > 1
+
+
 def test_sample_asks_for_classes(cli, api) -> None:
     cli("sample", "mnist-demo", "--seeds", "0-4", "--classes", "3,8")
     assert api.calls[0][2]["classes"] == [3, 8]  # shown in turn by whatever draws them
@@ -182,7 +226,12 @@ def test_help_tells_how_classes_are_named(cli) -> None:
         (("--seeds", "-1"), 2, "Expected seeds such as"),
         (("--seeds", "9-1"), 2, "A range of seeds goes upward"),
         (("--classes", '"x'), 2, "Expected classes such as"),
-        (("--out", "x.jpg"), 2, "--out is a .png, a .npz or a folder, got 'x.jpg'"),
+        (("--out", "x.gif"), 2, "--out is a .png, .jpg, .webp or .npz file or a folder, got"),
+        (("--out", "x.png", "--format", "jpg"), 2, "--format is for the pictures of a folder"),
+        (("--out", "x", "--format", "jpeg"), 2, "Unknown format 'jpeg'. Did you mean 'jpg'?"),
+        (("--out", "x.npz", "--scale", "2"), 2, "a .npz keeps the images as they are"),
+        (("--scale", "0"), 2, "--scale"),
+        (("--scale", "64", "--seeds", "0-9999"), 2, "at most 100,000,000 pixels, this one would"),
         (("--seeds", "0-10000"), 2, "A grid holds at most 10000 images, got 10001"),
         (("--out", "file/x.png"), 3, "file/x.png: cannot be written"),
         (("--out", "file/x.npz"), 3, "file/x.npz: cannot be written"),

@@ -248,7 +248,7 @@ def test_a_run_is_no_data(tmp_path: Path) -> None:
 
 
 def test_our_own_grids_are_no_images(tmp_path: Path) -> None:
-    from orthogan.images.sheet import png as encoded
+    from orthogan.images.encoding import png as encoded
     from orthogan.images.sheet import sheet
 
     as_folder(tmp_path, pictures("a", each=20))

@@ -19,7 +19,8 @@ from orthogan.cli import main
 from orthogan.errors import BundleError, ConfigError, MissingExtraError, UnknownNameError
 from orthogan.export import onnx as export
 from orthogan.export import onnx_file as exported
-from orthogan.images.sheet import png, sheet
+from orthogan.images.encoding import png
+from orthogan.images.sheet import sheet
 from orthogan.models import bundle
 from orthogan.models.generator import load
 from orthogan.networks import GENERATORS

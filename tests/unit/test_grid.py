@@ -40,5 +40,5 @@ def test_more_columns_than_images_leave_no_hole() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 1, 8, 8), (4, 2, 8, 8)])
 def test_what_cannot_be_drawn(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match="at least one image of 1 or 3 colours"):
+    with pytest.raises(ShapeError, match="at least one image of 1, 3 or 4 colours"):
         grid(torch.zeros(shape, dtype=torch.uint8))

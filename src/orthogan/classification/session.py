@@ -13,7 +13,7 @@ from orthogan.classification.passes import probabilities
 from orthogan.classification.scoring import ClassifierScore, score_answers
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.files import write_atomic, write_json
-from orthogan.images.sheet import png
+from orthogan.images.encoding import png
 from orthogan.models.bundle import save_bundle
 from orthogan.training.progress import ProgressDisplay, duration
 from orthogan.training.run_folder import RunFolder

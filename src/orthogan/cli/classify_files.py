@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.files import storage_errors, write_atomic
-from orthogan.images.sheet import png
+from orthogan.images.encoding import png
 
 NUM_SHOWN = 16  # rows of a picture that still fits a screen when shrunk
 

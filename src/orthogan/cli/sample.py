@@ -13,12 +13,15 @@ from orthogan.cli.options import AsJson
 from orthogan.cli.output import show, show_json
 from orthogan.cli.process import collect_never, keep_pages
 from orthogan.cli.sources import name_of
-from orthogan.errors import ConfigError
+from orthogan.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
     import numpy as np
 
 MOST_IN_A_GRID = 10_000  # 100 x 100; a larger picture cannot be looked at
+LARGEST_SCALE = 64  # an image of 16 px fills a screen
+GRIDS = (".png", ".jpg", ".jpeg", ".webp")
+FORMATS = ("png", "jpg", "webp")
 
 
 def sample(
@@ -36,12 +39,35 @@ def sample(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="A .png grid, a .npz, or a folder. [default: samples-NAME.png]"
+            metavar="PATH",
+            help="A .png, .jpg or .webp grid, a .npz, or a folder. [default: samples-NAME.png]",
+        ),
+    ] = None,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LARGEST_SCALE,
+            metavar="N",
+            help="Draw each pixel as N x N. [default: a grid until it is 512 px wide, "
+            "a picture as it is]",
+        ),
+    ] = None,
+    picture_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Pictures of a folder: png, webp (both without loss) or jpg (quality 95). "
+            "[default: png]",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw images from a trained model; a seed gives the same image each time.
+
+    Transparent images keep their transparency in PNG and WebP pictures and .npz; a grid lays
+    them over a checkerboard.
 
     Classes are asked for by name: --classes cats,dogs. Where a name exists it wins; a number
     that is no name is an index, counted from 0 in the order that 'orthogan runs' and the README
@@ -52,23 +78,50 @@ def sample(
     numbers = parse_numbers(seeds)
     labels = None if classes is None else class_list(classes)
     target = out or Path(f"samples-{name_of(source)}.png")
-    suffix = "" if target.is_dir() else target.suffix.lower()
-    if suffix not in {"", ".png", ".npz"}:
-        raise ConfigError(f"--out is a .png, a .npz or a folder, got '{target}'.")
-    if suffix == ".png" and len(numbers) > MOST_IN_A_GRID:
+    suffix = _checked_suffix(target, scale, picture_format)
+    if suffix in GRIDS and len(numbers) > MOST_IN_A_GRID:
         raise ConfigError(
             f"A grid holds at most {MOST_IN_A_GRID} images, got {len(numbers)}; "
             "give --out a folder or a .npz."
         )
-    from orthogan.cli.sample_files import write_samples
+    from orthogan.cli import sample_files
 
     images = _drawn(source, numbers, labels)
-    write_samples(images, numbers, target, suffix)
+    if suffix in GRIDS:
+        sample_files.write_grid(images, target, suffix, scale)
+    elif suffix == ".npz":
+        sample_files.write_arrays(images, numbers, target)
+    else:
+        end = f".{picture_format or 'png'}"
+        sample_files.write_pictures(images, numbers, target, end, scale or 1)
     if as_json:
         shape = {"size": images.shape[1], "colours": images.shape[3]}
         show_json({"out": str(target), "num_images": len(numbers), "seeds": seeds, **shape})
     else:
         show(str(target))
+
+
+def _checked_suffix(target: Path, scale: int | None, picture_format: str | None) -> str:
+    """The suffix of the file to write; empty for a folder.
+
+    Raises:
+        ConfigError: it cannot be written, or an option does not go with it.
+        UnknownNameError: no such format.
+    """
+    suffix = "" if target.is_dir() else target.suffix.lower()
+    if suffix not in {"", ".npz", *GRIDS}:
+        raise ConfigError(f"--out is a .png, .jpg, .webp or .npz file or a folder, got '{target}'.")
+    if picture_format is not None:
+        if picture_format not in FORMATS:
+            raise UnknownNameError("format", picture_format, FORMATS)
+        if suffix:
+            raise ConfigError(
+                f"--format is for the pictures of a folder, and --out is '{target}'; "
+                "a grid has the format of its suffix."
+            )
+    if suffix == ".npz" and scale is not None:
+        raise ConfigError("--scale enlarges pictures, and a .npz keeps the images as they are.")
+    return suffix
 
 
 def _drawn(source: str, seeds: list[int], classes: list[int | str] | None) -> np.ndarray:

@@ -7,37 +7,74 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from orthogan.errors import ConfigError
 from orthogan.files import storage_errors, write_atomic
-from orthogan.images.sheet import png, sheet
+from orthogan.images.encoding import encoded, picture_of
+from orthogan.images.sheet import enlarge, sheet, sheet_size
+
+# Of a grid, which is at most twice as wide as high: below the 16,383 pixels a side of WebP, and
+# in RGB 0.3 GB.
+MOST_PIXELS = 100_000_000
 
 
-def write_samples(images: np.ndarray, seeds: Sequence[int], target: Path, suffix: str) -> None:
-    """Writes images to `target`: a `.png` grid, a `.npz`, or, without a suffix, a folder.
-
-    The archive holds `images` and `seeds`; the pictures of a folder are named by their seeds.
+def write_grid(images: np.ndarray, target: Path, suffix: str, scale: int | None = None) -> None:
+    """Writes one picture of all images; transparent ones lie over a checkerboard.
 
     Args:
         images: Bytes: image x row x column x colour.
-        seeds: One an image.
         target: Where to.
-        suffix: `.png`, `.npz` or nothing.
+        suffix: One of `orthogan.images.encoding.SUFFIXES`.
+        scale: How often each pixel is repeated; None: until the grid is some 512 px wide.
+
+    Raises:
+        ConfigError: the picture would be too large.
+        StorageError: the place cannot be written.
+    """
+    width, height = sheet_size(images, scale)
+    if width * height > MOST_PIXELS:
+        raise ConfigError(
+            f"A grid has at most {MOST_PIXELS:,} pixels, this one would have {width:,} x "
+            f"{height:,}; ask for fewer seeds, a smaller --scale, a folder or a .npz."
+        )
+    content = encoded(sheet(images, scale=scale), suffix)
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, content)
+
+
+def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None:
+    """Writes a `.npz` file with `images` and `seeds`.
 
     Raises:
         StorageError: the place cannot be written.
     """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=images, seeds=np.array(seeds, dtype=np.int64))
     with storage_errors(target):
-        (target.parent if suffix else target).mkdir(parents=True, exist_ok=True)
-    if suffix == ".png":
-        write_atomic(target, png(sheet(images)))
-        return
-    if suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, images=images, seeds=np.array(seeds, dtype=np.int64))
-        write_atomic(target, buffer.getvalue())
-        return
-    for seed, row in zip(seeds, images, strict=True):
-        image = Image.fromarray(row[:, :, 0] if row.shape[2] == 1 else row)
-        with storage_errors(target):  # one picture is soon remade: no flush to disk for each
-            (target / f"{seed:06d}.png").write_bytes(png(image))
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, buffer.getvalue())
+
+
+def write_pictures(
+    images: np.ndarray, seeds: Sequence[int], folder: Path, suffix: str, scale: int = 1
+) -> None:
+    """Writes one picture an image into a folder, named by its seed.
+
+    Args:
+        images: Bytes: image x row x column x colour.
+        seeds: One an image.
+        folder: Where to.
+        suffix: One of `orthogan.images.encoding.SUFFIXES`.
+        scale: How often each pixel is repeated.
+
+    Raises:
+        ConfigError: the images are transparent, and the format is not.
+        StorageError: the place cannot be written.
+    """
+    contents = (encoded(picture_of(enlarge(image, scale)), suffix) for image in images)
+    for number, (seed, content) in enumerate(zip(seeds, contents, strict=True)):
+        with storage_errors(folder):  # one picture is soon remade: no flush to disk for each
+            if number == 0:
+                folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{seed:06d}{suffix}").write_bytes(content)

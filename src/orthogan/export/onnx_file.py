@@ -15,7 +15,8 @@ import numpy as np
 from orthogan.class_names import class_indices, is_name_list
 from orthogan.errors import BundleError, MissingExtraError, shortened
 from orthogan.files import parse_json
-from orthogan.images.sheet import png, sheet
+from orthogan.images.encoding import png
+from orthogan.images.sheet import sheet
 from orthogan.inference_batches import inference_batches
 
 SUFFIX = ".onnx"

@@ -15,8 +15,8 @@ from orthogan.gan.collapse_alarm import PATIENCE
 from orthogan.gan.signals import Signals
 from orthogan.gan.trainer import StepRecord, Trainer
 from orthogan.gan.watch import SUSPICIOUS_SPREAD, spread
+from orthogan.images.encoding import png
 from orthogan.images.grid import grid
-from orthogan.images.sheet import png
 from orthogan.models.bundle import save_bundle
 from orthogan.networks import Generator
 from orthogan.networks.sampling import sample_pixels

@@ -14,8 +14,8 @@ import torch
 
 from orthogan.class_names import class_indices, named_classes
 from orthogan.devices import pick_device
+from orthogan.images.encoding import png
 from orthogan.images.grid import grid
-from orthogan.images.sheet import png
 from orthogan.models import bundle
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from orthogan.classification.recipes import RECIPES
 from orthogan.classification.scoring import ClassifierScoreShape
 from orthogan.classification.session import ClassificationSession
 from orthogan.classification.trainer import ClassifierTrainer
+from orthogan.data.balance import CLASSES, balance_note
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -40,6 +42,13 @@ class ClassifyTask(Task[ClassificationConfig, Split]):
             "labels": data.scheme.parts,
         }
         return config.evolve(network=config.network.evolve(**facts).to_dict())
+
+    def notes(self, config: ClassificationConfig, data: Split) -> Iterable[str]:
+        """Also how classes are balanced."""
+        yield from super().notes(config, data)
+        images = data.train.images
+        if config.data.balance == CLASSES and images.labels is not None:
+            yield balance_note(images.labels, images.class_names)
 
     def fingerprint(self, data: Split) -> str:
         """Changes with any pixel or label, to learn from or to score on."""

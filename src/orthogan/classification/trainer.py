@@ -14,6 +14,7 @@ from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.distortion import distort
 from orthogan.classification.examples import Examples
 from orthogan.data import Order, to_floats
+from orthogan.data.balance import CLASSES, Balanced
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.networks.classifier import Classifier
 from orthogan.training import schedule
@@ -53,7 +54,10 @@ class ClassifierTrainer:
         self.config, self.device = config, device
         self.images = examples.images.images.to(device)
         self.targets = examples.targets.to(device)
+        # Over the images in memory, also of a set that a GAN sees drawn afresh.
         self.order = Order(len(examples), config.seed)
+        if config.data.balance == CLASSES and examples.images.labels is not None:
+            self.order = Balanced(examples.images.labels, config.seed)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         with rng.initialization(config.seed, "classifier"):

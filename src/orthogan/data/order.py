@@ -18,6 +18,7 @@ class Order:
     Args:
         num_images: Size of the image set.
         seed: Run seed.
+        name: Of the stream of draws; orders of other names are shuffled otherwise.
 
     Raises:
         ConfigError: there are no images, or the seed is out of range.
@@ -26,10 +27,11 @@ class Order:
     tensor([0, 1, 2, 3])
     """
 
-    def __init__(self, num_images: int, seed: int) -> None:
+    def __init__(self, num_images: int, seed: int, name: str = "order") -> None:
         if num_images < 1:
             raise ConfigError(f"An order needs at least 1 image, got {num_images}.")
         self.num_images = num_images
+        self.name = name
         self.seed = rng.check_seed(seed)
         self._epoch = -1
         self._shuffled = torch.empty(0, dtype=torch.int64)
@@ -63,7 +65,7 @@ class Order:
         return self._shuffled
 
     def _draw(self, epoch: int) -> Tensor:
-        return rng.permutation(self.num_images, self.seed, "order", epoch)
+        return rng.permutation(self.num_images, self.seed, self.name, epoch)
 
 
 class Triples(Order):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.data import ImageSet
+from orthogan.data.balance import weights_of
 from orthogan.data.clusters import image_clusters
 from orthogan.errors import ConfigError, ResumeError
 from orthogan.gan.config import TrainingConfig
@@ -111,9 +112,12 @@ def kept_clusters(config: TrainingConfig, run: Path, num_images: int) -> Labels 
 def class_shares(
     config: TrainingConfig, images: ImageSet, clusters: Labels | None
 ) -> Tensor | None:
-    """The share of each kind among the images; None without kinds."""
+    """The share of each kind among the images as they are seen; None without kinds."""
     labels = images.labels if config.condition == "classes" else clusters
     if labels is None:
         return None
-    counts = torch.bincount(labels, minlength=config.generator.classes).float()
+    weights = None
+    if config.data.balance == "classes" and images.labels is not None:
+        weights = weights_of(images.labels)
+    counts = torch.bincount(labels, weights, minlength=config.generator.classes).float()
     return counts / counts.sum()

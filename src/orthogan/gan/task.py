@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from orthogan import data as image_data
 from orthogan.data import ImageSet
+from orthogan.data.balance import CLASSES, balance_note, labels_to_balance
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
 from orthogan.gan.compile_trial import resolve_compilation
@@ -40,11 +42,19 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
         """The configuration with both networks made for these images and their classes."""
+        if config.data.balance == CLASSES:
+            labels_to_balance(data.labels, data.draws_afresh, data.name)
         shaped = config.evolve(
             generator=config.generator.fitted(data.size, data.colours).to_dict(),
             discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
         )
         return resolved_condition(shaped, data)
+
+    def notes(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
+        """Also how classes are balanced."""
+        yield from super().notes(config, data)
+        if config.data.balance == CLASSES and data.labels is not None:
+            yield balance_note(data.labels, data.class_names)
 
     def fingerprint(self, data: ImageSet) -> str:
         """Changes with any pixel or label."""

@@ -76,7 +76,7 @@ class Trainer:
         self.images = images.to(device)
         found = clusters_of(config, images) if clusters is None else clusters
         self.clusters = None if found is None else found.to(device)
-        self.order = images.order(config.seed)
+        self.order = images.order(config.seed, config.data.balance)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0

@@ -21,6 +21,10 @@ class DataConfig(Config):
         description="auto: the classes that the source has; prefix: what file names begin with "
         "(cat_001.png is a cat)",
     )
+    balance: Literal["as-is", "classes"] = Field(
+        "as-is",
+        description="as-is: every image is seen equally often; classes: every class is",
+    )
 
     def label_facts(self) -> dict[str, str]:
         """What a bundle says of where classes are read from; nothing if the source has them."""

@@ -53,6 +53,13 @@ PAGES = {
         (", create_graph=True", ", retain_graph=True"),
         "test_it_and_the_logits_can_be_differentiated_by_the_weights",
     ),
+    "add-an-augmentation.md": Page(
+        "fade",
+        ("test_augmentation_contracts.py",),
+        7,
+        ("draws[:, 0, None", "draws[:1, 0, None"),
+        "test_each_image_is_changed_alone",
+    ),
     "add-a-score.md": Page(
         "softplus",
         ("test_score_contracts.py", "test_key_contracts.py"),

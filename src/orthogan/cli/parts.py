@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Where the registry of each kind is; imported when it is listed.
 KINDS = {
     "attention-score": "orthogan.attention.scores:SCORES",
+    "augmentation": "orthogan.gan.augmentations:AUGMENTATIONS",
     "classifier": "orthogan.networks:CLASSIFIERS",
     "corpus": "orthogan.language.corpus:CORPORA",
     "data-format": "orthogan.data.catalogue:FORMATS",

@@ -1,7 +1,7 @@
 """Configurations: strict names and types, dotted changes, files, and messages that help."""
 
 from orthogan.config.base import Config, flatten
-from orthogan.config.fields import Choice, OneOf, Setting, about, described
+from orthogan.config.fields import Choice, OneOf, Setting, SomeOf, about, described
 from orthogan.config.file import read_config_file
 from orthogan.config.shape import check_shape
 
@@ -10,6 +10,7 @@ __all__ = [
     "Config",
     "OneOf",
     "Setting",
+    "SomeOf",
     "about",
     "check_shape",
     "described",

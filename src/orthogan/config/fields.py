@@ -61,6 +61,29 @@ class OneOf(Choice):
         return name
 
 
+@dataclass(frozen=True)
+class SomeOf(OneOf):
+    """Marks a text setting that is several names of a kind of parts, separated by commas.
+
+    Attributes:
+        words: What may stand in the place of names.
+    """
+
+    words: tuple[str, ...] = ()
+
+    def values(self) -> list[str]:
+        """What may stand in the place of names, then the names."""
+        return [*self.words, *self.names()]
+
+    def _known(self, name: str) -> str:
+        if name in self.words:
+            return name
+        chosen = [part.strip() for part in name.split(",")]
+        for part in chosen:
+            super()._known(part)
+        return ",".join(dict.fromkeys(chosen))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """One setting of a configuration.

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from orthogan.config import Config, OneOf
+from orthogan.config import Config, OneOf, SomeOf
+from orthogan.gan.augmentations import AUGMENTATIONS
 from orthogan.gan.losses import LOSSES
+from orthogan.gan.overfitting import MOST_PROBABLE
 from orthogan.gan.penalties import PENALTIES
 from orthogan.networks import (
     AnyDiscriminator,
@@ -63,6 +65,28 @@ class OptimizerConfig(Config):
     beta2_end: float = Field(0.99, ge=0, lt=1, description="the same from half of the budget on")
 
 
+class AugmentationConfig(Config):
+    """What the discriminator sees in the place of real and fake images (Zhao et al. 2020)."""
+
+    policy: Annotated[str, SomeOf("augmentation", lambda: AUGMENTATIONS, ("none", "auto"))] = Field(
+        "none",
+        description="changes to real and fake images alike, their names separated by commas; auto: "
+        "by the number, colours and symmetry of the images",
+    )
+    probability: float | None = Field(
+        None,
+        ge=0,
+        le=MOST_PROBABLE,
+        description="with which each change is made; null: as much as the discriminator overfits",
+    )
+    held_out: int | None = Field(
+        None,
+        ge=0,
+        description="images kept from training to measure how much it overfits; null: one in 16, "
+        "at most 512",
+    )
+
+
 class AverageConfig(Config):
     """The exponential moving average of the generator's weights, which is what gets sampled."""
 
@@ -95,6 +119,7 @@ class TrainingConfig(RunConfig):
     )
     generator_optimizer: OptimizerConfig = OptimizerConfig()
     discriminator_optimizer: OptimizerConfig = OptimizerConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     average: AverageConfig = AverageConfig()
     batch_size: int = Field(64, ge=2, le=MOST_IMAGES, description="images a step at the start")
     final_batch_size: int | None = Field(

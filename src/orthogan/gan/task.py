@@ -12,6 +12,7 @@ from orthogan.data import ImageSet
 from orthogan.data.balance import CLASSES, balance_note, labels_to_balance
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
+from orthogan.gan.augmentation_rule import resolved_augmentation, said_of_augmentation
 from orthogan.gan.compile_trial import resolve_compilation
 from orthogan.gan.conditions import kept_clusters, resolved_condition, said
 from orthogan.gan.config import TrainingConfig
@@ -48,7 +49,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
             generator=config.generator.fitted(data.size, data.colours).to_dict(),
             discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
         )
-        return resolved_condition(shaped, data)
+        return resolved_augmentation(resolved_condition(shaped, data), data)
 
     def notes(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
         """Also how classes are balanced."""
@@ -69,7 +70,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
-        display.note(said(config))
+        for sentence in filter(None, (said(config), said_of_augmentation(config))):
+            display.note(sentence)
         score = _live_score(data)
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from orthogan import rng
-from orthogan.data import ImageSet, to_floats
+from orthogan.data import ImageSet, Order, to_floats
 from orthogan.errors import ResumeError
 from orthogan.gan import schedule
+from orthogan.gan.augmenting import Augmenter, Part, num_held_out, split
 from orthogan.gan.backend import Backend
 from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
@@ -24,11 +25,12 @@ from orthogan.gan.decorrelation import decorrelated
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
 from orthogan.gan.objectives import Batch, Objective
+from orthogan.gan.overfitting import STEPS_BETWEEN_LOOKS, Overfitting
 from orthogan.gan.penalties import PENALTIES
 from orthogan.gan.step import discriminator_step, generator_step
 from orthogan.gan.watch import SaturationWatch
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
-from orthogan.shapes import Images, Labels
+from orthogan.shapes import Images, Labels, Logits
 from orthogan.training.average import average_of, update_average
 from orthogan.training.health import Health
 from orthogan.training.muon import Muon
@@ -45,10 +47,12 @@ class StepRecord:
     penalty: Tensor
     real_logit: Tensor
     fake_logit: Tensor
+    augmentation: float | None = None  # probability of each change; None: there are none
+    overfitting: float | None = None  # 0 to 1; None: not measured
 
     def numbers(self) -> dict[str, float]:
         """The measurements as plain numbers."""
-        return {name: float(value) for name, value in vars(self).items()}
+        return {name: float(value) for name, value in vars(self).items() if value is not None}
 
 
 class Trainer:
@@ -76,7 +80,11 @@ class Trainer:
         self.images = images.to(device)
         found = clusters_of(config, images) if clusters is None else clusters
         self.clusters = None if found is None else found.to(device)
-        self.order = images.order(config.seed, config.data.balance)
+        balance = config.data.balance
+        self.order: Order | Part = images.order(config.seed, balance)
+        self._held_out: Part | None = None
+        if count := num_held_out(config.augmentation, images):
+            self.order, self._held_out = split(images, count, config.seed, balance)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0
@@ -108,6 +116,7 @@ class Trainer:
         self.watch = SaturationWatch()
         self.alarm = CollapseAlarm()
         self.health = Health()
+        self.augmenter = Augmenter(config.augmentation, config.seed)
         self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
 
     def _calibrate(self) -> None:
@@ -158,7 +167,11 @@ class Trainer:
         )
         with autocast(self.precision, self.device):
             fake = self._backend.generate(self.generator, latents, labels)
-            pairs = Batch(real, at_least_float32(fake), labels)
+        fake = at_least_float32(fake)
+        # Both networks' steps see the pairs so; the watch sees the fakes as they are.
+        pairs = self.augmenter.pairs(Batch(real, fake, labels), self.images_seen)
+        unseen = self._held_out_logits(batch)
+        with autocast(self.precision, self.device):
             judged = discriminator_step(
                 self.discriminator, self.discriminator_optimizer, pairs, objective, self._backend
             )
@@ -170,10 +183,13 @@ class Trainer:
                 )
             finally:
                 self.discriminator.requires_grad_(True)
+        if unseen is not None:
+            images = STEPS_BETWEEN_LOOKS * batch
+            self.augmenter.overfitting.observe(judged.real, unseen, judged.fake, images)
         self.images_seen += batch
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
-        self.watch.observe(real, pairs.fake.detach(), judged)
+        self.watch.observe(real, fake.detach(), judged)
         if self.watch.has_measured:  # and has waited for the device anyway
             self._note_health(batch)
         return StepRecord(
@@ -182,7 +198,20 @@ class Trainer:
             penalty=judged.penalty,
             real_logit=judged.real.mean(),
             fake_logit=judged.fake.mean(),
+            **self.augmenter.numbers(),
         )
+
+    def _held_out_logits(self, batch: int) -> Logits | None:
+        """Of held-out images, before the step, where one is due to be looked at."""
+        part = self._held_out
+        if part is None or self.watch.steps % STEPS_BETWEEN_LOOKS:
+            return None
+        images, labels = self._take(part.batch(self.images_seen, batch))
+        changed = self.augmenter.held_out(images, self.images_seen)
+        # A context of its own: autocast keeps the weights it has cast, and those have no gradient.
+        with torch.no_grad(), autocast(self.precision, self.device):
+            logits: Logits = self.discriminator(changed, labels)
+        return logits
 
     def compile(self) -> None:
         """From here on steps run by compiled code, with the same numbers to rounding.
@@ -245,13 +274,14 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
+        overfitting = self.augmenter.overfitting.state()
         return {
             "images_seen": self.images_seen,
             "attempt": self.attempt,
             "watch": self.watch.state(),
             "alarm": self.alarm.state(),
             "health": dict(vars(self.health)),
-        }
+        } | ({"overfitting": overfitting} if self.augmenter.is_adaptive else {})
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Continue from a checkpoint: the counterpart of `tensors` and `state`.
@@ -268,6 +298,7 @@ class Trainer:
         self.watch = SaturationWatch(**state["watch"])
         self.alarm = CollapseAlarm(**state.get("alarm", {}))
         self.health = Health(**state.get("health", {}))
+        self.augmenter.overfitting = Overfitting(**state.get("overfitting", {}))
         if self.clusters is not None:
             self.clusters = tensors["clusters"].to(self.clusters)
         restore(tensors, self._networks(), self._optimizers())

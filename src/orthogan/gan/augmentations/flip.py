@@ -1,0 +1,16 @@
+"""Flip: left and right exchanged."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from orthogan.gan.augmentations import AUGMENTATIONS
+from orthogan.shapes import Images
+
+
+@AUGMENTATIONS.register("flip", num_draws=1, mirrors=True)
+def flip(images: Images, draws: Tensor) -> Images:
+    """Every second image mirrored, left to right."""
+    is_mirrored = (draws[:, 0] < 0.5)[:, None, None, None]
+    return torch.where(is_mirrored, images.flip(3), images)

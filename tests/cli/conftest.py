@@ -33,6 +33,7 @@ class FakeApi:
     status: str = "done"
     scores: dict[str, float] = field(default_factory=lambda: {"fd[digits@1a2b3c]": 1.5})
     colours: int = 1
+    note: str = ""
     error: BaseException | None = None
 
     def _record(self, name: str, *args: Any, **options: Any) -> None:
@@ -55,6 +56,12 @@ class FakeApi:
     def resolve(self, data: str, **options: Any) -> Any:
         self._record("resolve", data, **options)
         return SimpleNamespace(to_dict=lambda: {"data": data, "loss": {"gamma": 1.0}})
+
+    def load(self, source: str) -> Any:
+        def sample(seeds: list[int], classes: list[int | str] | None) -> torch.Tensor:
+            return self.sample(source, seeds=seeds, classes=classes)
+
+        return SimpleNamespace(note=self.note, sample=sample)
 
     def sample(self, source: str, **options: Any) -> torch.Tensor:
         self._record("sample", source, **options)

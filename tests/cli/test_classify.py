@@ -359,7 +359,7 @@ def test_an_interrupt_saves_and_the_same_command_goes_on(
         assert main([*words, "--images", "160"]) == 130
     printed = capsys.readouterr()
     assert printed.err.splitlines()[-1] == (
-        "Stopped at 64 images; everything is saved. Next: repeat the same command to go on."
+        "Stopped at 64 images; everything is saved. Next: orthogan classify --run runs/mine"
     )
     assert main([*words, "--images", "160"]) == 0
     assert "Resuming from 64 images." in capsys.readouterr().err

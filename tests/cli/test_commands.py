@@ -51,7 +51,7 @@ def test_train_has_the_defaults_of_the_python_interface(cli, api) -> None:
     name, args, options = api.calls[0]
     assert (name, args) == ("train", (None,))
     assert options == {
-        "model": "attention-gan",
+        "model": None,
         "minutes": None,
         "images": None,
         "run": None,

@@ -107,7 +107,22 @@ def test_train_sample_evaluate_list(
     assert again.err.startswith("runs/mine is already trained to the end of its budget. Next: ")
 
 
-def test_a_run_survives_every_way_to_stop_it(start, tmp_path: Path) -> None:
+def checkpoint_used(run: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What 'orthogan sample' and 'orthogan evaluate' say about the checkpoint that they use."""
+    capsys.readouterr()
+    assert main(["sample", run, "--seeds", "0-3", "--out", "drawn.npz"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "drawn.npz\n"
+    said = printed.err.splitlines()
+    assert main(["evaluate", run, "--num-images", "160", "--metrics", "fd", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert set(said) <= set(json.loads(printed.out)["notes"])
+    return said
+
+
+def test_a_run_survives_every_way_to_stop_it(
+    start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "runs" / "mine"
 
     child = start(*LONG_RUN)
@@ -118,10 +133,12 @@ def test_a_run_survives_every_way_to_stop_it(start, tmp_path: Path) -> None:
     first = images_at(run)
     assert first > 0
     assert err.splitlines()[-1] == (
-        f"Stopped at {first:,} images; everything is saved. Next: repeat the same command to go on."
+        f"Stopped at {first:,} images; everything is saved. Next: orthogan train --run runs/mine"
     )
     assert "Traceback" not in err
     assert "status" in out
+    used = f"the checkpoint at {first:,} images is used."
+    assert checkpoint_used("runs/mine", capsys) == [f"runs/mine was interrupted: {used}"]
 
     child = start(*LONG_RUN, "--json")
     assert f"Resuming from {first:,} images." in wait_for_progress(child)
@@ -131,6 +148,8 @@ def test_a_run_survives_every_way_to_stop_it(start, tmp_path: Path) -> None:
     assert json.loads(out)["status"] == "preempted"
     second = images_at(run)
     assert second > first
+    used = f"the checkpoint at {second:,} images is used."
+    assert checkpoint_used("runs/mine", capsys) == [f"runs/mine was preempted: {used}"]
 
     child = start(*LONG_RUN)
     wait_for_progress(child)
@@ -139,15 +158,25 @@ def test_a_run_survives_every_way_to_stop_it(start, tmp_path: Path) -> None:
     out, err = rival.communicate(timeout=300)
     assert (rival.returncode, out) == (6, "")
     assert "another process is training into this run folder" in err
+    used = f"the checkpoint at {images_at(run):,} images is used."
+    assert checkpoint_used("runs/mine", capsys) == [f"runs/mine is still running: {used}"]
     child.kill()
     child.communicate(timeout=300)
     assert child.returncode == -signal.SIGKILL
+    used = f"the checkpoint at {images_at(run):,} images is used."
+    assert checkpoint_used("runs/mine", capsys) == [f"runs/mine was interrupted: {used}"]
 
-    child = start(*LONG_RUN, "--json")
-    out, err = child.communicate(timeout=300)
-    assert child.returncode == 0, err
-    assert json.loads(out)["images_seen"] == 12_800
+    assert main(["train", "--run", "runs/mine", "--json"]) == 0  # its own budget and settings
+    assert json.loads(capsys.readouterr().out)["images_seen"] == 12_800
     assert not list((run / "checkpoints").glob(".*"))
+    assert checkpoint_used("runs/mine", capsys)[1:] == []
+
+    assert main(["train", "--run", "runs/mine", "--images", "12832", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["images_seen"] == 12_832
+    assert "was 12,800 images and is now 12,832 images: schedules are planned anew" in printed.err
+    assert main(["train", "--run", "runs/mine", "--images", "12800"]) == 6
+    assert "has trained for 12,832 images already" in capsys.readouterr().err
 
 
 def test_a_diverged_run_says_so(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

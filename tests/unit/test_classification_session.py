@@ -100,7 +100,7 @@ def test_stopped_three_times_and_resumed_gives_the_same_bits(
         assert run.status == ("preempted" if kind == signal.SIGTERM else "interrupted")
         assert run.images_seen == 16 * number
         assert run.reason == f"Stopped at {16 * number} images; everything is saved."
-        assert run.next_command == "repeat the same command to go on."
+        assert run.next_command == f"orthogan classify --run {tmp_path / 'parts'}"
         assert run.score == {}
     run = classify_tiny(tmp_path / "parts", *settings)
     assert (run.status, run.images_seen) == ("done", 320)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -75,9 +76,11 @@ def refused(train: Callable[..., Any], path: Path, *settings: str, **options: An
 
 
 def check_named(told: str, path: Path, healthy: int) -> None:
+    quoted = shlex.quote(str(path))
     assert told.endswith(
         f" The checkpoint at {healthy} images, from before the first sign of it, is kept: "
-        f"'orthogan sample {path}' draws from it, and the same command goes on from it."
+        f"`orthogan sample {quoted}` draws from it, and `orthogan train --run {quoted}` "
+        "goes on from it."
     )
     checkpoint = load_checkpoint(path)
     assert checkpoint is not None
@@ -99,7 +102,7 @@ def test_a_sudden_collapse(
     path = tmp_path / "my run"
     told = refused(train_tiny, path, EACH_STEP, images=960, seed=seed)
     assert told.startswith("Collapsed at 768 images: ")
-    check_named(told.replace("'" + str(path) + "'", str(path)), path, HEALTHY)
+    check_named(told, path, HEALTHY)
     monkeypatch.undo()
     monkeypatch.setenv("ORTHOGAN_CACHE", str(tmp_path))
     run = train_tiny(path, images=960, seed=seed)

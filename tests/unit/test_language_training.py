@@ -251,7 +251,7 @@ def test_stopped_twice_and_resumed_gives_the_same_bits(
             run = learn_tiny(tmp_path / "parts", EACH_STEP)
         assert run.status == ("preempted" if kind == signal.SIGTERM else "interrupted")
         assert run.reason == f"Stopped at {STEP * number} tokens; everything is saved."
-        assert run.next_command == "repeat the same command to go on."
+        assert run.next_command == f"orthogan language --run {tmp_path / 'parts'}"
         assert run.score == {}
     assert learn_tiny(tmp_path / "parts", "score_every_s=1e-6").status == "done"
     assert final_bits(tmp_path / "parts") == final_bits(tmp_path / "whole")

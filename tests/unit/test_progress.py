@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from orthogan.training import progress
-from orthogan.training.progress import PLAIN_EVERY_S, ProgressDisplay, duration
+from orthogan.training.duration import duration
+from orthogan.training.progress import PLAIN_EVERY_S, ProgressDisplay
 
 
 def test_plain_lines_are_few_and_go_to_stderr(

@@ -117,7 +117,7 @@ def test_stopped_three_times_and_resumed_gives_the_same_bits(
         assert run.status == ("preempted" if kind == signal.SIGTERM else "interrupted")
         assert run.images_seen == 16 * number
         assert run.reason == f"Stopped at {16 * number} images; everything is saved."
-        assert run.next_command == "repeat the same command to go on."
+        assert run.next_command == f"orthogan train --run {tmp_path / 'parts'}"
         assert record(tmp_path / "parts")["status"] == run.status
     run = train_tiny(tmp_path / "parts", *settings)
     assert (run.status, run.images_seen) == ("done", 320)
@@ -294,8 +294,6 @@ def test_other_settings_are_refused_by_name(train_tiny, tmp_path: Path) -> None:
     train_tiny(tmp_path / "run", images=32)
     with pytest.raises(ResumeError, match=r"penalty\.gamma_start 5\.0 -> 1\.0"):
         train_tiny(tmp_path / "run", "penalty.gamma_start=1", images=32)
-    with pytest.raises(ResumeError, match=r"budget\.images 32 -> 64"):
-        train_tiny(tmp_path / "run", images=64)
     with pytest.raises(ResumeError, match="seed 0 -> 3"):
         train_tiny(tmp_path / "run", images=32, seed=3)
 

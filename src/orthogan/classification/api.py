@@ -23,6 +23,7 @@ def resolve_classification(
     config: Path | str | None = None,
     size: int | None = None,
     test: ImageSource | None = None,
+    run: Path | str | None = None,
 ) -> ClassificationConfig:
     """The configuration that `classify` with the same arguments would run.
 
@@ -38,7 +39,7 @@ def resolve_classification(
         data={"source": source_of(source), "size": size, "test": source_of(test)},
         settings=settings,
     )
-    return resolve_run(ClassifyTask(), request)
+    return resolve_run(ClassifyTask(), request, run)
 
 
 def classify(
@@ -56,7 +57,10 @@ def classify(
     test: ImageSource | None = None,
     show_progress: bool = True,
 ) -> Run:
-    """Train a classifier, or go on with a run that was stopped; the same arguments resume it.
+    """Train a classifier, or go on with a run: `run` alone resumes it, a longer budget extends it.
+
+    In a run that goes on, what is not given is taken from it, and what is given must be the same,
+    except the budget.
 
     Args:
         source: Labelled images: `mnist` (the default), `stacked-mnist`, a folder with one

@@ -65,7 +65,7 @@ class FilePredictions:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageClassifier:
-    """A trained classifier."""
+    """A trained classifier; `note` says which checkpoint it is, of a run that is not done."""
 
     network: Classifier
     scheme: LabelScheme
@@ -73,6 +73,7 @@ class ImageClassifier:
     card: dict[str, Any]
     path: Path
     sha256: str
+    note: str = ""
 
     def predict(self, pixels: Pixels) -> Predictions:
         """The answer to each image, the same whichever other images are asked about.
@@ -164,7 +165,7 @@ def load_classifier(
     """
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_bundle(bundle.resolve(source), "classifier")
+    stored = bundle.load_stored(source, "classifier")
     network: Classifier = stored.network(lambda tree: network_config(CLASSIFIERS, tree))
     return ImageClassifier(
         network=network.eval().requires_grad_(False).to(place),
@@ -173,6 +174,7 @@ def load_classifier(
         card=stored.card,
         path=stored.path,
         sha256=stored.sha256,
+        note=stored.note,
     )
 
 

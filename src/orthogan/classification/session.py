@@ -15,7 +15,8 @@ from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.files import write_atomic, write_json
 from orthogan.images.encoding import png
 from orthogan.models.bundle import save_bundle
-from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.duration import duration
+from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import Session
 
@@ -79,27 +80,27 @@ class ClassificationSession(Session[ClassifierTrainer]):
         return draw_attention(self.trainer.average, test.images.images[chosen], scheme, names)
 
     def _save_bundle(self, score: ClassifierScore) -> None:
+        card = self._card(score.to_dict()["scores"])
+        weights = self.trainer.average.state_dict()
+        save_bundle(self.run.bundle_path, tensors=weights, card=card, **self._description())
+
+    def _description(self) -> dict[str, Any]:
         config, split = self.config, self.split
-        save_bundle(
-            self.run.bundle_path,
-            role="classifier",
-            network_config=config.network.to_dict(),
-            tensors=self.trainer.average.state_dict(),
-            data={
-                "source": config.data.source,
-                "test": config.data.test,
-                "size": split.train.images.size,
-                "colours": split.train.images.colours,
-                "class_names": list(split.scheme.names),
-                "label_parts": split.scheme.parts,
-                "fingerprint": self.run.provenance["data_fingerprint"],
-                **config.data.label_facts(),
-            },
-            card=self._card(
-                f"A classifier trained by orthogan on {config.data.source}.",
-                score.to_dict()["scores"],
-            ),
-        )
+        data = {
+            "source": config.data.source,
+            "test": config.data.test,
+            "size": split.train.images.size,
+            "colours": split.train.images.colours,
+            "class_names": list(split.scheme.names),
+            "label_parts": split.scheme.parts,
+            "fingerprint": self.run.provenance["data_fingerprint"],
+            **config.data.label_facts(),
+        }
+        return {"role": "classifier", "network_config": config.network.to_dict(), "data": data}
+
+    @property
+    def _summary(self) -> str:
+        return f"A classifier trained by orthogan on {self.config.data.source}."
 
     def _bar_words(self, measured: dict[str, float]) -> str:
         facts = [f"loss {measured['loss']:.3f}"]

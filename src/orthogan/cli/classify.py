@@ -102,7 +102,9 @@ def classify(
     if dry_run:
         from orthogan.classification import api as classifiers
 
-        return show_settings(classifiers.resolve_classification(data, **requested), as_json)
+        return show_settings(
+            classifiers.resolve_classification(data, run=run, **requested), as_json
+        )
     return _train(data, {"run": run} | place | requested, predict, look, as_json)
 
 
@@ -140,6 +142,8 @@ def _use(
     from orthogan.classification.model import load_classifier
 
     trained = load_classifier(classifier, **place)
+    if trained.note:
+        say(trained.note)
     tree: dict[str, Any] = {"path": str(trained.path)}
     if test is not None:
         tree["score"] = trained.score(test).to_dict()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from orthogan.cli.output import say
-from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.duration import duration
+from orthogan.training.progress import ProgressDisplay
 
 PATIENCE_S = 2.0  # counts that are shorter show nothing
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orthogan.cli.options import AsJson
-from orthogan.cli.output import show, show_json
+from orthogan.cli.output import say, show, show_json
 from orthogan.cli.sources import name_of
 
 
@@ -30,6 +30,8 @@ def export(
 
     exporter = EXPORTERS[to]
     made = exporter.write(source, out or Path(f"{name_of(source)}{exporter.suffix}"))
+    if made.note:
+        say(made.note)
     if as_json:
         show_json(made.facts)
     else:

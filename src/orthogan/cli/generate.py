@@ -48,6 +48,8 @@ def generate(
     from orthogan.language.tokenizer import UNKNOWN
 
     loaded = load_language(model, device=device, threads=threads)
+    if loaded.note:
+        say(loaded.note)
     texts = {
         seed: loaded.generate(prompt, length=length, seed=seed, temperature=temperature, top=top)
         for seed in numbers

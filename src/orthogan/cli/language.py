@@ -60,7 +60,7 @@ def language(
     from orthogan.language import api as language_models
 
     if dry_run:
-        return show_settings(language_models.resolve_language(text, **requested), as_json)
+        return show_settings(language_models.resolve_language(text, run=run, **requested), as_json)
     place: dict[str, Any] = {"run": run, "device": device, "threads": threads}
     result = language_models.train_language(text, **place, **requested)
     if as_json:

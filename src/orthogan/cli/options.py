@@ -16,7 +16,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 Run: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Run folder; an unfinished one is resumed. [default: runs/...]"
+        metavar="DIR",
+        help="Run folder; a run there goes on, with its own settings. [default: runs/...]",
     ),
 ]
 Seed: TypeAlias = Annotated[

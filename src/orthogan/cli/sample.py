@@ -10,7 +10,7 @@ import typer
 from orthogan.class_names import class_list
 from orthogan.cli.amounts import parse_numbers
 from orthogan.cli.options import AsJson
-from orthogan.cli.output import show, show_json
+from orthogan.cli.output import say, show, show_json
 from orthogan.cli.process import collect_never, keep_pages
 from orthogan.cli.sources import name_of
 from orthogan.errors import ConfigError, UnknownNameError
@@ -134,5 +134,8 @@ def _drawn(source: str, seeds: list[int], classes: list[int | str] | None) -> np
     keep_pages()
     from orthogan.models import generator as models
 
-    pixels = models.sample(source, seeds=seeds, classes=classes)
+    model = models.load(source)
+    if model.note:
+        say(model.note)
+    pixels = model.sample(seeds, classes)
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()

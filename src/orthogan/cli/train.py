@@ -38,8 +38,11 @@ def train(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="Recipe; see 'orthogan recipes'.")
-    ] = "attention-gan",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Recipe; see 'orthogan recipes'. [default: attention-gan]"
+        ),
+    ] = None,
     duration: Duration = None,
     images: Images = None,
     run: Run = None,
@@ -59,7 +62,11 @@ def train(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Train a GAN; the same command resumes it."""
+    """Train a GAN, or go on with a run.
+
+    The same command resumes a run that was stopped, and so does --run alone: what is not given is
+    taken from the run. A longer --for or --images extends it, also once it is done.
+    """
     check_device(device)
     given = {"compile": compile_steps, "data.labels": labels}
     requested: dict[str, Any] = {
@@ -73,7 +80,7 @@ def train(
     from orthogan.gan import api
 
     if dry_run:
-        return show_settings(api.resolve(data, **requested), as_json)
+        return show_settings(api.resolve(data, run=run, **requested), as_json)
     result = api.train(data, run=run, device=device, threads=threads, **requested)
     if as_json:
         show_json(result.to_dict())

@@ -10,8 +10,8 @@ from typing import Any
 from orthogan.errors import DivergedError, ResumeError
 from orthogan.experiments.plan import Plan, Trial, identity
 from orthogan.experiments.task import RunConfig, task_of_record
+from orthogan.training.duration import duration
 from orthogan.training.lock import FolderLock
-from orthogan.training.progress import duration
 from orthogan.training.run_folder import read_metrics
 from orthogan.training.run_record import FIELDS, RUN_FILE, read_record
 

@@ -17,10 +17,12 @@ class Exported:
     Attributes:
         summary: What was made, in words.
         facts: The same for programs; `json.dumps` takes it.
+        note: Which checkpoint was taken, of a run that is not done: `note` of the model.
     """
 
     summary: str
     facts: dict[str, Any]
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,12 @@ class OnnxExport:
     Attributes:
         generator: The file, ready to draw from.
         largest_difference: Of a pixel in [-1, 1] from PyTorch's, over the batches compared.
+        note: Which checkpoint was taken, of a run that is not done; else empty.
     """
 
     generator: ExportedGenerator
     largest_difference: float
+    note: str = ""
 
 
 def export_onnx(source: str | Path, out: str | Path) -> OnnxExport:
@@ -142,7 +144,8 @@ def export_onnx(source: str | Path, out: str | Path) -> OnnxExport:
         with storage_errors(out):
             out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(out, draft.read_bytes())
-    return OnnxExport(generator=load_exported(out), largest_difference=furthest)
+    made = load_exported(out)
+    return OnnxExport(generator=made, largest_difference=furthest, note=model.note)
 
 
 def largest_difference(generator: Generator, exported: ExportedGenerator) -> float:

@@ -34,18 +34,19 @@ DEFAULT_REAL = "mnist"  # what bare images are compared with
 def resolve(
     source: ImageSource | None = None,
     *,
-    model: str = "attention-gan",
+    model: str | None = None,
     minutes: float | None = None,
     images: int | None = None,
     seed: int | None = None,
     settings: Sequence[str] = (),
     config: Path | str | None = None,
     size: int | None = None,
+    run: Path | str | None = None,
 ) -> TrainingConfig:
     """The configuration that `train` with the same arguments would run.
 
-    A recipe is the base; the file `config`, the other arguments and `settings` are laid over
-    it in that order.
+    A recipe is the base, or the settings of a run that goes on; the file `config`, the other
+    arguments and `settings` are laid over it in that order.
 
     Raises:
         ConfigError: a setting is unknown, does not fit, or clashes with another.
@@ -61,13 +62,13 @@ def resolve(
         data={"source": source_of(source), "size": size},
         settings=settings,
     )
-    return resolve_run(GanTask(), request)
+    return resolve_run(GanTask(), request, run)
 
 
 def train(
     source: ImageSource | None = None,
     *,
-    model: str = "attention-gan",
+    model: str | None = None,
     minutes: float | None = None,
     images: int | None = None,
     run: Path | str | None = None,
@@ -79,13 +80,16 @@ def train(
     size: int | None = None,
     show_progress: bool = True,
 ) -> Run:
-    """Train a GAN, or go on with a run that was stopped; the same arguments resume it.
+    """Train a GAN, or go on with a run: `run` alone resumes it, a longer budget extends it.
+
+    In a run that goes on, what is not given is taken from it, and what is given must be the same,
+    except the budget.
 
     Args:
         source: `mnist` (the default), `stacked-mnist`, a folder, zip, npz, npy, IDX, CIFAR, csv or
             parquet file, `hf:NAME`, or images in memory as `orthogan.load_data` takes them; a run
             on those is resumed by giving the same images again.
-        model: Recipe, one of `orthogan.gan.recipes.RECIPES`.
+        model: Recipe, one of `orthogan.gan.recipes.RECIPES`; `attention-gan` by default.
         minutes: Time budget; 5 if neither this nor `images` is given.
         images: Budget in images shown; such runs repeat bit for bit.
         run: Run folder; `runs/<data>-<model>-<seed>` by default.
@@ -201,6 +205,7 @@ def _candidate(
             "size": form.size,
             "colours": form.colours,
         }
+        facts["image_notes"] = (model.note,) if model.note else ()
         return facts, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
     facts = {

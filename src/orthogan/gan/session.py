@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import shlex
 from typing import Any
 
 from orthogan.data import to_floats
@@ -20,14 +19,17 @@ from orthogan.images.grid import grid
 from orthogan.models.bundle import save_bundle
 from orthogan.networks import Generator
 from orthogan.networks.sampling import sample_pixels
+from orthogan.terminal import pasteable
 from orthogan.training.checkpoint import (
     newest_checkpoint,
     resume_from,
     set_aside,
     taken_back,
 )
+from orthogan.training.duration import duration
 from orthogan.training.health import CollapseError
-from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.progress import ProgressDisplay
+from orthogan.training.run import resuming
 from orthogan.training.run_folder import RunFolder, read_metrics
 from orthogan.training.session import Session
 from orthogan.training.state_tensors import restore
@@ -155,7 +157,7 @@ class GanSession(Session[Trainer]):
             self.measure()
         self.checkpoint()
         self._refuse_collapse()
-        self._save_bundle(self.trainer.average, self._card(self._summary, self._card_scores()))
+        self._save_bundle(self.trainer.average, self._card(self._card_scores()))
 
     def _refuse_collapse(self) -> None:
         if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
@@ -174,7 +176,7 @@ class GanSession(Session[Trainer]):
         healthy = self._go_back()
         if not has_collapsed and not healthy:
             return super()._diverged(error)
-        seen, place = self.trainer.images_seen, shlex.quote(str(self.run.path))
+        seen, place = self.trainer.images_seen, pasteable([self.run.path])
         self._log({"event": "collapse", "healthy_checkpoint": healthy or None})
         verdict = f"{'Collapsed' if has_collapsed else 'Diverged'} at {seen:,} images: {error}"
         if not healthy:
@@ -184,7 +186,8 @@ class GanSession(Session[Trainer]):
             )
         return (
             f"{verdict} The checkpoint at {healthy:,} images, from before the first sign of it, is "
-            f"kept: 'orthogan sample {place}' draws from it, and the same command goes on from it."
+            f"kept: `orthogan sample {place}` draws from it, and "
+            f"`{resuming(self.run.path, self.config)}` goes on from it."
         )
 
     def _go_back(self) -> int:
@@ -202,7 +205,7 @@ class GanSession(Session[Trainer]):
             f"{self.unit} seen": checkpoint.images_seen,
             "seconds": round(checkpoint.state["elapsed_s"], 1),
         }
-        self._save_bundle(average, self._card(self._summary, {}) | course)
+        self._save_bundle(average, self._card({}) | course)
         return checkpoint.images_seen
 
     @property
@@ -217,6 +220,10 @@ class GanSession(Session[Trainer]):
             self.run.path, geometry_is_suspicious=trainer.alarm.is_suspicious
         )
 
+    def _healthy_before(self) -> int | None:
+        is_early = self.trainer.watch.steps < UNFOLDED_STEPS  # all images are alike at first
+        return self._healthy if self._is_suspicious and not is_early else None
+
     def _spared(self) -> tuple[int, ...]:
         return self.trainer.health.marks()
 
@@ -225,22 +232,21 @@ class GanSession(Session[Trainer]):
         return f"A generator trained by orthogan on {self.trainer.images.name}."
 
     def _save_bundle(self, generator: Generator, card: dict[str, Any]) -> None:
+        described = self._description()
+        save_bundle(self.run.bundle_path, tensors=generator.state_dict(), card=card, **described)
+
+    def _description(self) -> dict[str, Any]:
         config, images = self.config, self.trainer.images
-        save_bundle(
-            self.run.bundle_path,
-            network_config=config.generator.to_dict(),
-            tensors=generator.state_dict(),
-            data={
-                "source": config.data.source,
-                "size": images.size,
-                "colours": images.colours,
-                "class_names": list(images.class_names),
-                "condition": config.condition,
-                "fingerprint": self.run.provenance["data_fingerprint"],
-                **config.data.label_facts(),
-            },
-            card=card,
-        )
+        data = {
+            "source": config.data.source,
+            "size": images.size,
+            "colours": images.colours,
+            "class_names": list(images.class_names),
+            "condition": config.condition,
+            "fingerprint": self.run.provenance["data_fingerprint"],
+            **config.data.label_facts(),
+        }
+        return {"role": "generator", "network_config": config.generator.to_dict(), "data": data}
 
     def _afterthought(self) -> str:
         return self._suspicion() + self._past_its_best()

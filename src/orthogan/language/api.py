@@ -21,6 +21,7 @@ def resolve_language(
     settings: Sequence[str] = (),
     config: Path | str | None = None,
     tokenizer: str | None = None,
+    run: Path | str | None = None,
 ) -> LanguageConfig:
     """The configuration that `train_language` with the same arguments would run.
 
@@ -36,7 +37,7 @@ def resolve_language(
         data={"source": source, "tokenizer": tokenizer},
         settings=settings,
     )
-    return resolve_run(LanguageTask(), request)
+    return resolve_run(LanguageTask(), request, run)
 
 
 def train_language(
@@ -53,7 +54,10 @@ def train_language(
     tokenizer: str | None = None,
     show_progress: bool = True,
 ) -> Run:
-    """Train a language model, or go on with a run that was stopped; the same arguments resume it.
+    """Train a language model, or go on with a run: `run` alone resumes it.
+
+    In a run that goes on, what is not given is taken from it, and what is given must be the same,
+    except the budget: a longer one extends the run.
 
     Args:
         source: A text file, a folder of .txt files, or the name of a corpus.

@@ -23,7 +23,7 @@ from orthogan.models import bundle
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModel:
-    """A trained language model."""
+    """A trained language model; `note` says which checkpoint it is, of a run that is not done."""
 
     network: LanguageTransformer
     tokenizer: Tokenizer
@@ -31,6 +31,7 @@ class LanguageModel:
     card: dict[str, Any]
     path: Path
     sha256: str
+    note: str = ""
 
     def generate(
         self,
@@ -120,7 +121,7 @@ def load_language(
     """
     place = pick_device(device)
     torch.set_num_threads(threads or torch.get_num_threads())
-    stored = bundle.load_bundle(bundle.resolve(source), "language")
+    stored = bundle.load_stored(source, "language")
     return LanguageModel(
         network=network_of(stored).to(place),
         tokenizer=tokenizer_of(stored),
@@ -128,4 +129,5 @@ def load_language(
         card=stored.card,
         path=stored.path,
         sha256=stored.sha256,
+        note=stored.note,
     )

@@ -10,7 +10,8 @@ from orthogan.language.scoring import LanguageScore, score_text
 from orthogan.language.split import Split
 from orthogan.language.trainer import LanguageTrainer
 from orthogan.models.bundle import save_bundle
-from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.duration import duration
+from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.session import Session
 
@@ -35,6 +36,7 @@ class LanguageSession(Session[LanguageTrainer]):
     """
 
     unit = "tokens"
+    part = "network"
 
     def __init__(
         self, trainer: LanguageTrainer, run: RunFolder, display: ProgressDisplay, split: Split
@@ -85,25 +87,28 @@ class LanguageSession(Session[LanguageTrainer]):
         return tokenizer.decode(tokens.tolist()) + "\n"
 
     def _save_bundle(self, score: LanguageScore) -> None:
+        card = self._card(score.to_dict()["scores"])
+        weights = self.trainer.network.state_dict()
+        save_bundle(self.run.bundle_path, tensors=weights, card=card, **self._description())
+
+    def _description(self) -> dict[str, Any]:
         config, split = self.config, self.split
-        save_bundle(
-            self.run.bundle_path,
-            role="language",
-            network_config=config.network.to_dict(),
-            vocabulary=split.tokenizer.to_dict(),
-            tensors=self.trainer.network.state_dict(),
-            data={
+        return {
+            "role": "language",
+            "network_config": config.network.to_dict(),
+            "vocabulary": split.tokenizer.to_dict(),
+            "data": {
                 "source": config.data.source,
                 "tokeniser": config.data.tokenizer,
                 "vocabulary": len(split.tokenizer),
                 "fingerprint": self.run.provenance["data_fingerprint"],
                 "held_out": config.data.held_out,
             },
-            card=self._card(
-                f"A language model trained by orthogan on {config.data.source}.",
-                score.to_dict()["scores"],
-            ),
-        )
+        }
+
+    @property
+    def _summary(self) -> str:
+        return f"A language model trained by orthogan on {self.config.data.source}."
 
     def _bar_words(self, measured: dict[str, float]) -> str:
         facts = [f"{measured['bits']:.3f} bits a token"]

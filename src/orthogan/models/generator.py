@@ -24,13 +24,25 @@ from orthogan.shapes import Pixels
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A trained generator."""
+    """A trained generator.
+
+    Attributes:
+        generator: The network.
+        config: How it is built.
+        data: What it was trained on.
+        card: What its README tells.
+        path: Its folder.
+        note: Which checkpoint of a run it is, where the run is not done; else empty.
+        num_seen: How many images it was trained on; None where nothing says so.
+    """
 
     generator: Generator
     config: dict[str, Any]
     data: dict[str, Any]
     card: dict[str, Any]
     path: Path
+    note: str = ""
+    num_seen: int | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -72,7 +84,7 @@ def load(source: str | Path, *, device: str = "cpu", threads: int | None = None)
         UnknownNameError: nothing of that name.
     """
     torch.set_num_threads(threads or torch.get_num_threads())
-    saved = bundle.load_bundle(bundle.resolve(source))
+    saved = bundle.load_stored(source)
     generator: Generator = saved.network(lambda tree: network_config(GENERATORS, tree))
     return Model(
         generator=generator.eval().to(pick_device(device)),
@@ -80,6 +92,8 @@ def load(source: str | Path, *, device: str = "cpu", threads: int | None = None)
         data=saved.data,
         card=saved.card,
         path=saved.path,
+        note=saved.note,
+        num_seen=saved.num_seen,
     )
 
 

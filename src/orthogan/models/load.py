@@ -19,6 +19,9 @@ _LOADERS = {
 def load(source: str | Path, *, device: str | None = None, threads: int | None = None) -> Any:
     """A trained model: a shipped one by name, a run folder, or a bundle folder.
 
+    A run that is not done, still running or stopped, gives the model of its newest healthy
+    checkpoint; `note` of the model says which.
+
     Args:
         source: Its name or folder.
         device: Where it computes: `auto`, `cpu`, `cuda` or `mps`. None: a generator on the
@@ -33,7 +36,7 @@ def load(source: str | Path, *, device: str | None = None, threads: int | None =
         ConfigError: this machine has no such device.
         UnknownNameError: nothing of that name.
     """
-    home, name = _LOADERS[bundle.role_of(bundle.resolve(source)) or "generator"]
+    home, name = _LOADERS[bundle.role_of_stored(source) or "generator"]
     given = {"device": device, "threads": threads}
     chosen = {option: value for option, value in given.items() if value is not None}
     return getattr(importlib.import_module(home), name)(source, **chosen)

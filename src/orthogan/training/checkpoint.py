@@ -21,6 +21,7 @@ from orthogan.config import check_shape
 from orthogan.errors import BundleError, ConfigError, ResumeError, StorageError, shortened
 from orthogan.files import committed_folder, read_json, storage_errors, write_atomic
 from orthogan.models.bundle.tensors import digest, pack, unpack
+from orthogan.training.budgets import Standing
 
 FORMAT = 1
 
@@ -42,12 +43,18 @@ class _Record(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The state of a run at an image count; `note` says so if a newer one was damaged."""
+    """The state of a run at an image count; `problem` says what is wrong with a newer one."""
 
     images_seen: int
     tensors: dict[str, Tensor]
     state: dict[str, Any]
-    note: str = ""
+    problem: str = ""
+
+    @property
+    def note(self) -> str:
+        """That an earlier checkpoint takes the place of a damaged one; often empty."""
+        instead = f" Resuming from {self.images_seen} images instead."
+        return f"{self.problem}{instead}" if self.problem else ""
 
 
 def save_checkpoint(
@@ -140,13 +147,18 @@ def taken_back(run: Path) -> int:
     return 0
 
 
-def load_checkpoint(run: Path) -> Checkpoint | None:
-    """The newest healthy checkpoint of a run, or None if there is none yet.
+def load_checkpoint(run: Path, until: int | None = None) -> Checkpoint | None:
+    """The newest whole checkpoint of a run, or None if there is none yet.
+
+    Args:
+        run: Run folder.
+        until: Only those up to this image count; None: all.
 
     Raises:
         ResumeError: there are checkpoints and every one is damaged.
     """
     folders, problem = _candidates(run / "checkpoints")
+    folders = [folder for folder in folders if until is None or _images(folder) <= until]
     for folder in folders:
         try:
             return _read(folder, problem)
@@ -157,6 +169,22 @@ def load_checkpoint(run: Path) -> Checkpoint | None:
             f"{run}: no checkpoint can be read: {problem} Start again with another --run."
         )
     return None
+
+
+def standing(run: Path) -> Standing:
+    """How far a run has come that goes on from its newest whole checkpoint.
+
+    The tensors are not read.
+    """
+    for folder in _candidates(run / "checkpoints")[0]:
+        try:
+            record = _read_record(folder)
+        except (BundleError, StorageError):
+            continue
+        seconds = record["state"].get("elapsed_s")
+        spent = float(seconds) if isinstance(seconds, int | float) else 0.0
+        return Standing(num_seen=record["images_seen"], seconds=spent)
+    return Standing(num_seen=0, seconds=0.0)
 
 
 def newest_checkpoint(run: Path) -> Checkpoint:
@@ -172,7 +200,15 @@ def newest_checkpoint(run: Path) -> Checkpoint:
 
 
 def _read(folder: Path, problem: str) -> Checkpoint:
-    record = read_json(folder / "state.json")
+    record = _read_record(folder)
+    tensors = unpack(folder / "tensors.safetensors", record["sha256"])
+    return Checkpoint(
+        images_seen=record["images_seen"], tensors=tensors, state=record["state"], problem=problem
+    )
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = read_json(folder / "state.json")
     form = record.get("format", FORMAT) if isinstance(record, dict) else FORMAT
     if form != FORMAT:
         raise BundleError(f"{folder}: format {shortened(form)}, this version reads {FORMAT}.")
@@ -181,10 +217,7 @@ def _read(folder: Path, problem: str) -> Checkpoint:
         raise BundleError(f"{folder}: is of {record['images_seen']} images, so it was moved.")
     if _digest_json(record["state"]) != record["state_sha256"]:
         raise BundleError(f"{folder}: state.json is damaged: its checksum differs.")
-    tensors = unpack(folder / "tensors.safetensors", record["sha256"])
-    images_seen = record["images_seen"]
-    note = f"{problem} Resuming from {images_seen} images instead." if problem else ""
-    return Checkpoint(images_seen=images_seen, tensors=tensors, state=record["state"], note=note)
+    return record
 
 
 def _digest_json(state: object) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from orthogan.config import Config
-from orthogan.errors import ConfigError, ResumeError
+from orthogan.devices import pick_device
+from orthogan.errors import ConfigError, OrthoganError, ResumeError
 from orthogan.training.cores import usable_cores
 from orthogan.training.run_folder import RunFolder, describe_machine
-from orthogan.training.run_record import read_record
+from orthogan.training.run_record import RUN_FILE, TASK, read_record, refuse_other_task
 
 # Far above any gain; a process that starts more than it may is killed by the system.
 MOST_THREADS = 1024
@@ -69,6 +73,44 @@ def recorded_threads(path: Path) -> int | None:
     return threads if type(threads) is int and 1 <= threads <= MOST_THREADS else None
 
 
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that goes on: its folder, and what `run.json` says there."""
+
+    path: Path
+    record: dict[str, Any]
+
+
+def chosen_device(asked: str, earlier: EarlierRun | None) -> torch.device:
+    """The device asked for; with `auto`, the one of an earlier sitting where it is here.
+
+    Args:
+        asked: `auto`, `cpu`, `cuda` or `mps`.
+        earlier: The run that goes on; None where one begins.
+
+    Raises:
+        ConfigError: this machine has none such.
+        UnknownNameError: no such kind of device.
+    """
+    if asked == "auto" and earlier is not None:
+        with suppress(OrthoganError):
+            return pick_device(str(earlier.record["provenance"].get("device")))
+    return pick_device(asked)
+
+
+def earlier_run(path: Path, task: str) -> EarlierRun | None:
+    """The run that goes on in a folder; None where one begins.
+
+    Raises:
+        ResumeError: it is damaged, or trains something else than `task`.
+    """
+    if not (path / RUN_FILE).is_file():
+        return None
+    record = read_record(path)
+    refuse_other_task(path, record[TASK], task)
+    return EarlierRun(path, record)
+
+
 def default_run(source: str, model: str, seed: int) -> Path:
     """`runs/<data>-<model>-<seed>`.
 
@@ -80,7 +122,12 @@ def default_run(source: str, model: str, seed: int) -> Path:
 
 
 def open_run(
-    path: Path, task: str, settled: Config, device: torch.device, data_fingerprint: str
+    path: Path,
+    task: str,
+    settled: Config,
+    device: torch.device,
+    data_fingerprint: str,
+    recipe: str | None = None,
 ) -> RunFolder:
     """The folder of the run, created or re-opened, with what makes it written down.
 
@@ -99,6 +146,7 @@ def open_run(
         settled.to_dict(),
         provenance,
         task=task,
+        recipe=recipe,
         may_change=MAY_CHANGE,
         complete=settled.complete,
     )

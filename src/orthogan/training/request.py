@@ -16,7 +16,9 @@ RunConfigT = TypeVar("RunConfigT", bound=RunConfig)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for; None leaves the setting as the recipe and the file have it.
+    """What is asked for; None leaves a setting as it is.
+
+    So it is as the recipe and the file have it, or, in a run that goes on, as the run has it.
 
     Attributes:
         model: The recipe; None: the task's default.
@@ -38,12 +40,12 @@ class Request:
 
 
 def merged(
-    recipe: RunConfigT, request: Request, unit: str, locate: Callable[[str], str]
+    base: RunConfigT, request: Request, unit: str, locate: Callable[[str], str]
 ) -> RunConfigT:
-    """The recipe under the file, under the other arguments, under the settings of a request.
+    """A base under the file, under the other arguments, under the settings of a request.
 
     Args:
-        recipe: What is below all.
+        base: What is below all: a recipe, or the settings of a run that goes on.
         request: What is asked for.
         unit: What `count` counts.
         locate: A source of data as it is written down. A run is looked at from other folders than
@@ -52,7 +54,7 @@ def merged(
     Raises:
         ConfigError: a setting is unknown, does not fit, or clashes with another.
     """
-    config = recipe
+    config = base
     if request.config is not None:
         config = config.merge(read_config_file(Path(request.config)))
     changes: dict[str, Any] = {} if request.seed is None else {"seed": request.seed}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orthogan.config import Config
 from orthogan.models.generator import load as load_generator
 from orthogan.models.load import load
 from orthogan.shapes import Pixels
+from orthogan.terminal import pasteable
 from orthogan.training.run_folder import RunFolder
-
-REPEAT = "repeat the same command to go on."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ class Run:
     ) -> Pixels:
         """Images of a GAN's generator, one per seed; of the classes named, in turn.
 
+        Of a run that is not done, those of its newest healthy checkpoint.
+
         Raises:
             BundleError: the run has no model yet, or trained no generator.
         """
@@ -78,6 +80,11 @@ class Run:
         return facts | {"path": str(self.path), f"{self.unit}_seen": self.num_seen}
 
 
+def resuming(path: Path, config: Config) -> str:
+    """The command that goes on with a run, with its own settings, to paste into a shell."""
+    return pasteable(["orthogan", config.COMMAND, "--run", path])
+
+
 def stopped_run(folder: RunFolder, status: str, reason: str, unit: str, next_command: str) -> Run:
     """What the folder of a run says at its end.
 
@@ -86,14 +93,14 @@ def stopped_run(folder: RunFolder, status: str, reason: str, unit: str, next_com
         status: In which it stopped.
         reason: Why.
         unit: What `images_seen` counts.
-        next_command: What to type once it is done.
+        next_command: What to type next.
     """
     return Run(
         path=folder.path,
         task=folder.task,
         status=status,
         reason=reason,
-        next_command=next_command if status == "done" else REPEAT,
+        next_command=next_command,
         unit=unit,
         num_seen=folder.images_seen,
         seconds=float(folder.facts.get("seconds", 0.0)),

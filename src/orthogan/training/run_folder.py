@@ -17,20 +17,24 @@ from pydantic import BaseModel
 from orthogan.config import check_shape
 from orthogan.errors import StorageError, shortened
 from orthogan.files import clean_leftovers, read_json, storage_errors, write_json
+from orthogan.training.budgets import BUDGET, HISTORY, entry, refuse_used_up, replanned
+from orthogan.training.checkpoint import standing
 from orthogan.training.lock import FolderLock
 from orthogan.training.metrics_file import append_metrics, read_metrics
 from orthogan.training.run_list import RunSummary, list_runs
 from orthogan.training.run_record import (
-    DATA_SOURCE,
+    DATA_PLACES,
     FIELDS,
     RUN_FILE,
     TASK,
     describe_machine,
+    history_of,
     new_record,
     now,
     read_record,
     refuse_foreign,
     refuse_other_data,
+    refuse_other_recipe,
     refuse_other_settings,
     refuse_other_task,
 )
@@ -44,13 +48,14 @@ class RunFolder:
     """A run on disk, held by one process at a time.
 
     `changes` has a sentence for each part of the provenance that differs from the first time
-    and so may cost bit-for-bit equality.
+    and so may cost bit-for-bit equality; `replanned` says that the run has another budget now.
     """
 
     def __init__(self, path: Path, record: dict[str, Any], lock: FolderLock, resumed: bool) -> None:
         self.path = path
         self.resumed = resumed
         self.changes: tuple[str, ...] = ()
+        self.replanned = ""
         self._record = record
         self._lock = lock
 
@@ -62,6 +67,7 @@ class RunFolder:
         provenance: Mapping[str, Any],
         *,
         task: str = "gan",
+        recipe: str | None = None,
         may_change: Collection[str] = (),
         complete: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> RunFolder:
@@ -70,10 +76,13 @@ class RunFolder:
         Args:
             path: The folder; parents are created.
             config: Nested settings; a re-opened run must have the same, but its data may lie
-                elsewhere as long as their fingerprint is the same.
+                elsewhere as long as their fingerprint is the same, and its budget may be another
+                as long as it is not used up.
             provenance: What made the run, as `describe_machine` returns it. The data
                 fingerprint must be the same, the rest may differ and is told in `changes`.
             task: What is trained; a re-opened run must train the same.
+            recipe: The name of what the settings started from; a re-opened run must have the
+                same. None: as it is.
             may_change: Dotted settings that may differ without changing the result.
             complete: Adds to recorded settings those that a later version has brought, at their
                 defaults.
@@ -93,10 +102,11 @@ class RunFolder:
             if (path / RUN_FILE).exists():
                 run = cls(path, read_record(path), lock, resumed=True)
                 refuse_other_task(path, run.task, task)
+                refuse_other_recipe(path, run._record.get("recipe", ""), recipe)
                 run._record["config"] = complete(run.config)
                 run._join(asked["config"], asked["provenance"], may_change)
             else:
-                run = cls(path, new_record(task, **asked), lock, resumed=False)
+                run = cls(path, new_record(task, recipe or "", **asked), lock, resumed=False)
             run._write()
         except BaseException:
             lock.release()
@@ -117,6 +127,11 @@ class RunFolder:
     def provenance(self) -> dict[str, Any]:
         """What made the run the first time: versions, threads, device, data, command."""
         return dict(self._record["provenance"])
+
+    @property
+    def budgets(self) -> list[dict[str, Any]]:
+        """The budgets it was given, the first one first, and where it stood each time."""
+        return history_of(self._record)
 
     @property
     def status(self) -> str:
@@ -210,9 +225,12 @@ class RunFolder:
     ) -> None:
         first = self._record["provenance"]
         same_data = first.get("data_fingerprint") == provenance.get("data_fingerprint")
-        may_change = {*may_change, DATA_SOURCE} if same_data else may_change
-        refuse_other_settings(self.path, self._record["config"], config, may_change)
+        may_change = {*may_change, *DATA_PLACES} if same_data else may_change
+        own = self._record["config"]
+        # All the rest must be the same; on the budget, see below.
+        refuse_other_settings(self.path, own, config | _part(BUDGET, own), may_change)
         refuse_other_data(self.path, first, provenance)
+        self._replan(own.get(BUDGET), config.get(BUDGET), str(provenance.get("command", "")))
         self._record["config"] = config
         self.changes = tuple(
             f"{name} was {shortened(first.get(name))}, now {shortened(value)}"
@@ -222,9 +240,23 @@ class RunFolder:
         if self.changes:
             self._record.setdefault("resumed_with", []).append(provenance)
 
+    def _replan(self, before: Any, after: Any, command: str) -> None:
+        if before == after or not isinstance(before, dict) or not isinstance(after, dict):
+            return
+        stands = standing(self.path)
+        refuse_used_up(self.path, after, stands)
+        history = [*history_of(self._record), entry(after, stands, now(), command)]
+        self.replanned = replanned(self.path, before, after, stands)
+        # In one write: a run that is killed from here on goes on with the new budget.
+        self._record |= {HISTORY: history, "status": "running", "reason": ""}
+
     def _write(self) -> None:
         self._record["updated"] = now()
         write_json(self.path / RUN_FILE, self._record)
+
+
+def _part(name: str, tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tree[name]} if name in tree else {}
 
 
 def _clean(path: Path) -> None:

@@ -14,6 +14,7 @@ from orthogan.config import check_shape, flatten
 from orthogan.errors import ResumeError, shortened
 from orthogan.files import NOT_OURS, is_leftover, read_json, storage_errors
 from orthogan.terminal import pasteable
+from orthogan.training.budgets import BUDGET, HISTORY, Standing, entry
 from orthogan.version import __version__
 
 FORMAT = 1
@@ -21,8 +22,19 @@ RUN_FILE = "run.json"
 FIELDS = {"format", "status", "reason", "images_seen", "updated", "config", "provenance"}
 TASK = "task"  # the field that says what is trained
 ELSEWHERE = "; choose another --run"
-DATA_SOURCE = "data.source"  # the setting that may change with the data left as they are
+# The settings that may change with the data left as they are: where these lie.
+DATA_PLACES = frozenset({"data.source", "data.test"})
 MAX_DIFFERENCES = 5  # a sentence stays readable
+
+
+class _Budget(BaseModel):
+    """A row of the history of budgets."""
+
+    when: str
+    budget: dict[str, Any]
+    images_seen: int = Field(ge=0)
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    command: str
 
 
 class _Record(BaseModel):
@@ -40,6 +52,8 @@ class _Record(BaseModel):
     scores: dict[str, float] = {}
     resumed_with: list[Any] = []
     task: str = ""
+    recipe: str = ""
+    budgets: list[_Budget] = Field([], min_length=1)
 
 
 def describe_machine(
@@ -99,6 +113,19 @@ def refuse_other_task(path: Path, old: str, new: str) -> None:
         )
 
 
+def refuse_other_recipe(path: Path, old: str, new: str | None) -> None:
+    """Checks that a re-opened run has the recipe that is named, if one is and the run says its own.
+
+    Raises:
+        ResumeError: it has another.
+    """
+    if new and old and old != new:
+        raise ResumeError(
+            f"{path} was made with other settings: recipe {shortened(old)} -> {shortened(new)}. "
+            "Drop these options to resume it, or choose another --run."
+        )
+
+
 def refuse_other_settings(
     path: Path, old: dict[str, Any], new: dict[str, Any], may_change: Collection[str]
 ) -> None:
@@ -139,11 +166,14 @@ def refuse_other_data(path: Path, old: dict[str, Any], new: dict[str, Any]) -> N
         )
 
 
-def new_record(task: str, config: dict[str, Any], provenance: dict[str, Any]) -> dict[str, Any]:
+def new_record(
+    task: str, recipe: str, config: dict[str, Any], provenance: dict[str, Any]
+) -> dict[str, Any]:
     """The content of `run.json` for a run that starts now."""
-    return {
+    record = {
         "format": FORMAT,
         TASK: task,
+        "recipe": recipe,
         "status": "running",
         "reason": "",
         "images_seen": 0,
@@ -151,6 +181,17 @@ def new_record(task: str, config: dict[str, Any], provenance: dict[str, Any]) ->
         "config": config,
         "provenance": provenance,
     }
+    return record | {HISTORY: history_of(record)}
+
+
+def history_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The budgets of a run, the first one first; of one of version 0.1, that of its settings."""
+    if HISTORY in record:
+        return list(record[HISTORY])
+    budget, start = record["config"].get(BUDGET), Standing(num_seen=0, seconds=0.0)
+    command = str(record["provenance"].get("command", ""))
+    created = str(record.get("created", ""))
+    return [entry(budget, start, created, command)] if isinstance(budget, dict) else []
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from orthogan.config import check_shape
 from orthogan.errors import DivergedError, ResumeError
+from orthogan.training.budgets import course
 from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from orthogan.training.clock import Clock
 from orthogan.training.config import Budget
-from orthogan.training.progress import ProgressDisplay, duration
+from orthogan.training.duration import duration
+from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.stop_signals import StopSignals
 
@@ -86,6 +88,8 @@ class Session(ABC, Generic[TrainerT]):
 
     # What `images_seen` counts, for people.
     unit: ClassVar[str] = "images"
+    # The network that is used once training is over, by its name in a checkpoint.
+    part: ClassVar[str] = "average"
 
     def __init__(
         self, trainer: TrainerT, budget: Budget, run: RunFolder, display: ProgressDisplay
@@ -129,9 +133,23 @@ class Session(ABC, Generic[TrainerT]):
             if not bool(tensor.isfinite().all()):
                 raise DivergedError(f"The tensor {name} is not finite.")
         state = trainer.state() | {"elapsed_s": self.clock.elapsed_s, "scores": self.scores}
+        # So that a run can be used before it is done, and while it goes on.
+        state["model"] = self._description() | {"part": self.part, "card": self._card({})}
+        state["healthy"] = self._healthy_before()
         seen, spared = trainer.images_seen, self._spared()
         save_checkpoint(self.run.path, seen, tensors, state, spared=spared)
         self.run.update_status("running", **self._facts())
+
+    @abstractmethod
+    def _description(self) -> dict[str, Any]:
+        """What a model has besides weights and card: the other arguments of `save_bundle`."""
+
+    def _healthy_before(self) -> int | None:
+        """None unless the run shows signs of trouble; then the newest checkpoint before them.
+
+        By its image count; 0 if there is none.
+        """
+        return None
 
     def _spared(self) -> tuple[int, ...]:
         """Image counts up to each of which the newest checkpoint stays, beside the last ones."""
@@ -271,19 +289,25 @@ class Session(ABC, Generic[TrainerT]):
         self.scores = scores
         self._log({"event": "score", **scores})
 
-    def _card(self, summary: str, scores: dict[str, Any]) -> dict[str, Any]:
+    @property
+    @abstractmethod
+    def _summary(self) -> str:
+        """What was trained, a sentence."""
+
+    def _card(self, scores: dict[str, Any]) -> dict[str, Any]:
         """What the README of the bundle tells."""
-        provenance = self.run.provenance
-        return {
+        budgets = self.run.budgets
+        facts = {
             "title": self.run.path.name,
-            "summary": summary,
-            "command": provenance.get("command", ""),
+            "summary": self._summary,
+            "command": "\n".join(filter(None, (each["command"] for each in budgets))),
             "seed": self.trainer.config.seed,
             f"{self.unit} seen": self.trainer.images_seen,
             "seconds": round(self.clock.elapsed_s, 1),
-            "threads": provenance.get("threads"),
+            "threads": self.run.provenance.get("threads"),
             "scores": scores,
         }
+        return facts | ({"budgets": course(budgets, self.unit)} if len(budgets) > 1 else {})
 
     def _show(self, measured: dict[str, float]) -> None:
         """Moves the bar; time left and speed are those since this sitting or attempt began."""

@@ -16,16 +16,24 @@ import torch
 from pydantic import BaseModel
 
 from orthogan import rng
-from orthogan.devices import pick_device
+from orthogan.errors import ConfigError, DataError, ResumeError
 from orthogan.registry import Registry
 from orthogan.terminal import pasteable
 from orthogan.training.config import RunConfig
-from orthogan.training.launch import default_run, open_run, set_threads
+from orthogan.training.launch import (
+    EarlierRun,
+    chosen_device,
+    default_run,
+    earlier_run,
+    open_run,
+    set_threads,
+)
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.request import Request, merged
-from orthogan.training.run import Run, stopped_run
+from orthogan.training.run import Run, resuming, stopped_run
 from orthogan.training.run_folder import RunFolder
+from orthogan.training.run_record import ELSEWHERE, RUN_FILE, refuse_other_data
 from orthogan.training.session import Session
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
@@ -83,15 +91,32 @@ class Task(ABC, Generic[ConfigT, DataT]):
     def load(self, config: ConfigT) -> DataT:
         """The data that a configuration names."""
 
-    def requested(self, request: Request) -> ConfigT:
+    def requested(self, request: Request, earlier: EarlierRun | None = None) -> ConfigT:
         """The settings that a request comes to, before anything is known of the data.
+
+        Args:
+            request: What is asked for.
+            earlier: The run that goes on, whose settings hold where nothing is asked for; None:
+                those of the recipe do.
 
         Raises:
             ConfigError: a setting is unknown, does not fit, or clashes with another.
+            ResumeError: the settings of the run are not of this version.
             UnknownNameError: no such recipe.
         """
-        recipe: ConfigT = self.recipes[request.model or self.default_recipe]()
-        return merged(recipe, request, self.unit, self.locate)
+        base: ConfigT = self.recipes[request.model or self.default_recipe]()
+        if earlier is not None:
+            try:
+                own = type(base)(**earlier.record["config"])
+            except (ConfigError, LookupError) as error:
+                raise ResumeError(
+                    f"{earlier.path / RUN_FILE}: its settings are not of this version: "
+                    f"{str(error).removesuffix('.')}{ELSEWHERE}."
+                ) from None
+            # A run of version 0.1 does not say its recipe: what is named must come to the same.
+            is_named = request.model is not None and not earlier.record.get("recipe")
+            base = base.evolve(budget=own.budget.to_dict()) if is_named else own
+        return merged(base, request, self.unit, self.locate)
 
     def locate(self, source: str) -> str:
         """A source of data as a run writes it down."""
@@ -146,44 +171,92 @@ TASKS: Registry[type[Task[Any, Any]]] = Registry(
 )
 
 
-def resolve_run(task: Task[ConfigT, DataT], request: Request) -> ConfigT:
+def resolve_run(
+    task: Task[ConfigT, DataT], request: Request, run: Path | str | None = None
+) -> ConfigT:
     """The configuration that `train_run` with the same request would run.
+
+    Args:
+        task: What would be trained.
+        request: What is asked for.
+        run: The run folder; as in `Launch`.
 
     Raises:
         ConfigError: a setting is unknown, does not fit, or clashes with another.
         UnknownNameError: no such recipe.
         DataError: the data cannot be loaded.
+        ResumeError: the run folder holds another run.
     """
-    config = task.requested(request)
-    return task.resolve(config, task.load(config), pick_device("auto"))
+    _, config, earlier = _planned(task, request, run)
+    data = _loaded(task, config, request, earlier)
+    return task.resolve(config, data, chosen_device("auto", earlier))
 
 
 def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> Run:
     """Trains to the end of the budget, or to a stop; the same arguments go on.
 
+    In a run that goes on, its own settings hold where nothing is asked for; what is asked for must
+    be the same, except the budget, which may be another one that is not used up.
+
     Raises:
         ConfigError: a setting does not fit the data.
         DataError: the data cannot be loaded.
-        ResumeError: the run folder holds another run.
+        ResumeError: the run folder holds another run, or more than the budget asks for.
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
     """
-    requested = task.requested(request)
-    source, named = requested.to_dict()["data"]["source"], request.model or task.run_suffix
-    path = Path(launch.path or default_run(source, named, requested.seed))
-    device = pick_device(launch.device)
+    path, requested, earlier = _planned(task, request, launch.path)
+    device = chosen_device(launch.device, earlier)
     about_threads = set_threads(launch.threads, path)
-    data = task.load(requested)
-    config = task.resolve(requested, data, device)
-    with open_run(path, task.name, config, device, task.fingerprint(data)) as folder:
+    data = _loaded(task, requested, request, earlier)
+    fingerprint = task.fingerprint(data)
+    try:
+        config = task.resolve(requested, data, device)
+    except ConfigError:
+        if earlier is not None:  # what does not fit may be the data
+            provenance = earlier.record["provenance"]
+            refuse_other_data(path, provenance, {"data_fingerprint": fingerprint})
+        raise
+    recipe = request.model or (None if earlier else task.default_recipe)
+    with open_run(path, task.name, config, device, fingerprint, recipe) as folder:
         display = ProgressDisplay(path.name, launch.show_progress)
-        for sentence in (*task.notes(config, data), *folder.changes, *about_threads):
+        about_budget = filter(None, [folder.replanned])
+        for sentence in (*about_budget, *task.notes(config, data), *folder.changes, *about_threads):
             display.note(sentence)
         status, reason = "done", f"{path} is already trained to the end of its budget."
         if folder.status != "done":
             status, reason = task.start(config, data, device, folder, display).train()
-        run = stopped_run(folder, status, reason, task.unit, pasteable(task.next_words(path)))
+        is_done = status == "done"
+        words = pasteable(task.next_words(path)) if is_done else resuming(path, config)
+        run = stopped_run(folder, status, reason, task.unit, words)
         if task.score_shape is None:
             return run
-        score = folder.score(task.score_shape) if status == "done" else {}
-        return replace(run, score=score)
+        return replace(run, score=folder.score(task.score_shape) if is_done else {})
+
+
+def _planned(
+    task: Task[ConfigT, DataT], request: Request, run: Path | str | None
+) -> tuple[Path, ConfigT, EarlierRun | None]:
+    """The run folder, the settings, and the run if one goes on there."""
+    if run is not None:
+        path = Path(run)
+        earlier = earlier_run(path, task.name)
+        return path, task.requested(request, earlier), earlier
+    begun = task.requested(request)
+    source, named = begun.to_dict()["data"]["source"], request.model or task.run_suffix
+    path = default_run(source, named, begun.seed)
+    earlier = earlier_run(path, task.name)
+    return path, begun if earlier is None else task.requested(request, earlier), earlier
+
+
+def _loaded(
+    task: Task[ConfigT, DataT], config: ConfigT, request: Request, earlier: EarlierRun | None
+) -> DataT:
+    try:
+        return task.load(config)
+    except DataError as error:
+        if earlier is None or request.data.get("source") is not None:
+            raise
+        raise DataError(
+            f"{error} {earlier.path} was trained on it; if it lies elsewhere by now, say where."
+        ) from None

@@ -24,4 +24,5 @@ def write_onnx(source: str, out: Path) -> Exported:
             "class_names": list(made.generator.class_names),
             "largest_difference": made.largest_difference,
         },
+        made.note,
     )

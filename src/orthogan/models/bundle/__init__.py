@@ -16,6 +16,7 @@ from orthogan.models.bundle.folder import (
 )
 from orthogan.models.bundle.names import resolve, shipped_names
 from orthogan.models.bundle.rebuild import rebuild
+from orthogan.models.bundle.stored import load_stored, role_of_stored
 
 __all__ = [
     "FORMAT",
@@ -23,9 +24,11 @@ __all__ = [
     "Role",
     "is_bundle",
     "load_bundle",
+    "load_stored",
     "rebuild",
     "resolve",
     "role_of",
+    "role_of_stored",
     "save_bundle",
     "shipped_names",
 ]

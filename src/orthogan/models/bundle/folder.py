@@ -33,7 +33,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class _Data(_Part):
+class DataFacts(_Part):
+    """What a network was trained on."""
+
     source: str = ""
     size: int = Field(28, ge=1)
     colours: int = Field(1, ge=1)
@@ -53,7 +55,9 @@ class _Score(_Part):
     n: float | None = None
 
 
-class _Card(_Part):
+class CardFacts(_Part):
+    """What the README of a network tells."""
+
     title: str = ""
     summary: str = ""
     command: str = ""
@@ -64,8 +68,8 @@ class _Config(_Part):
     """What is read of `config.json`, besides the network."""
 
     sha256: str
-    data: _Data
-    card: _Card
+    data: DataFacts
+    card: CardFacts
     orthogan: str
 
 
@@ -87,7 +91,10 @@ _USES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A trained network: what to build, its weights, what it knows and its measured numbers."""
+    """A trained network: what to build, its weights, what it knows and its measured numbers.
+
+    `note` says which checkpoint it is, of a run that is not done.
+    """
 
     path: Path
     network_config: dict[str, Any]
@@ -97,6 +104,7 @@ class Bundle:
     sha256: str
     version: str
     vocabulary: dict[str, Any] = field(default_factory=dict, repr=False)
+    note: str = ""
 
     def network(self, describe: Callable[[dict[str, Any]], Described[Network_co]]) -> Network_co:
         """The network itself.
@@ -108,6 +116,12 @@ class Bundle:
             BundleError: nothing can be built, or the weights do not fit it.
         """
         return rebuild(lambda: describe(self.network_config), self.tensors, self.path)
+
+    @property
+    def num_seen(self) -> int | None:
+        """How many images, or tokens, it was trained on; None where the card does not say."""
+        seen = self.card.get("images seen", self.card.get("tokens seen"))
+        return seen if type(seen) is int else None
 
     def fact(self, name: str) -> Any:
         """What `data` says under a name.
@@ -195,6 +209,18 @@ def load_bundle(folder: Path, role: Role = "generator") -> Bundle:
     )
 
 
+def refuse_other_role(folder: Path, found: str, wanted: str) -> None:
+    """Checks that a folder holds a network of the kind that is asked for.
+
+    Raises:
+        BundleError: of another; the sentence says what it can be used with.
+    """
+    if found != wanted:
+        raise BundleError(
+            f"{folder}: holds a {CALLED[found]}, not a {CALLED[wanted]}; {_USES[found]}."
+        )
+
+
 def _read_vocabulary(folder: Path, sha256: object) -> dict[str, Any]:
     file = folder / VOCABULARY_FILE
     tree = read_json(file, error=BundleError, only_text=True)
@@ -236,11 +262,8 @@ def _read_config(folder: Path, role: str) -> dict[str, Any]:
             f"{folder}: made by a newer orthogan (format {form}, this version reads up to "
             f"{FORMAT}): pip install --upgrade orthogan."
         )
-    other = next((name for name in _WEIGHTS if name in config), role)
-    if role not in config and other != role:
-        raise BundleError(
-            f"{folder}: holds a {CALLED[other]}, not a {CALLED[role]}; {_USES[other]}."
-        )
+    if role not in config:
+        refuse_other_role(folder, next((name for name in _WEIGHTS if name in config), role), role)
     if not isinstance(config.get(role), dict):
         raise BundleError(f"{file}: '{role}' is missing or damaged; copy it again.")
     check_shape(_Config, config, file, BundleError, "; copy it again.")

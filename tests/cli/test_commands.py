@@ -262,14 +262,15 @@ def test_evaluate_passes_its_options_on_and_shows_a_table(cli, api) -> None:
 
 
 def test_evaluate_names_what_it_compares_with(cli, api, monkeypatch) -> None:
-    tree = {"scores": {}, "verdict": "Usable.", "notes": ["Choose."], "data": "pets\x1b"}
+    compared = {"sentence": "Compared 3 images of x with pets\x1b.", "data": "pets\x1b"}
+    tree = {"scores": {}, "verdict": "Usable.", "notes": ["Choose."], "compared": compared}
     monkeypatch.setattr(
         api, "evaluate", lambda *_, **__: SimpleNamespace(to_dict=lambda: tree), raising=False
     )
     answer = cli("evaluate", "x")
-    assert answer.out.splitlines()[-2:] == ["Compared with pets\\x1b.", "Usable."]
+    assert answer.out.splitlines()[-2:] == ["Compared 3 images of x with pets\\x1b.", "Usable."]
     assert answer.err == "Choose.\n"
-    assert json.loads(cli("evaluate", "x", "--json").out)["data"] == "pets\x1b"
+    assert json.loads(cli("evaluate", "x", "--json").out)["compared"] == compared
 
 
 def test_evaluate_json(cli, api) -> None:

@@ -116,7 +116,10 @@ def checkpoint_used(run: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     said = printed.err.splitlines()
     assert main(["evaluate", run, "--num-images", "160", "--metrics", "fd", "--json"]) == 0
     printed = capsys.readouterr()
-    assert set(said) <= set(json.loads(printed.out)["notes"])
+    tree = json.loads(printed.out)
+    assert set(said) <= set(tree["notes"])
+    assert (tree["compared"]["source"], tree["compared"]["num_real"]) == (run, 320)
+    assert tree["compared"]["checkpoint"] == images_at(Path(run))
     return said
 
 

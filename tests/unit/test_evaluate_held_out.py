@@ -20,16 +20,24 @@ def fill(folder: Path, num: int, seed: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("num_held", "note"),
-    [(130, "Floors are of the 130 held-out images of "), (20, "are too few for floors")],
+    ("num_held", "words"),
+    [
+        (140, "the 300 training images of REAL; floors are of 130 held-out images."),
+        (20, "the 300 images of REAL; floors are of a part of them."),
+    ],
 )
-def test_floors_come_from_the_held_out_folder(tmp_path: Path, num_held: int, note: str) -> None:
+def test_floors_come_from_the_held_out_folder(tmp_path: Path, num_held: int, words: str) -> None:
     real = tmp_path / "real"
     fill(real / "train", 300, 0)
     fill(real / "val", num_held, 1)
     fake = fill(tmp_path / "fake", 130, 2)
     found = api.evaluate(fake, real, metrics=["fd"])
-    assert any(note in sentence for sentence in found.notes)
+    compared = words.replace("REAL", str(real))
+    assert found.compared is not None
+    assert found.compared.sentence == f"Compared 130 images of {fake} with {compared}"
+    facts = {"source": str(fake), "checkpoint": None, "num_images": 130, "num_real": 300}
+    assert facts.items() <= found.to_dict()["compared"].items()
+    assert any("too few for floors" in sentence for sentence in found.notes) == (num_held < 128)
     assert any("val (" in sentence and "held out" in sentence for sentence in found.notes)
     split = any("No held-out images: floors compare" in sentence for sentence in found.notes)
     assert split == (num_held < 128)

@@ -16,6 +16,7 @@ import torch
 from disturbances import EACH_STEP, Killed, at_step, die, plant_nan, record
 
 import orthogan
+from orthogan.analysis.trained import load_trained
 from orthogan.classification import api as classifiers
 from orthogan.errors import BundleError, DivergedError
 from orthogan.gan import api, session
@@ -23,6 +24,7 @@ from orthogan.gan.trainer import Trainer
 from orthogan.models.bundle import load_stored, role_of_stored
 from orthogan.training.checkpoint import load_checkpoint, save_checkpoint
 from orthogan.training.lock import FolderLock
+from orthogan.training.run_list import list_runs
 
 OLD = Path(__file__).parents[1] / "fixtures" / "version-0.1"
 RECIPES = ("attention-gan", "transformer-gan", "conv-gan")
@@ -85,10 +87,11 @@ def test_a_run_that_was_stopped(
 def test_a_run_that_is_still_running(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, seen = tmp_path / "run", []
+    run, seen, names = tmp_path / "run", [], []
 
     def look(_trainer: Trainer) -> None:
         seen.append(orthogan.load(run))
+        names.extend(found.class_names for found in list_runs(tmp_path))
 
     with monkeypatch.context() as patch:
         at_step(patch, 6, look)
@@ -96,6 +99,7 @@ def test_a_run_that_is_still_running(
     (loaded,) = seen
     assert loaded.note == f"{run} is still running: the checkpoint at 80 images is used."
     assert (loaded.num_seen, loaded.class_names) == (80, ("0", "1", "2", "3"))
+    assert names == [("0", "1", "2", "3")]
     assert len(loaded.sample(range(2), ["3", 0])) == 2
     done = orthogan.load(run)
     assert (done.note, done.num_seen, done.path) == ("", 320, run / "bundle")
@@ -111,6 +115,7 @@ def test_a_run_that_is_extended_is_not_its_earlier_end(
         at_step(patch, 6, lambda _: signal.raise_signal(signal.SIGINT))
         api.train(run=run, images=160, show_progress=False)
     check_average(orthogan.load(run), run, 96)
+    assert load_trained(run).where == run
     assert orthogan.load(run / "bundle").num_seen == 64
     shutil.rmtree(run / "checkpoints")
     assert orthogan.load(run).num_seen == 64  # nothing else is left

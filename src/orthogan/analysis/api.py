@@ -218,9 +218,7 @@ def _read(
         if idle:
             raise ConfigError(f"{source}: a network trained here needs no {idle[0]}; leave it out.")
         if network is None and has_language(source):
-            return tables_of_language(
-                bundle.load_bundle(bundle.resolve(source), "language"), limit=limit
-            )
+            return tables_of_language(bundle.load_stored(source, "language"), limit=limit)
         if network is None and (run := unfinished_language(source)) is not None:
             return tables_of_run(run, limit=limit)
         return read_network(source, network=network, limit=limit, seed=seed)

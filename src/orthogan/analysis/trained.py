@@ -11,7 +11,7 @@ from torch import Tensor
 
 from orthogan.errors import BundleError, ConfigError, UnknownNameError
 from orthogan.models import bundle
-from orthogan.models.bundle.names import RUNS
+from orthogan.models.bundle.names import RUNS, is_unfinished
 from orthogan.networks import (
     CLASSIFIERS,
     DISCRIMINATORS,
@@ -80,8 +80,8 @@ def unfinished_language(source: str | Path) -> Path | None:
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
     """A network of a source for which `is_trained` holds.
 
-    A generator or classifier comes from the bundle, or from the newest checkpoint of a run that
-    has none yet (the average of its weights); a discriminator from the newest checkpoint.
+    A generator or classifier comes from the bundle, or from the newest checkpoint of a run that is
+    not done (the average of its weights); a discriminator from the newest checkpoint.
 
     Args:
         source: Run folder, bundle folder, or the name of a shipped model.
@@ -97,10 +97,10 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
     if player is not None and player not in ROLES:
         raise UnknownNameError("network of a GAN", player, ROLES)
     path = _folder(source)
-    is_run = path is not None and (path / RUN_FILE).exists()
-    has_bundle = path is None or bundle.is_bundle(path) or bundle.is_bundle(path / "bundle")
-    if path is not None and is_run and (player == "discriminator" or not has_bundle):
-        return _from_checkpoint(path, player)
+    if path is not None and (path / RUN_FILE).exists():
+        has_bundle = bundle.is_bundle(path) or bundle.is_bundle(path / "bundle")
+        if player == "discriminator" or is_unfinished(path) or not has_bundle:
+            return _from_checkpoint(path, player)
     return _from_bundle(bundle.resolve(source), player)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from orthogan import data as image_data
 from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.examples import Split, load_split
 from orthogan.classification.recipes import RECIPES
@@ -27,6 +28,10 @@ class ClassifyTask(Task[ClassificationConfig, Split]):
     score_shape = ClassifierScoreShape
     recipes = RECIPES
     default_recipe, run_suffix = "attention-classifier", "classifier"
+
+    def locate(self, source: str) -> str:
+        """The name of a data set as it is, a path absolute."""
+        return image_data.resolved(source)
 
     def load(self, config: ClassificationConfig) -> Split:
         """The images to learn from and those to score on."""

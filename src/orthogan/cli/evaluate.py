@@ -60,8 +60,8 @@ def evaluate(
         ["score", "value", "95 % interval", "floor", "images"],
         [_row(name, score) for name, score in tree["scores"].items()],
     )
-    if tree.get("data"):
-        show(f"Compared with {tree['data']}.")
+    if tree.get("compared"):
+        show(tree["compared"]["sentence"])
     show(tree["verdict"])
     for note in tree.get("notes", []):
         say(note)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from orthogan.evaluation.compared import Compared
+
 
 @dataclass(frozen=True)
 class Score:
@@ -37,6 +39,7 @@ class Evaluation:
         class_shares: Fraction of generated images in each class; None for stacked digits.
         notes: What a reader must know to compare these numbers with others.
         data: What the real images are, as a person names them.
+        compared: What was compared with what; None where the caller knows.
     """
 
     scores: Mapping[str, Score]
@@ -45,13 +48,16 @@ class Evaluation:
     class_shares: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     data: str = ""
+    compared: Compared | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
-        return {
+        tree: dict[str, Any] = {
             "scores": {name: asdict(score) for name, score in self.scores.items()},
             "verdict": self.verdict,
             "extractor": self.extractor,
             "class_shares": None if self.class_shares is None else list(self.class_shares),
             "notes": list(self.notes),
-        } | ({"data": self.data} if self.data else {})
+        }
+        tree |= {"data": self.data} if self.data else {}
+        return tree | ({"compared": self.compared.to_dict()} if self.compared else {})

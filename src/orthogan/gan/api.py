@@ -13,6 +13,7 @@ from orthogan.data.catalogue import SingleSplitError
 from orthogan.data.in_memory import keep
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
+from orthogan.evaluation.compared import Compared
 from orthogan.evaluation.description import is_stacked
 from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
@@ -172,7 +173,17 @@ def evaluate(
     of_data = () if real in DATA_SETS else train_set.notes
     chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()
     said = (*chosen, *facts.get("image_notes", ()), *of_data, *note, *found.notes)
-    return replace(found, data=str(real), notes=tuple(dict.fromkeys(said)))
+    compared = Compared(
+        source=facts["name"],
+        checkpoint=facts.get("checkpoint"),
+        num_images=len(fake),
+        data=str(real),
+        split="all" if held_out is None else "train",
+        num_real=len(train_set),
+        num_held_out=0 if held_out is None else min(len(held_out), len(fake)),
+    )
+    notes = tuple(dict.fromkeys(said))
+    return replace(found, data=str(real), compared=compared, notes=notes)
 
 
 def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple[str, ...]]:
@@ -187,9 +198,7 @@ def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple
             f"least {LEAST_HELD_OUT}; they are left out."
         )
         return None, (note,)
-    if source in DATA_SETS:
-        return found, ()
-    return found, (f"Floors are of the {len(found):,} held-out images of {source}.",)
+    return found, ()
 
 
 def _candidate(
@@ -200,15 +209,18 @@ def _candidate(
     if model is not None:
         form = model.generator.config  # and not what stands beside it, which may be damaged
         facts: dict[str, Any] = {
+            "name": str(getattr(source, "path", source)),
+            "checkpoint": model.num_seen,
             "source": model.data.get("source"),
             "labels": model.data.get("labels", "auto"),
             "size": form.size,
             "colours": form.colours,
+            "image_notes": (model.note,) if model.note else (),
         }
-        facts["image_notes"] = (model.note,) if model.note else ()
         return facts, lambda first, count: model.sample(range(first, first + count))
     given = load_images(str(source))
     facts = {
+        "name": str(source),
         "source": DEFAULT_REAL,
         "size": given.size,
         "colours": given.colours,

@@ -16,7 +16,7 @@ from orthogan.training.run_record import FIELDS, RUN_FILE, read_record
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One row of `orthogan runs`; `class_names` are those of its trained model, in their order."""
+    """One row of `orthogan runs`; `class_names` are those of its model, in their order."""
 
     path: Path
     status: str
@@ -61,20 +61,33 @@ def _summarise(path: Path, record: dict[str, Any]) -> RunSummary:
         reason=record["reason"],
         images_seen=record["images_seen"],
         updated=record["updated"],
-        class_names=_class_names(path / "bundle" / "config.json"),
+        class_names=_class_names(path),
         config=record["config"],
         facts={name: value for name, value in record.items() if name not in FIELDS},
     )
 
 
-def _class_names(file: Path) -> tuple[str, ...]:
-    """What a trained model's classes are called; read as text, since a list needs no PyTorch."""
-    try:
-        stored = read_json(file)
-        data, generator = stored["data"], stored.get("generator")
-        if generator is not None:
-            return named_classes(data, generator.get("classes", 0))
-        names = data["class_names"]
-        return tuple(names) if is_name_list(names) else ()
-    except (StorageError, KeyError, TypeError, AttributeError):  # none yet, or damaged
-        return ()
+def _class_names(run: Path) -> tuple[str, ...]:
+    """What a model's classes are called; read as text, since a list needs no PyTorch."""
+    for described in (_of_bundle, _of_checkpoint):
+        try:
+            role, network, data = described(run)
+            if role == "generator":
+                return named_classes(data, network.get("classes", 0))
+            names = data["class_names"]
+            return tuple(names) if is_name_list(names) else ()
+        except (StorageError, OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # none yet, or damaged
+    return ()
+
+
+def _of_bundle(run: Path) -> tuple[str, Any, Any]:
+    stored = read_json(run / "bundle" / "config.json")
+    generator = stored.get("generator")
+    return "other" if generator is None else "generator", generator, stored["data"]
+
+
+def _of_checkpoint(run: Path) -> tuple[str, Any, Any]:
+    latest = (run / "checkpoints" / "latest").read_text(encoding="ascii").strip()
+    model = read_json(run / "checkpoints" / f"{int(latest):09d}" / "state.json")["state"]["model"]
+    return model["role"], model["network_config"], model["data"]

@@ -53,7 +53,7 @@ class _Record(BaseModel):
     resumed_with: list[Any] = []
     task: str = ""
     recipe: str = ""
-    budgets: list[_Budget] = Field([], min_length=1)
+    budgets: list[_Budget] = []
 
 
 def describe_machine(

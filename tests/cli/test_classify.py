@@ -87,6 +87,7 @@ class FakeClassifiers:
 
         return SimpleNamespace(
             path=Path(source) / "bundle",
+            note="",
             data={"source": "mnist"},
             score=asked("score", SimpleNamespace(to_dict=lambda: self.score)),
             predict_files=asked("predict_files", shown),

@@ -63,7 +63,7 @@ class FakeModels:
         tokenizer = SimpleNamespace(
             kind=self.kind, unknown_pieces=lambda prompt: sorted(set(prompt) & set("\u00e9\u00e8"))
         )
-        return SimpleNamespace(path=Path(source), generate=generate, tokenizer=tokenizer)
+        return SimpleNamespace(path=Path(source), note="", generate=generate, tokenizer=tokenizer)
 
 
 @pytest.fixture

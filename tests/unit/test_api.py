@@ -275,7 +275,16 @@ def test_a_run_its_folder_and_its_model_score_alike(scored: orthogan.Run) -> Non
         api.evaluate(source, **options).to_dict()
         for source in (scored, scored.path, str(scored.path), orthogan.load(scored.path))
     ]
+    compared = [result.pop("compared") for result in results]
     assert all(result == results[0] for result in results)
+    run, folder = str(scored.path), str(scored.path / "bundle")
+    assert [found["source"] for found in compared] == [run, run, run, folder]
+    for found in compared:
+        assert (found["checkpoint"], found["num_images"], found["num_real"]) == (64, 160, 320)
+        assert (found["split"], found["num_held_out"]) == ("all", 0)
+        assert found["sentence"].startswith(
+            f"Compared 160 images of {found['source']} (at 64 images of training) with the 320 "
+        )
     json.dumps(results[0], allow_nan=False)
     ((name, score),) = results[0]["scores"].items()
     assert name.startswith("fd[digits-cls@")
@@ -347,7 +356,7 @@ def test_impossible_measurements_are_refused(
 
 def test_errors_carry_the_exit_code_of_their_kind(train_tiny, small: orthogan.Run) -> None:
     with pytest.raises(ResumeError) as caught:
-        train_tiny(small.path, images=128)
+        train_tiny(small.path, seed=3)
     assert caught.value.exit_code == 6
     with pytest.raises(UnknownNameError) as unknown:
         api.evaluate("nothing-of-this-name")

@@ -18,6 +18,7 @@ from disturbances import EACH_STEP, Killed, at_step, die, plant_nan, record
 import orthogan
 from orthogan.analysis.trained import load_trained
 from orthogan.classification import api as classifiers
+from orthogan.cli import main
 from orthogan.errors import BundleError, DivergedError
 from orthogan.gan import api, session
 from orthogan.gan.trainer import Trainer
@@ -210,7 +211,7 @@ def test_a_checkpoint_from_before_the_first_step_is_no_model(
 
 
 def test_a_classifier_and_a_language_model_are_used_before_they_are_done(
-    classify_tiny, learn_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    classify_tiny, learn_tiny, tiny_file: Path, tmp_path: Path, capsys
 ) -> None:
     classify_tiny(tmp_path / "a", EACH_STEP, images=96)
     learn_tiny(tmp_path / "b", EACH_STEP, tokens=320)
@@ -229,6 +230,11 @@ def test_a_classifier_and_a_language_model_are_used_before_they_are_done(
     assert [role_of_stored(tmp_path / name) for name in "ab"] == ["classifier", "language"]
     with pytest.raises(BundleError, match="holds a classifier, not a generator; use it with"):
         api.evaluate(tmp_path / "a")
+    capsys.readouterr()
+    classify = ["classify", "--test", str(tiny_file), "--classifier"]
+    for words, name in [(classify, "a"), (["generate"], "b")]:
+        assert main([*words, str(tmp_path / name)]) == 0
+        assert capsys.readouterr().err.splitlines()[0] == found[name].note
     again = classifiers.classify(run=tmp_path / "a", show_progress=False)
     assert again.status == "done"
 

@@ -29,8 +29,8 @@ from orthogan.data import ImageSet
 from orthogan.evaluation import evaluate_images
 from orthogan.gan.api import resolve
 from orthogan.gan.trainer import Trainer
+from orthogan.images.encoding import png
 from orthogan.images.grid import grid
-from orthogan.images.sheet import png
 from orthogan.networks.sampling import sample_pixels
 
 RESULTS = Path(__file__).parent / "results"

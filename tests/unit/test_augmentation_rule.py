@@ -40,7 +40,7 @@ def test_auto_is_for_small_or_colourful_sets(monkeypatch, images, symmetric, pol
     assert settled(images, "augmentation.policy=cutout", "augmentation.probability=.3") == (
         AugmentationConfig(policy="cutout", probability=0.3, held_out=0)
     )
-    assert settled(images, "augmentation.policy=none") == AugmentationConfig(held_out=0)
+    assert settled(images, "augmentation.policy=none") == AugmentationConfig()
 
 
 def test_the_strength_follows_overfitting_where_enough_images_can_be_held_out() -> None:
@@ -63,9 +63,13 @@ def test_a_resolved_configuration_is_resolved() -> None:
 
 def test_it_is_said() -> None:
     config = TrainingConfig().evolve("augmentation.policy=auto")
-    told = said_of_augmentation(resolved_augmentation(config, a_set(640)))
+
+    def told_of(images: ImageSet) -> str:
+        return said_of_augmentation(resolved_augmentation(config, images), images)
+
+    told = told_of(a_set(640))
+    assert "640 color images" in told
     assert "translation,cutout,colour" in told
     assert "measured on 40 images that are held out" in told
-    told = said_of_augmentation(resolved_augmentation(config, a_set(64)))
-    assert "each with probability 0.6" in told
-    assert said_of_augmentation(resolved_augmentation(config, a_set(module.MANY, 1))) == ""
+    assert "each with probability 0.6" in told_of(a_set(64))
+    assert "the 20,000 gray images as they are" in told_of(a_set(module.MANY, 1))

@@ -35,6 +35,17 @@ def test_create_close_and_open_again(tmp_path: Path) -> None:
     assert (record["status"], record["seconds"]) == ("running", 1.5)
 
 
+def test_why_settings_are_as_they_are_is_kept(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path / "run", CONFIG, MADE_BY) as run:
+        run.explain(("It is small.",))
+        run.update_status("interrupted")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["why"] == ["It is small."]
+    with RunFolder.open(tmp_path / "run", CONFIG, MADE_BY) as run:
+        run.explain([])
+        assert run.facts["why"] == []
+
+
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     RunFolder.open(tmp_path / "run", CONFIG, MADE_BY).close()
     other = CONFIG | {"seed": 1, "loss": {"kind": "hinge", "gamma": 1.0}, "new": 3}

@@ -25,22 +25,24 @@ def resolved_augmentation(config: TrainingConfig, images: ImageSet) -> TrainingC
     asked = config.augmentation
     policy = _policy(images) if asked.policy == "auto" else asked.policy
     settled = asked.evolve(policy=policy)
+    if not chosen(policy):  # the rest stays open, as in runs from before there was augmentation
+        return config.evolve(augmentation=settled.to_dict())
     few = images.num_images < IMAGES_A_HELD_OUT * LEAST_HELD_OUT
-    if chosen(policy) and asked.probability is None and asked.held_out is None and few:
+    if asked.probability is None and asked.held_out is None and few:
         settled = settled.evolve(probability=ALWAYS)
     settled = settled.evolve(held_out=num_held_out(settled, images))
     return config.evolve(augmentation=settled.to_dict())
 
 
-def said_of_augmentation(config: TrainingConfig) -> str:
-    """What is done, in words, for a configuration that is resolved; empty where nothing is.
-
-    >>> said_of_augmentation(TrainingConfig())
-    ''
-    """
+def said_of_augmentation(config: TrainingConfig, images: ImageSet) -> str:
+    """What is done and why, in words, for a configuration that is resolved."""
     settled = config.augmentation
+    kind = "color" if images.colours >= 3 else "gray"
     if not chosen(settled.policy):
-        return ""
+        return (
+            f"The discriminator sees the {images.num_images:,} {kind} images as they are "
+            "(augmentation.policy=none)."
+        )
     how = (
         f"as often as the discriminator overfits, measured on {settled.held_out} images that are "
         "held out from training"
@@ -48,7 +50,8 @@ def said_of_augmentation(config: TrainingConfig) -> str:
         else f"with probability {settled.probability:g}"
     )
     return (
-        f"The discriminator sees real and generated images under {settled.policy}, each {how} "
+        f"So that the discriminator does not learn {images.num_images:,} {kind} images by heart, "
+        f"it sees real and generated ones under {settled.policy}, each {how} "
         f"(augmentation.policy={settled.policy})."
     )
 

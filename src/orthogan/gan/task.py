@@ -57,6 +57,10 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         if config.data.balance == CLASSES and data.labels is not None:
             yield balance_note(data.labels, data.class_names)
 
+    def why(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
+        """What both networks are conditioned on, and what the discriminator sees."""
+        return said(config), said_of_augmentation(config, data)
+
     def fingerprint(self, data: ImageSet) -> str:
         """Changes with any pixel or label."""
         return data.fingerprint()
@@ -70,8 +74,6 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
-        for sentence in filter(None, (said(config), said_of_augmentation(config))):
-            display.note(sentence)
         score = _live_score(data)
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -195,6 +195,15 @@ class RunFolder:
         """
         seen = self.images_seen if images_seen is None else images_seen
         self._record |= facts | {"status": status, "reason": reason, "images_seen": seen}
+        self._write()
+
+    def explain(self, why: Sequence[str]) -> None:
+        """Writes down which settings follow from the data and why, a sentence each.
+
+        Raises:
+            StorageError: `run.json` cannot be written.
+        """
+        self._record["why"] = list(why)
         self._write()
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:

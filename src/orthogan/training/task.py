@@ -150,6 +150,10 @@ class Task(ABC, Generic[ConfigT, DataT]):
         """What was resized or left out, and which settings have no effect."""
         return (*data.notes, *config.without_effect())
 
+    def why(self, config: ConfigT, data: DataT) -> Iterable[str]:  # noqa: ARG002 - for tasks
+        """Which settings follow from the data and why, a sentence each, of a resolved run."""
+        return ()
+
     @abstractmethod
     def start(
         self,
@@ -223,6 +227,9 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
         about_budget = filter(None, [folder.replanned])
         for sentence in (*about_budget, *task.notes(config, data), *folder.changes, *about_threads):
             display.note(sentence)
+        if why := list(task.why(config, data)):
+            folder.explain(why)
+            display.note(f"Why these settings: {' '.join(why)}")
         status, reason = "done", f"{path} is already trained to the end of its budget."
         if folder.status != "done":
             status, reason = task.start(config, data, device, folder, display).train()

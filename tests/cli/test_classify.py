@@ -398,4 +398,6 @@ def test_a_dry_run_shows_settings_that_train_the_same(words, tmp_path: Path, cap
     assert not (tmp_path / "runs").exists()
     assert main([*words, "--images", "32"]) == 0
     record = json.loads((tmp_path / "runs" / "mine" / "run.json").read_text())
-    assert record["config"] == json.loads(settings)
+    shown = json.loads(settings)
+    assert [each["split"] for each in shown.pop("inspection")] == ["train"]
+    assert record["config"] == shown

@@ -226,4 +226,7 @@ def test_a_dry_run_shows_settings_that_train_the_same(
     assert not (tmp_path / "runs").exists()
     assert main([*words, "--images", "32"]) == 0
     record = json.loads((tmp_path / "runs" / "mine" / "run.json").read_text())
-    assert record["config"] == json.loads(settings)
+    shown = json.loads(settings)
+    (inspection,) = shown.pop("inspection")
+    assert inspection["images"] == sum(inspection["classes"].values()) > 0
+    assert record["config"] == shown

@@ -15,6 +15,7 @@ from orthogan.classification.scoring import ClassifierScoreShape
 from orthogan.classification.session import ClassificationSession
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data.balance import CLASSES, balance_note
+from orthogan.data.inspection import inspect
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -49,9 +50,11 @@ class ClassifyTask(Task[ClassificationConfig, Split]):
         return config.evolve(network=config.network.evolve(**facts).to_dict())
 
     def notes(self, config: ClassificationConfig, data: Split) -> Iterable[str]:
-        """Also how classes are balanced."""
-        yield from super().notes(config, data)
+        """What the images are, which settings have no effect, and how classes are balanced."""
         images = data.train.images
+        yield from inspect(images).lines()
+        yield from (note for note in data.notes if note not in images.notes)
+        yield from config.without_effect()
         if config.data.balance == CLASSES and images.labels is not None:
             yield balance_note(images.labels, images.class_names)
 

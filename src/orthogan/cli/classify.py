@@ -101,10 +101,11 @@ def classify(
     }
     if dry_run:
         from orthogan.classification import api as classifiers
+        from orthogan.data.inspection import inspections
 
-        return show_settings(
-            classifiers.resolve_classification(data, run=run, **requested), as_json
-        )
+        with inspections() as found:
+            resolved = classifiers.resolve_classification(data, run=run, **requested)
+        return show_settings(resolved, as_json, found)
     return _train(data, {"run": run} | place | requested, predict, look, as_json)
 
 

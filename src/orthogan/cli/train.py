@@ -24,7 +24,7 @@ from orthogan.cli.options import (
     parse_budget,
 )
 from orthogan.cli.output import show_json
-from orthogan.cli.training import say_why, show_run, show_settings
+from orthogan.cli.training import say_why, show_run, show_settings, told
 
 
 def train(
@@ -77,13 +77,15 @@ def train(
         "config": config,
         "size": size,
     }
+    from orthogan.data.inspection import inspections
     from orthogan.gan import api
 
-    if dry_run:
-        return show_settings(api.resolve(data, run=run, **requested), as_json)
-    result = api.train(data, run=run, device=device, threads=threads, **requested)
+    with inspections() as found:
+        if dry_run:
+            return show_settings(api.resolve(data, run=run, **requested), as_json, found)
+        result = api.train(data, run=run, device=device, threads=threads, **requested)
     if as_json:
-        show_json(result.to_dict())
+        show_json(result.to_dict() | told(found))
     else:
         show_run(result)
     return say_why(result)

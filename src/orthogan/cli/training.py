@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orthogan.cli import INTERRUPTED, PREEMPTED
@@ -10,10 +11,28 @@ from orthogan.cli.output import number, say, show, show_json, show_table, show_y
 EXIT_CODES = {"diverged": 4, "preempted": PREEMPTED, "interrupted": INTERRUPTED}
 
 
-def show_settings(config: Any, as_json: bool) -> int:
-    """Writes the settings of a `--dry-run`; the exit code."""
-    (show_json if as_json else show_yaml)(config.to_dict())
+def show_settings(config: Any, as_json: bool, found: Sequence[Any] = ()) -> int:
+    """Writes the settings of a `--dry-run`, and what the data are; the exit code.
+
+    Args:
+        config: The settings.
+        as_json: Whether the one document on stdout is JSON, which then holds all.
+        found: The inspections of the data; for people they go to stderr.
+    """
+    tree = config.to_dict()
+    if as_json:
+        show_json(tree | told(found))
+        return 0
+    for inspection in found:
+        for line in inspection.lines():
+            say(line)
+    show_yaml(tree)
     return 0
+
+
+def told(found: Sequence[Any]) -> dict[str, Any]:
+    """What JSON says of the data: one entry for each part that was loaded; nothing without any."""
+    return {"inspection": [each.to_dict() for each in found]} if found else {}
 
 
 def show_run(result: Any, unit: str = "images") -> None:

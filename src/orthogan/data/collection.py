@@ -13,6 +13,7 @@ from PIL import Image
 from orthogan.data import pictures
 from orthogan.data.catalogue import DEFAULT_SIZE, LoadOptions
 from orthogan.data.entries import Entry, Listing, shown
+from orthogan.data.facts import Facts, Note
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import named_classes
 from orthogan.data.layout import part_of
@@ -32,7 +33,8 @@ class Gathered:
     pictures: list[Picture] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
-    shapes: set[tuple[int, int]] = field(default_factory=set)
+    shapes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     layout: list[str] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Gathered:
         """The layout, the remarks with their counts, then the skipped files with reasons."""
         num_images = len(self.pictures)
         notes = self.layout + [
-            f"{count} of {num_images} images: {remark}."
+            Note(f"{count} of {num_images} images: {remark}.", "pixels")
             for remark, count in sorted(self.remarks.items())
         ]
         if self.skipped:
@@ -49,7 +51,8 @@ class Gathered:
             if len(self.skipped) > NUM_LISTED:
                 listed.append(f"and {len(self.skipped) - NUM_LISTED} more")
             num_files = num_images + len(self.skipped)
-            notes.append(f"Skipped {len(self.skipped)} of {num_files} files: {', '.join(listed)}.")
+            said = f"Skipped {len(self.skipped)} of {num_files} files: {', '.join(listed)}."
+            notes.append(Note(said, "skipped"))
         return notes
 
 
@@ -78,7 +81,8 @@ def gather(
         found.pictures.append(_shrunk(decoded.picture, options.size))
         found.names.append(entry.name)
         found.labels.append(entry.label)
-        found.shapes.add(decoded.shape)
+        found.shapes[decoded.shape] += 1
+        found.kinds[decoded.kind] += 1
         found.remarks.update(decoded.remarks)
     if open_ones:
         _render(found, open_ones, options, others)
@@ -132,14 +136,16 @@ def image_set(found: Gathered, where: str, options: LoadOptions) -> ImageSet:
     """
     if not found.pictures:
         raise DataError(f"{where}: holds no usable images. {' '.join(found.notes())}".rstrip())
-    images, notes = assemble(found.pictures, options, found.shapes)
+    images, notes = assemble(found.pictures, options, set(found.shapes))
     notes += found.notes()
     labels = [label for label in found.labels if label is not None]
     name = Path(where).resolve().name or where
+    why = Counter(reason for _, reason in found.skipped)
+    facts = Facts(dict(found.shapes), dict(found.kinds), dict(why))
     if len(labels) < len(found.labels):
-        return ImageSet(images, name=name, notes=tuple(notes), split=options.split)
+        return ImageSet(images, name=name, notes=tuple(notes), split=options.split, facts=facts)
     index, class_names = named_classes(labels)
-    return ImageSet(images, index, class_names, name, tuple(notes), options.split)
+    return ImageSet(images, index, class_names, name, tuple(notes), options.split, facts)
 
 
 def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
@@ -159,7 +165,7 @@ def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
         found.labels = list(prefix_classes(found.names, where))
         return image_set(found, where, options)
     stated = listed_classes(listing.label_files, found.names, where)
-    found.layout.extend([*part.notes, *stated.notes])
+    found.layout += [*part.notes, *(Note(note, "classes") for note in stated.notes)]
     classes = stated.classes if stated.applies else part.folder_classes(found.names)
     if classes is not None:
         found.labels = list(classes)

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from orthogan.data.catalogue import MAX_BYTES
+from orthogan.data.facts import Note
 from orthogan.data.formats.arrays import channels_last
 from orthogan.data.pictures import DECODE_ERRORS, decode, reason
 from orthogan.data.rendering import AS_STORED, remarks, rendering_of
@@ -53,7 +54,8 @@ def read_items(source: Any) -> tuple[list[Picture], list[Any] | None, list[str]]
         raise DataError("Some images are pictures of Pillow and some arrays; give one kind.")
     notes: list[str] = []
     if drawn:
-        pictures, notes = _drawn(drawn)
+        pictures, said = _drawn(drawn)
+        notes += said
     classes = [_class(label) for label in labels]
     known = [label for label in classes if label is not None]
     if len(known) < len(labels):
@@ -136,7 +138,7 @@ def _png(image: Image.Image, number: int) -> bytes:
     return stream.getvalue()
 
 
-def _drawn(contents: Sequence[bytes]) -> tuple[list[Picture], list[str]]:
+def _drawn(contents: Sequence[bytes]) -> tuple[list[Picture], list[Note]]:
     """Pictures of Pillow as arrays, by the same rules as those in files."""
     decoded = [decode(content) for content in contents]
     rendering = rendering_of([each.traits for each in decoded if each.traits])
@@ -145,5 +147,6 @@ def _drawn(contents: Sequence[bytes]) -> tuple[list[Picture], list[str]]:
     )
     if rendering != AS_STORED:
         decoded = [decode(content, rendering) for content in contents]
-    notes = [f"{count} of {len(contents)} images: {remark}." for remark, count in said.items()]
+    total = len(contents)
+    notes = [Note(f"{n} of {total} images: {remark}.", "pixels") for remark, n in said.items()]
     return [each.picture for each in decoded], notes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orthogan.data.catalogue import SPLIT_NAMES, LoadOptions
 from orthogan.data.entries import shown
+from orthogan.data.facts import Note
 from orthogan.errors import DataError
 
 # Names that only files have: MNIST's ten thousand test images.
@@ -47,8 +48,8 @@ def files_of_part(
     if not train or not held:
         options.only_split(str(where))
         return train or sorted(files), []
-    note = f"Split by its files: {_listed(train)} to train on, {_listed(held)} held out."
-    return (train if options.split == "train" else held), [note]
+    said = f"Split by its files: {_listed(train)} to train on, {_listed(held)} held out."
+    return (train if options.split == "train" else held), [Note(said, "split")]
 
 
 def only_file(files: Sequence[Path], where: Path, what: str) -> Path:

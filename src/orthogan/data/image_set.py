@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from orthogan.data.balance import AS_IS, CLASSES, Balanced, labels_to_balance
+from orthogan.data.facts import Facts
 from orthogan.data.order import Order
 from orthogan.errors import ShapeError
 from orthogan.shapes import Images, Labels, Pixels
@@ -44,6 +45,7 @@ class ImageSet:
         name: What the source is called.
         notes: What was resized, converted or skipped, and why, in plain words.
         split: "train" or "test".
+        facts: What the source held before it was made into squares.
 
     Raises:
         ShapeError: the images are not square grey or RGB, or the labels do not match them.
@@ -55,6 +57,7 @@ class ImageSet:
     name: str = "images"
     notes: tuple[str, ...] = field(default=())
     split: str = "train"
+    facts: Facts = field(default_factory=Facts)
 
     # Whether training sees other images than the ones in memory.
     draws_afresh: ClassVar[bool] = False

@@ -9,10 +9,13 @@ from pathlib import PurePosixPath
 
 from orthogan.data.catalogue import SPLIT_NAMES, LoadOptions
 from orthogan.data.entries import Entry, shown
+from orthogan.data.facts import Note
 
 Tails = list[tuple[str, ...]]
 
 _SET = re.compile(r"[-_ ]?(set|data|images)$")  # as in `training_set`
+
+_SIZE = re.compile(r"[0-9]+x[0-9]+(@[0-9]+x?)?")
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Part:
         """The class of each of these pictures of the part: the folder in which they lie.
 
         Folders that all pictures share are no classes, unless they are in the other part; neither
-        are folders if some pictures lie outside of them.
+        are folders if some pictures lie outside of them, or those that say a size, as of icons.
         """
         others = _below_shared(_parts([entry.name for entry in self.others], self.depth))
         known = {tail[0] for tail in others} if _all_in_folders(others) else set()
         tails = _below_shared(_parts(names, self.depth), known)
+        while _all_in_folders(tails) and all(_SIZE.fullmatch(tail[0]) for tail in tails):
+            tails = [tail[1:] for tail in tails]  # of icons: 16x16/animals, 32x32/animals
         return [tail[0] for tail in tails] if _all_in_folders(tails) else None
 
 
@@ -67,10 +72,11 @@ def part_of(entries: Sequence[Entry], where: str, options: LoadOptions) -> Part:
 
     to_train, to_hold = within(train), within(held)
     rest = sorted({tail[0] for tail in tails} - train - held)
-    note = (
+    note = Note(
         f"Split by its folders: {_listed(train)} ({len(to_train):,} files) to train on, "
         f"{_listed(held)} ({len(to_hold):,} files) held out"
-        f"{f'; not used: {_listed(rest)}' if rest else ''}."
+        f"{f'; not used: {_listed(rest)}' if rest else ''}.",
+        "split",
     )
     depth = len(whole[0]) - len(tails[0]) + 1
     parts = (to_train, to_hold) if options.split == "train" else (to_hold, to_train)

@@ -49,7 +49,7 @@ def read_named(path: Path, size: int, colours: int) -> NamedPictures:
     found = gather(sorted(listing.pictures, key=lambda entry: entry.name), options, listing.skipped)
     if not found.pictures:
         raise DataError(f"{path}: holds no usable images. {' '.join(found.notes())}".rstrip())
-    pixels, notes = assemble(found.pictures, options, found.shapes)
+    pixels, notes = assemble(found.pictures, options, set(found.shapes))
     return NamedPictures(
         names=tuple(found.names),
         pixels=pixels,

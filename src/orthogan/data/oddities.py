@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from orthogan.data.facts import Note
 from orthogan.rng import stream
 from orthogan.shapes import Pixels
 
@@ -23,17 +24,19 @@ def oddities(images: Pixels) -> list[str]:
         return found
     blank = (pixels == pixels[:, :, :1]).all((1, 2))
     if num_blank := int(blank.sum()):
-        found.append(
+        said = (
             f"{num_blank:,} of {count:,} images are blank: all their pixels have the same colour."
         )
+        found.append(Note(said, "blanks"))
     if repeats := _num_repeats(images.flatten(1).numpy()[~blank]):
-        found.append(f"{repeats:,} of {count:,} images repeat another one exactly.")
+        found.append(Note(f"{repeats:,} of {count:,} images repeat another one exactly.", "copies"))
     brightest = int(pixels.max(initial=0))
     if num_blank < count and brightest <= DARK:
-        found.append(
+        said = (
             f"No pixel is brighter than {brightest} of 255, so all images are nearly black; "
             "scale them if that is not meant."
         )
+        found.append(Note(said, "dark"))
     return found
 
 

@@ -52,12 +52,16 @@ DECODE_ERRORS = (
 
 
 class Decoded(NamedTuple):
-    """A picture, its (height, width) in the file, what was done to it, and what it leaves open."""
+    """A picture, its (height, width) in the file, what was done to it, and what it leaves open.
+
+    `kind` is its depth and its channels in the file, in words.
+    """
 
     picture: Picture
     shape: tuple[int, int]
     remarks: tuple[str, ...]
     traits: Traits | None = None
+    kind: str = ""
 
 
 def decode(content: bytes, rendering: Rendering = AS_STORED, size: int | None = None) -> Decoded:
@@ -90,6 +94,7 @@ def decode(content: bytes, rendering: Rendering = AS_STORED, size: int | None = 
         if min(image.size) > enough:
             image.draft(None, (enough, enough))
         deep = _is_deep(image)
+        kind = _kind(image, deep)
         ImageOps.exif_transpose(image, in_place=True)
         flat: Image.Image = of_floats(image) if image.mode == "F" else image
         traits: Traits | None = None
@@ -99,7 +104,7 @@ def decode(content: bytes, rendering: Rendering = AS_STORED, size: int | None = 
             flat, contrasts = _laid_over(flat, rendering.ground)
             if contrasts:
                 traits = replace(traits or Traits(), contrasts=contrasts)
-        return Decoded(_as_bytes(flat), shape, tuple(remarks), traits)
+        return Decoded(_as_bytes(flat), shape, tuple(remarks), traits, kind)
 
 
 def reason(error: BaseException) -> str:
@@ -115,6 +120,20 @@ def reason(error: BaseException) -> str:
 def _is_deep(image: Image.Image) -> bool:
     """Whether a picture that is not yet read has 16 bits a channel."""
     return image.mode[0] == "I" or (image.format == "PNG" and "16B" in _raw_mode(image))
+
+
+def _kind(image: Image.Image, deep: bool) -> str:
+    """The depth and the channels of a picture that is not yet read.
+
+    >>> _kind(Image.new("RGBA", (1, 1)), deep=False), _kind(Image.new("1", (1, 1)), deep=False)
+    ('8-bit RGB with alpha', '1-bit gray')
+    """
+    depths = {"1": "1-bit", "F": "float", "I": "32-bit"}
+    depth = "16-bit" if deep and image.mode != "I" else depths.get(image.mode, "8-bit")
+    is_gray = image.mode[0] in "1LIF" and image.mode != "LAB"
+    channels = {"P": "palette", "PA": "palette", "CMYK": "CMYK"}.get(image.mode)
+    alpha = " with alpha" if image.has_transparency_data else ""
+    return f"{depth} {channels or ('gray' if is_gray else 'RGB')}{alpha}"
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -18,6 +18,7 @@ from orthogan.data.catalogue import (
 from orthogan.data.formats.folder import is_run
 from orthogan.data.image_set import ImageSet
 from orthogan.data.in_memory import is_kept, load_kept
+from orthogan.data.inspection import report
 from orthogan.data.oddities import oddities
 from orthogan.data.pickled import refuse_pickles
 from orthogan.data.pictures import SUFFIXES
@@ -69,6 +70,7 @@ def load(
             f"{source}: training needs at least {MIN_IMAGES} usable images, got {len(images)}. "
             f"{' '.join(images.notes)}".rstrip()
         )
+    report(images)
     return images
 
 

@@ -18,6 +18,7 @@ from orthogan.data.catalogue import (
     SMALLEST_SIZE,
     LoadOptions,
 )
+from orthogan.data.facts import Note
 from orthogan.shapes import Pixels
 
 # One picture: height x width (grey) or height x width x 3 (RGB), uint8.
@@ -85,7 +86,7 @@ def assemble(
     colours = {"grey": 1, "rgb": 3, "auto": 1 if all_grey else 3}[options.colour]
     notes = _resize_notes(shapes, size, options.size is None)
     if colours == 1 and not all_grey:
-        notes.append("RGB images were turned to grey (Rec. 601 luminance).")
+        notes.append(Note("RGB images were turned to grey (Rec. 601 luminance).", "pixels"))
     out = np.empty((len(pictures), colours, size, size), np.uint8)
     for row, picture in zip(out, pictures, strict=True):
         row[:] = _square(picture, size, colours)
@@ -111,4 +112,5 @@ def _resize_notes(shapes: set[tuple[int, int]], size: int, is_default: bool) -> 
     crop = " after a centred square crop" if any(h != w for h, w in shapes) else ""
     least = min(min(shape) for shape in shapes)
     larger = f"; --size, up to {LARGEST_SIZE}, keeps more" if is_default and least > size else ""
-    return [f"Images were resized from {origin} to {size} x {size}{crop}{larger}."]
+    said = f"Images were resized from {origin} to {size} x {size}{crop}{larger}."
+    return [Note(said, "sizes")]

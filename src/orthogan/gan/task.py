@@ -10,6 +10,7 @@ import torch
 from orthogan import data as image_data
 from orthogan.data import ImageSet
 from orthogan.data.balance import CLASSES, balance_note, labels_to_balance
+from orthogan.data.inspection import inspect
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
 from orthogan.gan.augmentation_rule import resolved_augmentation, said_of_augmentation
@@ -52,8 +53,9 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         return resolved_augmentation(resolved_condition(shaped, data), data)
 
     def notes(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
-        """Also how classes are balanced."""
-        yield from super().notes(config, data)
+        """What the images are, which settings have no effect, and how classes are balanced."""
+        yield from inspect(data).lines()
+        yield from config.without_effect()
         if config.data.balance == CLASSES and data.labels is not None:
             yield balance_note(data.labels, data.class_names)
 

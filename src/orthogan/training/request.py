@@ -56,7 +56,9 @@ def merged(
     """
     config = base
     if request.config is not None:
-        config = config.merge(read_config_file(Path(request.config)))
+        tree = read_config_file(Path(request.config))
+        tree.pop("inspection", None)  # what `--dry-run --json` says of the data is no setting
+        config = config.merge(tree)
     changes: dict[str, Any] = {} if request.seed is None else {"seed": request.seed}
     if request.minutes is not None and request.count is not None:
         raise ConfigError(f"A budget in minutes and one in {unit} exclude one another; give one.")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orthogan.data.catalogue import FORMATS, MAX_BYTES, SPLIT_NAMES, LoadOptions
+from orthogan.data.facts import Note
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
 from orthogan.data.squares import assemble
@@ -157,7 +158,7 @@ def to_bytes(array: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], list[st
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK].astype(np.float32) * scale + shift
         out[start : start + CHUNK] = part.round().clip(0, 255)
-    return out, [f"Values {origin} were mapped to bytes 0 to 255."]
+    return out, [Note(f"Values {origin} were mapped to bytes 0 to 255.", "pixels")]
 
 
 def find_key(keys: Iterable[str], names: Iterable[str], parts: Iterable[str]) -> Key | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orthogan.data.catalogue import FORMATS, MAX_BYTES, LoadOptions
+from orthogan.data.facts import Note
 from orthogan.data.formats.arrays import channels_last
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
@@ -77,7 +78,9 @@ def load_idx(path: Path, options: LoadOptions) -> ImageSet:
     images, notes = assemble(array, options)
     labels_path = sibling_labels(path)
     if labels_path is None:
-        return ImageSet(images, name=path.name, notes=(*notes, "No labels file beside it."))
+        return ImageSet(
+            images, name=path.name, notes=(*notes, Note("No labels file beside it.", "classes"))
+        )
     labels, names = classes(_read_file(labels_path, 1), len(images), str(labels_path))
     return ImageSet(images, labels, names, path.name, tuple(notes))
 

@@ -41,8 +41,21 @@ def test_a_single_picture_is_no_source(tmp_path: Path) -> None:
 
 def test_another_format(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1,2,3", encoding="ascii")
-    with pytest.raises(DataError, match=r"readable are IDX, \.npz, \.npy, \.zip and folders"):
+    with pytest.raises(DataError, match=r"readable are folders, \.zip, \.npz, .* CIFAR files"):
         load(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("name", ["cifar-10-binary.tar.gz", "set.TAR", "set.tgz", "set.rar"])
+def test_archives_that_are_not_read_name_the_way_out(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError, match="is an archive that is not read; unpack it and name the"):
+        load(tmp_path / name)
+
+
+def test_a_folder_of_something_else_says_what_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.ttf").write_bytes(b"")
+    with pytest.raises(DataError, match=r"holds no images \(\.png, .*, and no IDX, NumPy, CIFAR"):
+        load(tmp_path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from orthogan.data.pickled import refuse_pickles
 from orthogan.data.pictures import SUFFIXES
 from orthogan.errors import DataError, OrthoganError, did_you_mean
 
+# As data sets are handed out; unpacked they are folders, which are read.
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tbz2", ".rar", ".7z")
+
 
 def load(
     source: str | Path,
@@ -148,6 +151,8 @@ def _format_of(path: Path) -> Format:
     name = path.name.lower()
     if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
+    if name.endswith(ARCHIVES):
+        raise DataError(f"{path}: is an archive that is not read; unpack it and name the folder.")
     fits = {end: each for each in known for end in each.suffixes if name.endswith(end)}
     longest = max(fits, key=len)
     if not longest:  # any name: only its content may tell what it is

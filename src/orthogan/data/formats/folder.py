@@ -10,7 +10,8 @@ from orthogan.data.collection import from_tree
 from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
 from orthogan.data.other_folders import folder_of_files
-from orthogan.data.pictures import MAX_FILE_BYTES
+from orthogan.data.pictures import MAX_FILE_BYTES, SUFFIXES
+from orthogan.errors import DataError
 
 RUN_FILE = "run.json"  # a run's record
 RUN_FOLDERS = ("samples", "bundle", "checkpoints")  # in which a run keeps things
@@ -32,6 +33,11 @@ def load_folder(path: Path, options: LoadOptions) -> ImageSet:
         if other is not None:
             options.only_own_labels(str(path))
             return other[0].read(other[1], options)
+        if not listing.skipped:
+            raise DataError(
+                f"{path}: holds no images ({', '.join(SUFFIXES)}), and no IDX, NumPy, CIFAR, CSV "
+                "or Parquet files of images."
+            )
     return from_tree(listing, str(path), options)
 
 

@@ -44,7 +44,8 @@ def read_idx(stream: BufferedIOBase, name: str, num_axes: int) -> NDArray[np.uin
     if magic != bytes((0, 0, 8, num_axes)):
         raise DataError(
             f"{name}: an IDX file of {num_axes} axes starts with the bytes 00 00 08 0{num_axes}, "
-            f"got {magic.hex(' ') or 'nothing'}; readable are IDX, .npz, .npy, .zip and folders."
+            f"got {magic.hex(' ') or 'nothing'}; readable are folders, .zip, "
+            ".npz, .npy, .csv, .parquet, IDX and CIFAR files."
         )
     header = stream.read(4 * num_axes)
     if len(header) < 4 * num_axes:

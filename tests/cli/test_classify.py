@@ -333,7 +333,7 @@ def test_train_score_predict_and_look(
     assert main([*words, "--images", "320", "--json"]) == 0  # the same command again
     again = capsys.readouterr()
     assert json.loads(again.out)["score"] == tree["score"]
-    assert "is already trained to the end of its budget." in again.err
+    assert "is already trained to the end of its budget" in again.err
 
     assert main(["classify", "--classifier", "runs/mine", "--predict", "photos", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["predictions"] == tree["predictions"]

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from fuzz import run_seeds, seeds
 from fuzz.archives import folder_form, lay_out, pack, zip_form
 from fuzz.registry import Calls, target
@@ -298,6 +300,17 @@ def checkpoint_folder(content: bytes, folder: Path) -> Calls:
     yield partial(trained.load_trained, folder)
 
 
+def _used(run: Path, kind: str) -> object:
+    """What a model answers that may lie in a checkpoint."""
+    if kind == "gan":
+        return models.load(run).sample(range(2))
+    if kind == "classify":
+        told = classifier_model.load_classifier(run, device="cpu")
+        size, colours = told.network.config.size, told.network.config.colours
+        return told.predict(torch.zeros(1, colours, size, size, dtype=torch.uint8))
+    return language_models.load_language(run, device="cpu").generate(length=3)
+
+
 _KEPT = ("run.json", "metrics.jsonl", "score.json", "checkpoints/latest")
 
 
@@ -313,6 +326,24 @@ for _kind, _steps in (("gan", 16), ("classify", 16), ("language", 64)):
         (folder / "run").mkdir()
         lay_out(content, folder / "run")
         yield partial(run_seeds.resumed, kind, folder)
+
+    @target(
+        f"unfinished-{_kind}",
+        partial(run_seeds.stopped_runs, _kind),
+        folder_form(
+            "run.json",
+            "checkpoints/latest",
+            f"checkpoints/{_steps:09d}/state.json",
+            f"checkpoints/{_steps:09d}/tensors.safetensors",
+            seal=run_seeds.seal_run,
+        ),
+        carried=True,
+    )
+    def unfinished(content: bytes, folder: Path, kind: str = _kind) -> Calls:
+        (folder / "run").mkdir()
+        lay_out(content, folder / "run")
+        yield partial(run_folder.list_runs, folder)
+        yield partial(_used, folder / "run", kind)
 
 
 @target(

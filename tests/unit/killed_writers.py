@@ -7,7 +7,7 @@
 `moments`: SIGKILL at random moments; each process goes on where the one before was killed.
 `calls`: death ahead of every single flush and rename of three saves, one after the other.
 `runs`: SIGKILL of a whole training run at random moments, then on to its end, beside one that
-nothing disturbed.
+nothing disturbed. Halfway the budget ends, and is extended.
 Prints a line of JSON for each kill: what a resumed run would find.
 """
 
@@ -145,9 +145,16 @@ def training(run: Path, data: Path) -> int:
     child = os.fork()
     if child == 0:
         settings = ("precision=float32", "batch_size=16", "checkpoint_every_s=0.01", *TINY)
-        api.train(data, run=run, images=320, threads=1, settings=settings, show_progress=False)
+        if not is_extended(run):
+            api.train(data, run=run, images=160, threads=1, settings=settings, show_progress=False)
+        api.train(run=run, images=320, show_progress=False)
         os._exit(0)
     return child
+
+
+def is_extended(run: Path) -> bool:
+    record = run / "run.json"
+    return record.exists() and len(json.loads(record.read_text())["budgets"]) == 2
 
 
 TINY = (

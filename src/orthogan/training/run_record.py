@@ -31,7 +31,7 @@ class _Budget(BaseModel):
     """A row of the history of budgets."""
 
     when: str
-    budget: dict[str, Any]
+    budget: dict[str, float | int | None]
     images_seen: int = Field(ge=0)
     seconds: float = Field(ge=0, allow_inf_nan=False)
     command: str

@@ -230,7 +230,8 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
         if why := list(task.why(config, data)):
             folder.explain(why)
             display.note(f"Why these settings: {' '.join(why)}")
-        status, reason = "done", f"{path} is already trained to the end of its budget."
+        status = "done"
+        reason = f"{path} is already trained to the end of its budget; a longer one extends it."
         if folder.status != "done":
             status, reason = task.start(config, data, device, folder, display).train()
         is_done = status == "done"

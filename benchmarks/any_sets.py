@@ -63,7 +63,7 @@ def letters(_unpacked: Path, size: int = 32) -> Pixels:
 
 
 def patches(unpacked: Path, size: int = 64) -> Pixels:
-    """Patches of photographs, at two scales, half of them mirrored by nobody."""
+    """Patches of photographs, each shrunk by a factor from 2 to 8."""
     files = (file for file in sorted(unpacked.rglob("*.jpg")) if PHOTOGRAPHS in str(file))
     draw = np.random.default_rng(0)
 

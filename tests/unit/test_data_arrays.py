@@ -130,7 +130,7 @@ def test_many_images_are_converted_in_chunks(
         (GREY[0], "got 32 x 32"),
         (np.array(3), "got a single number"),
         (RGB[..., :2], "got 20 x 32 x 32 x 2"),
-        (np.zeros((20, 32, 32, 4), np.uint8), "got 20 x 32 x 32 x 4"),
+        (np.zeros((20, 32, 32, 5), np.uint8), "got 20 x 32 x 32 x 5"),
         (np.zeros((20, 0, 32), np.uint8), "got 20 x 0 x 32"),
         (np.zeros((0, 32, 32), np.uint8), "at least 16 usable images, got 0"),
         (GREY[:15], "at least 16 usable images, got 15"),

@@ -216,7 +216,7 @@ def test_transparency_lies_over_white(tmp_path: Path) -> None:
     assert (images.images[-2] == 255).all()
     assert (images.images[-1] == 0).all()
     assert images.notes == (
-        "1 of 22 images: transparent, laid over white.",
+        "1 of 22 images: transparent, laid over white; --colour rgba keeps transparency.",
         "2 of 22 images are blank: all their pixels have the same colour.",
     )
 

@@ -68,9 +68,9 @@ def test_the_fingerprint_does_not_depend_on_strides() -> None:
     assert ImageSet(turned).fingerprint() == ImageSet(images).fingerprint()
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 16, 20), (2, 2, 16, 16), (2, 4, 16, 16)])
-def test_only_grey_or_rgb_squares(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match="square with 1 or 3 colours"):
+@pytest.mark.parametrize("shape", [(2, 1, 16, 20), (2, 2, 16, 16), (2, 5, 16, 16)])
+def test_only_grey_rgb_or_rgba_squares(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="square with 1, 3 or 4 colours"):
         ImageSet(torch.zeros(shape, dtype=torch.uint8))
 
 

@@ -136,7 +136,10 @@ def test_transparent_pictures_get_the_ground_that_keeps_them() -> None:
     images = og.load_data([Image.fromarray(each) for each in layers])
     assert images.images.float().std() > 100
     assert images.notes == (
-        "20 of 20 images: transparent, laid over black, as white would hide some.",
+        (
+            "20 of 20 images: transparent, laid over black, as white would hide some"
+            "; --colour rgba keeps transparency."
+        ),
     )
 
 

@@ -65,7 +65,7 @@ def test_a_table_says_what_is_there_and_what_is_done(tmp_path: Path) -> None:
     assert rows["pixels"][0] == "8-bit gray (43), 16-bit gray (1), 8-bit RGB with alpha (1)"
     assert [note.partition(":")[2] for note in rows["pixels"][1]] == [
         " of 16 bits, of which the set uses 12.",
-        " transparent, laid over white.",
+        " transparent, laid over white; --colour rgba keeps transparency.",
     ]
     assert rows["classes"] == ("cat (41), emu (4)", ())
     assert rows["split"][1][0].startswith("Split by its folders: train (46 files) to train on, val")

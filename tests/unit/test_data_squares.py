@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import LoadOptions
-from orthogan.data.squares import assemble, crop_resize, is_grey, square_size
+from orthogan.data.squares import crop_resize, is_grey, square_size
 from orthogan.errors import ConfigError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 40, 30, 3), dtype=np.uint8)
@@ -40,7 +41,7 @@ def test_impossible_sizes(size: int) -> None:
 
 
 def test_impossible_colours_and_splits() -> None:
-    with pytest.raises(ConfigError, match="'auto', 'grey' or 'rgb', got 'gray'"):
+    with pytest.raises(ConfigError, match="'auto', 'grey', 'rgb' or 'rgba', got 'gray'"):
         LoadOptions(colour="gray")
     with pytest.raises(ConfigError, match="'train' or 'test', got 'valid'"):
         LoadOptions(split="valid")

@@ -22,7 +22,7 @@ def _by_library(features: torch.Tensor, layer: nn.ConvTranspose2d) -> torch.Tens
     return nn.ConvTranspose2d.forward(layer, features.permute(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("colours", [1, 3, 4])
 def test_a_head_by_a_product_is_the_transposed_convolution(
     colours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +72,7 @@ def _slopes(stem: PatchStem, images: torch.Tensor) -> list[torch.Tensor]:
     return [tokens.detach(), slope.detach(), *weights]
 
 
-@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("colours", [1, 3, 4])
 @pytest.mark.parametrize("shape", [(28, 28), (16, 24)])
 def test_cutting_by_a_product_is_the_convolution(colours: int, shape: tuple[int, int]) -> None:
     with rng.initialization(0, "stem"):

@@ -16,6 +16,7 @@ from orthogan import rng
 from orthogan.analysis.trained import Trained, load_trained
 from orthogan.attention import PositionalEncoding
 from orthogan.data import ImageSet, load
+from orthogan.data.catalogue import colour_of
 from orthogan.embeddings import Tables
 from orthogan.embeddings.load_options import LoadOptions
 from orthogan.embeddings.modules import module_model
@@ -172,6 +173,4 @@ def _contents(found: Trained, num_images: int, seed: int) -> tuple[Tensor, list[
 
 def _real_images(found: Trained, network: Discriminator | Classifier) -> ImageSet:
     config = network.config
-    return load(
-        found.data["source"], size=config.size, colour="rgb" if config.colours == 3 else "grey"
-    )
+    return load(found.data["source"], size=config.size, colour=colour_of(config.colours))

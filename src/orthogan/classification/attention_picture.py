@@ -13,6 +13,7 @@ from torch import Tensor
 from orthogan.classification.labels import LabelScheme
 from orthogan.classification.passes import attention_maps, probabilities
 from orthogan.errors import ConfigError
+from orthogan.images.ground import over_checkerboard
 from orthogan.networks.classifier import Classifier
 from orthogan.shapes import Pixels
 
@@ -113,8 +114,10 @@ def _compose(
 
 
 def _cells(pixels: Pixels, columns: Tensor) -> list[list[Image.Image]]:
-    rows = []
-    for image, maps in zip(pixels.permute(0, 2, 3, 1).numpy(), columns, strict=True):
+    rows, images = [], pixels.permute(0, 2, 3, 1).numpy()
+    if images.shape[3] == 4:
+        images = over_checkerboard(images)
+    for image, maps in zip(images, columns, strict=True):
         large = np.array(_enlarged(np.repeat(image, 3 // image.shape[2], axis=2)))
         rows.append([Image.fromarray(large), *(Image.fromarray(overlay(large, m)) for m in maps)])
     return rows

@@ -12,7 +12,7 @@ from orthogan import data, rng
 from orthogan.classification.config import LabelledDataConfig
 from orthogan.classification.labels import LabelScheme, scheme_of
 from orthogan.data import ImageSet
-from orthogan.data.catalogue import SingleSplitError
+from orthogan.data.catalogue import SingleSplitError, colour_of
 from orthogan.errors import DataError
 
 STACKED = "stacked-mnist"  # each of its class names is three digits, one a colour plane
@@ -49,7 +49,7 @@ def load_split(config: LabelledDataConfig, seed: int) -> Split:
         DataError: they cannot be loaded, have no labels or one class, or the test images have
             other classes.
     """
-    images = data.load(config.source, size=config.size, colour=config.colour, labels=config.labels)
+    images = data.load(config.source, **config.form())
     scheme = scheme_of(images, parts_of(config))
     train, test, note = _split(images, config, seed)
     return Split(
@@ -65,20 +65,19 @@ def parts_of(config: LabelledDataConfig) -> int:
     return config.label_parts or (3 if config.source == STACKED else 1)
 
 
-def load_test(source: str, size: int, colours: int, labels: str = "auto") -> ImageSet:
+def load_test(source: str, size: int, colours: int, **form: Any) -> ImageSet:
     """The test set of a source, or all of it if it has a single split, in a given form.
 
     Args:
         source: As in `orthogan.data.load`.
         size: Side of the images, px.
-        colours: 1 for grey, 3 for RGB.
-        labels: Where classes are read from, as in `orthogan.data.load`.
+        colours: 1 for grey, 3 for RGB, 4 for RGBA.
+        form: How else it is loaded, as `orthogan.data.load` takes it.
 
     Raises:
         DataError: it cannot be loaded.
     """
-    form: dict[str, Any] = {"size": size, "colour": "rgb" if colours == 3 else "grey"}
-    form["labels"] = labels
+    form |= {"size": size, "colour": colour_of(colours)}
     try:
         return data.load(source, split="test", **form)
     except SingleSplitError:
@@ -113,13 +112,11 @@ def _split(
     images: ImageSet, config: LabelledDataConfig, seed: int
 ) -> tuple[ImageSet, ImageSet, str]:
     if config.test is not None:
-        test = load_test(config.test, images.size, images.colours, config.labels)
+        test = load_test(
+            config.test, images.size, images.colours, labels=config.labels, fit=config.fit
+        )
         return images, test, f"Scored on the {len(test):,} images of {config.test}.{_idle(config)}"
-    form: dict[str, Any] = {
-        "size": images.size,
-        "colour": "rgb" if images.colours == 3 else "grey",
-        "labels": config.labels,
-    }
+    form = config.form() | {"size": images.size, "colour": colour_of(images.colours)}
     try:
         test = data.load(config.source, split="test", **form)
     except SingleSplitError:

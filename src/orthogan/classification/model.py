@@ -95,7 +95,7 @@ class ImageClassifier:
             DataError: there is no picture that can be read.
         """
         config = self.network.config
-        found = read_named(Path(path), config.size, config.colours)
+        found = read_named(Path(path), config.size, config.colours, self.data.get("fit", "crop"))
         return FilePredictions(
             files=found.names,
             predictions=self.predict(found.pixels),
@@ -145,8 +145,8 @@ class ImageClassifier:
     def images_of(self, source: str | Path) -> ImageSet:
         """The images that `score` scores, made to fit the network."""
         form = self.network.config
-        labels = self.data.get("labels", "auto")
-        return load_test(str(source), form.size, form.colours, labels)
+        facts = {name: self.data[name] for name in ("labels", "fit") if name in self.data}
+        return load_test(str(source), form.size, form.colours, **facts)
 
 
 def load_classifier(

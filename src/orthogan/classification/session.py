@@ -94,7 +94,7 @@ class ClassificationSession(Session[ClassifierTrainer]):
             "class_names": list(split.scheme.names),
             "label_parts": split.scheme.parts,
             "fingerprint": self.run.provenance["data_fingerprint"],
-            **config.data.label_facts(),
+            **config.data.facts(),
         }
         return {"role": "classifier", "network_config": config.network.to_dict(), "data": data}
 

@@ -10,9 +10,11 @@ import typer
 from orthogan.cli.classify_output import show_predictions, show_score
 from orthogan.cli.options import (
     AsJson,
+    ColourPlanes,
     ConfigFile,
     Device,
     DryRun,
+    Fit,
     Images,
     Labels,
     LongDuration,
@@ -47,6 +49,8 @@ def classify(
     device: Device = "auto",
     threads: Threads = None,
     size: Size = None,
+    colour: ColourPlanes = None,
+    fit: Fit = None,
     labels: Labels = None,
     settings: Settings = None,
     config: ConfigFile = None,
@@ -82,7 +86,7 @@ def classify(
         raise DataError(f"{predict}: there is no such folder or picture.")
     training: dict[str, Any] = {"DATA": data, "--for": duration, "--images": images, "--run": run}
     training |= {"--seed": seed, "--size": size, "--set": settings or None, "--config": config}
-    training |= {"--labels": labels}
+    training |= {"--labels": labels, "--colour": colour, "--fit": fit}
     place = {"device": device, "threads": threads}
     if classifier is not None:
         _refuse(training | {"--dry-run": dry_run or None})
@@ -94,7 +98,10 @@ def classify(
     requested: dict[str, Any] = {
         **parse_budget(duration, images=images),
         "seed": seed,
-        "settings": [*(settings or []), *as_settings({"data.labels": labels})],
+        "settings": [
+            *(settings or []),
+            *as_settings({"data.labels": labels, "data.colour": colour, "data.fit": fit}),
+        ],
         "config": config,
         "size": size,
         "test": test,

@@ -49,6 +49,22 @@ Labels: TypeAlias = Annotated[
         help="prefix: classes are what file names begin with, as in cat_001.png. [default: auto]",
     ),
 ]
+ColourPlanes: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--colour",
+        metavar="auto|grey|rgb|rgba",
+        help="Colours; rgba keeps transparency as a fourth channel, auto lays transparent images "
+        "over a ground that is said. [default: auto]",
+    ),
+]
+Fit: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="crop|pad",
+        help="Make images square: crop to the middle, or pad the shorter sides. [default: crop]",
+    ),
+]
 Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

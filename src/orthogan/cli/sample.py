@@ -84,16 +84,8 @@ def sample(
             f"A grid holds at most {MOST_IN_A_GRID} images, got {len(numbers)}; "
             "give --out a folder or a .npz."
         )
-    from orthogan.cli import sample_files
-
     images = _drawn(source, numbers, labels)
-    if suffix in GRIDS:
-        sample_files.write_grid(images, target, suffix, scale)
-    elif suffix == ".npz":
-        sample_files.write_arrays(images, numbers, target)
-    else:
-        end = f".{picture_format or 'png'}"
-        sample_files.write_pictures(images, numbers, target, end, scale or 1)
+    _write(images, numbers, target, suffix, scale, picture_format)
     if as_json:
         shape = {"size": images.shape[1], "colours": images.shape[3]}
         show_json({"out": str(target), "num_images": len(numbers), "seeds": seeds, **shape})
@@ -122,6 +114,25 @@ def _checked_suffix(target: Path, scale: int | None, picture_format: str | None)
     if suffix == ".npz" and scale is not None:
         raise ConfigError("--scale enlarges pictures, and a .npz keeps the images as they are.")
     return suffix
+
+
+def _write(
+    images: np.ndarray,
+    seeds: list[int],
+    target: Path,
+    suffix: str,
+    scale: int | None,
+    picture_format: str | None,
+) -> None:
+    from orthogan.cli import sample_files
+
+    if suffix in GRIDS:
+        sample_files.write_grid(images, target, suffix, scale)
+    elif suffix == ".npz":
+        sample_files.write_arrays(images, seeds, target)
+    else:
+        end = f".{picture_format or 'png'}"
+        sample_files.write_pictures(images, seeds, target, end, scale or 1)
 
 
 def _drawn(source: str, seeds: list[int], classes: list[int | str] | None) -> np.ndarray:

@@ -8,10 +8,12 @@ import typer
 
 from orthogan.cli.options import (
     AsJson,
+    ColourPlanes,
     ConfigFile,
     Device,
     DryRun,
     Duration,
+    Fit,
     Images,
     Labels,
     Run,
@@ -56,6 +58,8 @@ def train(
         ),
     ] = None,
     size: Size = None,
+    colour: ColourPlanes = None,
+    fit: Fit = None,
     labels: Labels = None,
     settings: Settings = None,
     config: ConfigFile = None,
@@ -68,7 +72,12 @@ def train(
     taken from the run. A longer --for or --images extends it, also once it is done.
     """
     check_device(device)
-    given = {"compile": compile_steps, "data.labels": labels}
+    given = {
+        "compile": compile_steps,
+        "data.labels": labels,
+        "data.colour": colour,
+        "data.fit": fit,
+    }
     requested: dict[str, Any] = {
         "model": model,
         **parse_budget(duration, images=images),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orthogan.data.catalogue import Colour
+from orthogan.data.catalogue import Colour, Fit
 from orthogan.data.image_set import ImageSet
 from orthogan.data.in_memory import ImageSource, keep
 from orthogan.data.sources import load
@@ -21,6 +21,7 @@ def load_data(
     size: int | None = None,
     colour: Colour = "auto",
     split: str = "train",
+    fit: Fit = "crop",
 ) -> ImageSet:
     """The images of a source, as equal squares in memory; `train` and `evaluate` take them.
 
@@ -33,8 +34,11 @@ def load_data(
         class_names: What classes that are numbers are called, from 0 on; a data set may have them
             as its `classes`.
         size: Side of the squares, px; by default the images' own if they share one, else 32.
-        colour: "grey", "rgb", or "auto": grey if every image is.
+        colour: "grey", "rgb", "rgba" (transparency is kept as a fourth channel), or "auto": grey
+            if every image is, and transparent ones lie over a ground that the notes name.
         split: "train" or "test".
+        fit: What makes pictures square: "crop", to their middle, or "pad", which adds to the
+            shorter sides.
 
     Raises:
         ConfigError: an argument is impossible, or has no effect with the others.
@@ -51,5 +55,5 @@ def load_data(
             raise ConfigError(
                 "labels= and class_names= go with images in memory; a file or folder has its own."
             )
-        return load(source, size=size, colour=colour, split=split)
-    return load(keep(source, labels, class_names), size=size, colour=colour, split=split)
+        return load(source, size=size, colour=colour, split=split, fit=fit)
+    return load(keep(source, labels, class_names), size=size, colour=colour, split=split, fit=fit)

@@ -11,7 +11,11 @@ from orthogan.data.image_set import ImageSet
 from orthogan.errors import ConfigError, DataError
 from orthogan.registry import Registry, TraitRegistry
 
-Colour: TypeAlias = Literal["auto", "grey", "rgb"]
+Colour: TypeAlias = Literal["auto", "grey", "rgb", "rgba"]
+Fit: TypeAlias = Literal["crop", "pad"]
+
+# Channels of an image by what its colours are called.
+CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 
 SMALLEST_SIZE = 16  # below, a 4-pixel patch grid has too few tokens to attend over
 LARGEST_SIZE = 128  # above, a step takes seconds on a laptop CPU
@@ -29,6 +33,16 @@ SPLIT_NAMES = {
 }
 
 
+def colour_of(channels: int) -> Colour:
+    """What the colours of images with so many channels are called.
+
+    >>> colour_of(1), colour_of(4)
+    ('grey', 'rgba')
+    """
+    names: dict[int, Colour] = {1: "grey", 3: "rgb", 4: "rgba"}
+    return names[channels]
+
+
 class SingleSplitError(DataError):
     """The test split was requested of a source that has a single one."""
 
@@ -39,15 +53,17 @@ class LoadOptions:
 
     Attributes:
         size: Side of the squares, px; None: their own.
-        colour: `auto`, `grey` or `rgb`.
+        colour: `auto`, `grey`, `rgb`, or `rgba`, which keeps transparency as a fourth channel.
         split: `train` or `test`.
         labels: `auto`: as the source has them; `prefix`: a class is what file names begin with.
+        fit: What makes a picture square: `crop`, to its middle, or `pad`, which adds to its sides.
     """
 
     size: int | None = None
     colour: str = "auto"
     split: str = "train"
     labels: str = "auto"
+    fit: str = "crop"
 
     def __post_init__(self) -> None:
         size = self.size
@@ -58,8 +74,10 @@ class LoadOptions:
                 f"An image size is a multiple of {SIZE_STEP} from {SMALLEST_SIZE} to "
                 f"{LARGEST_SIZE}, got {size}."
             )
-        if self.colour not in ("auto", "grey", "rgb"):
-            raise ConfigError(f"colour is 'auto', 'grey' or 'rgb', got '{self.colour}'.")
+        if self.colour not in ("auto", *CHANNELS):
+            raise ConfigError(f"colour is 'auto', 'grey', 'rgb' or 'rgba', got '{self.colour}'.")
+        if self.fit not in ("crop", "pad"):
+            raise ConfigError(f"fit is 'crop' or 'pad', got '{self.fit}'.")
         if self.split not in SPLITS:
             raise ConfigError(f"split is 'train' or 'test', got '{self.split}'.")
         if self.labels not in LABELS:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from orthogan.data import pictures
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import DEFAULT_SIZE, LoadOptions
 from orthogan.data.entries import Entry, Listing, shown
 from orthogan.data.facts import Facts, Note
@@ -19,8 +17,16 @@ from orthogan.data.labels import named_classes
 from orthogan.data.layout import part_of
 from orthogan.data.listed_labels import listed_classes
 from orthogan.data.prefixes import prefix_classes
-from orthogan.data.rendering import AS_STORED, FULL, Rendering, Traits, remarks, rendering_of
-from orthogan.data.squares import Picture, assemble, crop_resize, is_kept_size
+from orthogan.data.rendering import (
+    AS_STORED,
+    FULL,
+    TRANSPARENT,
+    Rendering,
+    Traits,
+    remarks,
+    rendering_of,
+)
+from orthogan.data.squares import Picture, is_kept_size, squared
 from orthogan.errors import DataError
 
 NUM_LISTED = 10  # skipped files named in a note; the rest are counted
@@ -70,15 +76,15 @@ def gather(
         skipped: Names and reasons of what was left out before.
         others: The rest of the set, such as its held-out part: what suits all is done to each.
     """
-    found = Gathered(skipped=list(skipped))
+    found, stored = Gathered(skipped=list(skipped)), _as_stored(options)
     open_ones: list[tuple[int, Entry, Traits]] = []
     for entry in entries:
-        decoded = _decoded(entry, AS_STORED, found.skipped, options.size)
+        decoded = _decoded(entry, stored, found.skipped, options.size)
         if decoded is None:
             continue
         if decoded.traits is not None:
             open_ones.append((len(found.names), entry, decoded.traits))
-        found.pictures.append(_shrunk(decoded.picture, options.size))
+        found.pictures.append(_shrunk(decoded.picture, options))
         found.names.append(entry.name)
         found.labels.append(entry.label)
         found.shapes[decoded.shape] += 1
@@ -96,7 +102,8 @@ def _render(
     others: Iterable[Entry],
 ) -> None:
     """Reads what leaves ground or white open again, in the way that suits the whole set."""
-    elsewhere = ((entry, _decoded(entry, AS_STORED, [], options.size)) for entry in others)
+    stored = _as_stored(options)
+    elsewhere = ((entry, _decoded(entry, stored, [], options.size)) for entry in others)
     traits = [(entry, traits) for _, entry, traits in open_ones]
     traits += [(entry, each.traits) for entry, each in elsewhere if each and each.traits]
     rendering = rendering_of([each for _, each in traits])
@@ -108,14 +115,16 @@ def _render(
         contrasts = [each.traits for each in again if each and each.traits]
         opaque = [each for _, each in traits if not each.contrasts]
         rendering = rendering_of([*contrasts, *opaque])
+    if stored.ground is None:
+        rendering = replace(rendering, ground=None)
     for place, entry, traits_here in open_ones:
         found.remarks.update(remarks(traits_here, rendering))
-        if rendering == AS_STORED:
+        if rendering == stored:
             continue
         decoded = _decoded(entry, rendering, [], options.size)
         if decoded is None:
             raise DataError(f"{entry.name}: changed while it was read; leave the data alone.")
-        found.pictures[place] = _shrunk(decoded.picture, options.size)
+        found.pictures[place] = _shrunk(decoded.picture, options)
 
 
 def _decoded(
@@ -172,8 +181,12 @@ def from_tree(listing: Listing, where: str, options: LoadOptions) -> ImageSet:
     return image_set(found, where, options)
 
 
-def _shrunk(picture: Picture, size: int | None) -> Picture:
+def _as_stored(options: LoadOptions) -> Rendering:
+    return TRANSPARENT if options.colour == "rgba" else AS_STORED
+
+
+def _shrunk(picture: Picture, options: LoadOptions) -> Picture:
     height, width = picture.shape[:2]
-    if size is None and is_kept_size(height, width):
+    if options.size is None and is_kept_size(height, width):
         return picture  # the common size is known only at the end
-    return np.asarray(crop_resize(Image.fromarray(picture), size or DEFAULT_SIZE))
+    return squared(picture, options.size or DEFAULT_SIZE, options.fit)

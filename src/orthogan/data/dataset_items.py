@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from orthogan.data.catalogue import MAX_BYTES
 from orthogan.data.facts import Note
 from orthogan.data.formats.arrays import channels_last
 from orthogan.data.pictures import DECODE_ERRORS, decode, reason
-from orthogan.data.rendering import AS_STORED, remarks, rendering_of
+from orthogan.data.rendering import TRANSPARENT, remarks, rendering_of
 from orthogan.data.squares import Picture
 from orthogan.errors import DataError
 
 IMAGE_KEYS, LABEL_KEYS = ("image", "img", "pixel_values"), ("label", "labels", "fine_label")
-SHAPES = "an image is H x W, H x W x C or C x H x W with 1 or 3 channels"
+SHAPES = "an image is H x W, H x W x C or C x H x W with 1, 3 or 4 channels"
 
 
 def read_items(source: Any) -> tuple[list[Picture], list[Any] | None, list[str]]:
@@ -140,12 +141,13 @@ def _png(image: Image.Image, number: int) -> bytes:
 
 def _drawn(contents: Sequence[bytes]) -> tuple[list[Picture], list[Note]]:
     """Pictures of Pillow as arrays, by the same rules as those in files."""
-    decoded = [decode(content) for content in contents]
+    decoded = [decode(content, TRANSPARENT) for content in contents]
     rendering = rendering_of([each.traits for each in decoded if each.traits])
+    rendering = replace(rendering, ground=None)  # chosen when it is known whether one is needed
     said = Counter(
         remark for each in decoded if each.traits for remark in remarks(each.traits, rendering)
     )
-    if rendering != AS_STORED:
+    if rendering != TRANSPARENT:
         decoded = [decode(content, rendering) for content in contents]
     total = len(contents)
     notes = [Note(f"{n} of {total} images: {remark}.", "pixels") for remark, n in said.items()]

@@ -15,22 +15,39 @@ from orthogan.data.order import Order
 from orthogan.errors import ShapeError
 from orthogan.shapes import Images, Labels, Pixels
 
+NUM_RGBA = 4
+
 
 def to_floats(pixels: Pixels) -> Images:
-    """Bytes 0..255 as float32 in [-1, 1].
+    """Bytes 0..255 as float32 in [-1, 1]; colours of RGBA times their opacity, from -1 on.
+
+    A network then sees and makes what shows of a colour, whatever stands in a file where nothing
+    does; and edges of half opacity are no darker or brighter than their colour.
 
     >>> to_floats(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
     tensor([[[[-1.,  1.]]]])
     """
+    if pixels.shape[-3] == NUM_RGBA:
+        values = pixels.float().div_(255)
+        values[..., :3, :, :] *= values[..., 3:, :, :]
+        return values.mul_(2).sub_(1)
     return pixels.float().div_(127.5).sub_(1.0)
 
 
 def to_pixels(images: Images) -> Pixels:
     """Floats in [-1, 1] as bytes: rounded to the nearest, clipped outside.
 
+    The counterpart of `to_floats`: colours of RGBA are divided by their opacity again, and are
+    black where that is 0.
+
     >>> to_pixels(torch.tensor([[[[-1.0, 0.0, 3.0]]]]))
     tensor([[[[  0, 128, 255]]]], dtype=torch.uint8)
     """
+    if images.shape[-3] == NUM_RGBA:
+        values = images.float().add(1).mul_(127.5)
+        opacity = values[..., 3:, :, :].round().clamp_(0, 255)
+        seen = (values[..., :3, :, :] * 255 / opacity.clamp_min(1)).where(opacity > 0, 0.0)
+        return torch.cat([seen, opacity], -3).round_().clamp_(0, 255).to(torch.uint8)
     return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
@@ -39,7 +56,7 @@ class ImageSet:
     """Square images of one size as one uint8 tensor, with labels where the source has them.
 
     Attributes:
-        images: The pixels, one (grey) or three (RGB) colours.
+        images: The pixels, one (grey), three (RGB) or four (RGBA) colours.
         labels: The class of each image, or None.
         class_names: One name per class; empty without labels.
         name: What the source is called.
@@ -48,7 +65,7 @@ class ImageSet:
         facts: What the source held before it was made into squares.
 
     Raises:
-        ShapeError: the images are not square grey or RGB, or the labels do not match them.
+        ShapeError: the images are not square grey, RGB or RGBA, or the labels do not match them.
     """
 
     images: Pixels
@@ -64,9 +81,9 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         _, colours, height, width = self.images.shape
-        if colours not in (1, 3) or height != width:
+        if colours not in (1, 3, NUM_RGBA) or height != width:
             raise ShapeError(
-                f"{self.name}: images are square with 1 or 3 colours, "
+                f"{self.name}: images are square with 1, 3 or 4 colours, "
                 f"got {colours} colours and {height} x {width} pixels."
             )
         if self.labels is not None and len(self.labels) != len(self.images):
@@ -85,7 +102,7 @@ class ImageSet:
 
     @property
     def colours(self) -> int:
-        """1 for grey, 3 for RGB."""
+        """1 for grey, 3 for RGB, 4 for RGBA."""
         return int(self.images.shape[1])
 
     @property

@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import LoadOptions
 from orthogan.data.dataset_items import read_items
 from orthogan.data.formats.arrays import channels_last, to_bytes
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
-from orthogan.data.squares import Picture, assemble
+from orthogan.data.squares import Picture
 from orthogan.errors import ConfigError, DataError
 from orthogan.shapes import Labels
 

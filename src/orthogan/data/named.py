@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from orthogan.data.catalogue import LoadOptions
+from orthogan.data.assembly import assemble
+from orthogan.data.catalogue import LoadOptions, colour_of
 from orthogan.data.collection import gather
 from orthogan.data.entries import Entry, Listing, is_picture_name
 from orthogan.data.formats.folder import list_pictures
-from orthogan.data.squares import assemble
 from orthogan.errors import DataError
 from orthogan.shapes import Pixels
 
@@ -31,7 +31,7 @@ class NamedPictures:
     notes: tuple[str, ...]
 
 
-def read_named(path: Path, size: int, colours: int) -> NamedPictures:
+def read_named(path: Path, size: int, colours: int, fit: str = "crop") -> NamedPictures:
     """The pictures in a folder and its sub-folders in order of their names, or one picture.
 
     Unlike a training set, one picture is enough.
@@ -39,12 +39,13 @@ def read_named(path: Path, size: int, colours: int) -> NamedPictures:
     Args:
         path: A folder, or a picture file.
         size: Side of the squares they are made into, px.
-        colours: 1 for grey, 3 for RGB; the others are converted.
+        colours: 1 for grey, 3 for RGB, 4 for RGBA; the others are converted.
+        fit: How they are made square, as in `orthogan.data.load`.
 
     Raises:
         DataError: there is no such path, or it holds no picture that can be read.
     """
-    options = LoadOptions(size, "rgb" if colours == 3 else "grey")
+    options = LoadOptions(size, colour_of(colours), fit=fit)
     listing = _listing(path)
     found = gather(sorted(listing.pictures, key=lambda entry: entry.name), options, listing.skipped)
     if not found.pictures:

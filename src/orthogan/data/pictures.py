@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from orthogan.data.catalogue import LARGEST_KEPT
-from orthogan.data.rendering import AS_STORED, FULL, GROUNDS, Rendering, Traits
+from orthogan.data.rendering import AS_STORED, FULL, Rendering, Traits, contrasts_of
 from orthogan.data.squares import Picture
 from orthogan.data.tiff import check_tiff, of_floats, quiet_tiff
 from orthogan.images.sheet import is_grid
@@ -100,7 +100,9 @@ def decode(content: bytes, rendering: Rendering = AS_STORED, size: int | None = 
         traits: Traits | None = None
         if deep:
             flat, traits = _eight_bits(image, content, rendering.white)
-        if flat.has_transparency_data:
+        if flat.has_transparency_data and rendering.ground is None:
+            return Decoded(np.asarray(flat.convert("RGBA")), shape, tuple(remarks), traits, kind)
+        if flat.has_transparency_data and rendering.ground is not None:
             flat, contrasts = _laid_over(flat, rendering.ground)
             if contrasts:
                 traits = replace(traits or Traits(), contrasts=contrasts)
@@ -201,17 +203,7 @@ def _laid_over(image: Image.Image, ground: int) -> tuple[Image.Image, tuple[floa
     lowest, _ = layered.getchannel("A").getextrema()
     base = Image.new("RGBA", layered.size, (ground, ground, ground, 255))
     flat = Image.alpha_composite(base, layered).convert("RGB")
-    return flat, () if lowest == 255 else _contrasts(layered)
-
-
-def _contrasts(layered: Image.Image) -> tuple[float, ...]:
-    small = layered.reduce(max(1, min(layered.size) // LARGEST_KEPT))
-    values = np.asarray(small, np.float32)
-    colour, opacity = values[..., :3], values[..., 3:] / 255
-    laid = [colour * opacity + ground * (1 - opacity) for ground in GROUNDS]
-    # Less than a step of a byte cannot be seen: it is rounding.
-    spreads = [float(np.sqrt(each.var((0, 1)).mean())) for each in laid]
-    return tuple(spread if spread > 0.5 else 0.0 for spread in spreads)
+    return flat, () if lowest == 255 else contrasts_of(layered)
 
 
 def _as_bytes(image: Image.Image) -> Picture:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from PIL import Image
+
+from orthogan.data.catalogue import LARGEST_KEPT
+
 FULL = 2**16 - 1
 WHITE, BLACK, GREY = 255, 0, 128
 GROUNDS = {WHITE: "white", BLACK: "black", GREY: "grey"}
@@ -18,13 +23,14 @@ LEAST_FULL = 2**14
 
 @dataclass(frozen=True)
 class Rendering:
-    """What transparent pixels lie over, and which 16-bit value is white."""
+    """What transparent pixels lie over (None: they stay so), and which 16-bit value is white."""
 
-    ground: int = WHITE
+    ground: int | None = WHITE
     white: int = FULL
 
 
 AS_STORED = Rendering()
+TRANSPARENT = Rendering(ground=None)
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,24 @@ def rendering_of(traits: Sequence[Traits]) -> Rendering:
 def remarks(traits: Traits, rendering: Rendering) -> list[str]:
     """What was done to one picture, in plain words."""
     done = []
-    if traits.contrasts:
+    if traits.contrasts and rendering.ground is not None:
         why = "" if rendering.ground == WHITE else ", as white would hide some"
-        done.append(f"transparent, laid over {GROUNDS[rendering.ground]}{why}")
+        keep = "; --colour rgba keeps transparency"
+        done.append(f"transparent, laid over {GROUNDS[rendering.ground]}{why}{keep}")
     if traits.peak is not None and rendering.white != FULL:
         done.append(f"of 16 bits, of which the set uses {rendering.white.bit_length()}")
     return done
+
+
+def contrasts_of(layered: Image.Image) -> tuple[float, ...]:
+    """The standard deviation that an RGBA picture has over each of `GROUNDS`, in bytes."""
+    small = layered.reduce(max(1, min(layered.size) // LARGEST_KEPT))
+    values = np.asarray(small, np.float32)
+    colour, opacity = values[..., :3], values[..., 3:] / 255
+    laid = [colour * opacity + ground * (1 - opacity) for ground in GROUNDS]
+    # Less than a step of a byte cannot be seen: it is rounding.
+    spreads = [float(np.sqrt(each.var((0, 1)).mean())) for each in laid]
+    return tuple(spread if spread > 0.5 else 0.0 for spread in spreads)
 
 
 def _ground(traits: Sequence[Traits]) -> int:

@@ -12,6 +12,7 @@ from orthogan.data.catalogue import (
     HUBS,
     MIN_IMAGES,
     Colour,
+    Fit,
     Format,
     LoadOptions,
 )
@@ -35,6 +36,7 @@ def load(
     colour: Colour = "auto",
     split: str = "train",
     labels: str = "auto",
+    fit: Fit = "crop",
 ) -> ImageSet:
     """The images of a source, as equal squares in memory.
 
@@ -45,20 +47,23 @@ def load(
         size: Side of the squares in pixels, a multiple of 4 from 16 to 128. By default the
             images' own size if they share one up to 64, else 32; the notes of the set say what
             was done.
-        colour: "grey", "rgb", or "auto": grey if every image is.
+        colour: "grey", "rgb", "rgba" (transparency is kept as a fourth channel), or "auto": grey
+            if every image is, and transparent ones lie over a ground that the notes name.
         split: "train" or "test".
         labels: "auto": the classes that the source has; "prefix": of pictures in a folder or .zip,
             what stands before the number in a file name (`cat_001.png` is of the class `cat`).
+        fit: What makes pictures square: "crop", to their middle, or "pad", which adds to the
+            shorter sides.
 
     Raises:
-        ConfigError: `size`, `colour`, `split` or `labels` is impossible.
+        ConfigError: `size`, `colour`, `split`, `labels` or `fit` is impossible.
         DataError: the source is missing, damaged, or has fewer than 16 usable images.
         MissingExtraError: a hub data set was asked for without the extra `hf`.
 
     >>> load("mnist", split="test").images.shape
     torch.Size([10000, 1, 28, 28])
     """
-    options = LoadOptions(size, colour, split, labels)
+    options = LoadOptions(size, colour, split, labels, fit)
     try:
         images = _read(source, options)
     except OrthoganError:

@@ -1,12 +1,10 @@
-"""Pictures of any shape and colour made into one tensor of equal squares."""
+"""Pictures of any shape made into squares."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,10 +17,16 @@ from orthogan.data.catalogue import (
     LoadOptions,
 )
 from orthogan.data.facts import Note
-from orthogan.shapes import Pixels
 
-# One picture: height x width (grey) or height x width x 3 (RGB), uint8.
+# One picture: height x width (grey), height x width x 3 (RGB) or x 4 (RGBA), uint8.
 Picture: TypeAlias = NDArray[np.uint8]
+
+# How pictures that are not square are made so, in words.
+HOW = {
+    "crop": "after a centred square crop",
+    "pad": "whole, their shorter sides padded with the median colour of their edge "
+    "(transparent where pictures are)",
+}
 
 
 def is_kept_size(height: int, width: int) -> bool:
@@ -59,6 +63,37 @@ def crop_resize(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
+def pad_resize(image: Image.Image, size: int) -> Image.Image:
+    """The whole of a picture, resized so that it fits, in the middle of a square.
+
+    Beside it the square has the median colour of the picture's edge; where the picture has
+    opacity, the square is transparent there.
+    """
+    if image.width == image.height:
+        return crop_resize(image, size)
+    scale = size / max(image.size)
+    shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    square = Image.new(image.mode, (size, size), _beside(image))
+    place = ((size - shape[0]) // 2, (size - shape[1]) // 2)
+    square.paste(image.resize(shape, Image.Resampling.BICUBIC), place)
+    return square
+
+
+def _beside(image: Image.Image) -> int | tuple[int, ...]:
+    if image.mode == "RGBA":
+        return (0, 0, 0, 0)
+    pixels = np.asarray(image)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    median = np.median(edge, axis=0).astype(int)
+    return int(median) if median.ndim == 0 else tuple(median.tolist())
+
+
+def squared(picture: Picture, size: int, fit: str) -> Picture:
+    """A picture as a square of `size` pixels a side: its middle (`crop`), or all of it (`pad`)."""
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray((pad_resize if fit == "pad" else crop_resize)(image, size))
+
+
 def is_grey(picture: Picture) -> bool:
     """Whether a picture has one colour channel, or three equal ones."""
     if picture.ndim == 2:
@@ -67,41 +102,8 @@ def is_grey(picture: Picture) -> bool:
     return bool((first == picture[..., 1]).all() and (first == picture[..., 2]).all())
 
 
-def assemble(
-    pictures: Sequence[Picture] | Picture,
-    options: LoadOptions,
-    shapes: set[tuple[int, int]] | None = None,
-) -> tuple[Pixels, list[str]]:
-    """One tensor of equal squares, and notes on what had to change.
-
-    Args:
-        pictures: The pictures, as a list or as one array with the pictures on its first axis.
-        options: Size and colours asked for.
-        shapes: Their (height, width) in the source, where they have been shrunk since.
-    """
-    if shapes is None:
-        shapes = {(p.shape[0], p.shape[1]) for p in pictures}
-    size = square_size(shapes, options.size)
-    all_grey = all(is_grey(p) for p in pictures)
-    colours = {"grey": 1, "rgb": 3, "auto": 1 if all_grey else 3}[options.colour]
-    notes = _resize_notes(shapes, size, options.size is None)
-    if colours == 1 and not all_grey:
-        notes.append(Note("RGB images were turned to grey (Rec. 601 luminance).", "pixels"))
-    out = np.empty((len(pictures), colours, size, size), np.uint8)
-    for row, picture in zip(out, pictures, strict=True):
-        row[:] = _square(picture, size, colours)
-    return torch.from_numpy(out), notes
-
-
-def _square(picture: Picture, size: int, colours: int) -> NDArray[Any]:
-    if picture.shape[:2] != (size, size) or (colours == 1 and picture.ndim == 3):
-        image = Image.fromarray(np.ascontiguousarray(picture))
-        image = image.convert("L") if colours == 1 else image
-        picture = np.asarray(crop_resize(image, size))
-    return picture.transpose(2, 0, 1) if picture.ndim == 3 else picture[None]
-
-
-def _resize_notes(shapes: set[tuple[int, int]], size: int, is_default: bool) -> list[str]:
+def resize_notes(shapes: set[tuple[int, int]], size: int, options: LoadOptions) -> list[str]:
+    """What was done to pictures of these (height, width) shapes; nothing if they have that size."""
     if not shapes or shapes == {(size, size)}:
         return []
     if len(shapes) == 1:
@@ -109,8 +111,12 @@ def _resize_notes(shapes: set[tuple[int, int]], size: int, is_default: bool) -> 
         origin = f"{height} x {width}"
     else:
         origin = f"{len(shapes)} different shapes"
-    crop = " after a centred square crop" if any(h != w for h, w in shapes) else ""
+    crop = f" {HOW[options.fit]}" if any(h != w for h, w in shapes) else ""
     least = min(min(shape) for shape in shapes)
-    larger = f"; --size, up to {LARGEST_SIZE}, keeps more" if is_default and least > size else ""
+    larger = (
+        f"; --size, up to {LARGEST_SIZE}, keeps more"
+        if options.size is None and least > size
+        else ""
+    )
     said = f"Images were resized from {origin} to {size} x {size}{crop}{larger}."
     return [Note(said, "sizes")]

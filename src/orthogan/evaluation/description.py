@@ -11,14 +11,18 @@ from pathlib import Path
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from orthogan.data import ImageSet
+from orthogan.data.image_set import NUM_RGBA
 from orthogan.errors import StorageError
 from orthogan.evaluation.extractors import Extractor
 from orthogan.files import write_atomic
+from orthogan.images.ground import laid_over
 from orthogan.shapes import Features, Labels, Pixels
 
 NUM_STACKED_CHANNELS = 3
+GROUNDS = (255, 0)  # white and black, under transparent images
 NUM_DIGITS = 10
 NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
 DIGEST_BYTES = 16
@@ -62,10 +66,24 @@ def describe_pixels(pixels: Pixels, extractor: Extractor, by_channel: bool) -> D
         digits = probabilities.argmax(1).reshape(len(pixels), -1)
         classes = (digits * torch.tensor([100, 10, 1])).sum(1)
         return Description(features.reshape(len(pixels), -1), classes)
-    features, probabilities = extractor.describe(pixels)
+    features, probabilities = _described(pixels, extractor)
     if extractor.num_classes:
         return Description(features, probabilities.argmax(1))
     return Description(features, torch.zeros(len(pixels), dtype=torch.int64))
+
+
+def _described(pixels: Pixels, extractor: Extractor) -> tuple[Features, Tensor]:
+    """Features and class probabilities; of RGBA images the means of those over two grounds.
+
+    Over one ground alone, an image with a rim of that ground's colour would pass for one that is
+    transparent there; whatever shows over neither white nor black shows nowhere.
+    """
+    if pixels.shape[1] != NUM_RGBA or extractor.channels == NUM_RGBA:
+        return extractor.describe(pixels)
+    wide = pixels.to(torch.int32)
+    over = [laid_over(wide[:, :3], wide[:, 3:], ground).to(torch.uint8) for ground in GROUNDS]
+    (first, chances), (second, others) = (extractor.describe(each) for each in over)
+    return (first + second) / 2, (chances + others) / 2
 
 
 def describe_set(images: ImageSet, extractor: Extractor) -> Description:

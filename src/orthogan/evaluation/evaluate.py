@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from orthogan.data import ImageSet
+from orthogan.data.image_set import NUM_RGBA
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.components import principal_components
@@ -171,6 +172,8 @@ def _notes(
         side = net.size or real.size
         colour = "grey" if net.channels == 1 else "RGB"
         notes.append(f"The extractor saw the images as {colour} {side} x {side}.")
+    if real.colours == NUM_RGBA and net.channels != NUM_RGBA:
+        notes.append("Transparent images were described over white and over black, and averaged.")
     if not net.knows(real):
         notes.append(
             f"The extractor knows {net.domain} only: compare scores with each "

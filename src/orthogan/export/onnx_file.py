@@ -28,6 +28,7 @@ EXTRA = "export"
 LATENTS, LABELS, IMAGES = "latents", "labels", "images"
 OWN_CLASS = -1  # the label that lets a latent draw its class
 
+NUM_RGBA = 4
 MAX_REASON = 300  # characters of a foreign sentence
 
 _SMALLEST = {"size": 1, "colours": 1, "classes": 0, "latent_size": 1}
@@ -83,7 +84,7 @@ class ExportedGenerator:
                 own = np.full(len(latents), OWN_CLASS, dtype=np.int64)
                 given[LABELS] = own if labels is None else labels
             images = self._drawn(given)
-            made.append(np.rint((images + 1.0) * 127.5).clip(0, 255).astype(np.uint8))
+            made.append(_bytes(images))
         return np.concatenate(made)[: len(seeds)].transpose(0, 2, 3, 1)
 
     def _drawn(self, given: dict[str, np.ndarray]) -> np.ndarray:
@@ -107,6 +108,16 @@ class ExportedGenerator:
     def _repr_png_(self) -> bytes:
         """A grid of 64 images, for notebooks."""
         return png(sheet(self.sample()))
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    """Floats in [-1, 1] as bytes, as `orthogan.data.to_pixels` makes them."""
+    values = (images + 1.0) * 127.5
+    if values.shape[1] == NUM_RGBA:
+        opacity = np.rint(values[:, 3:]).clip(0, 255)
+        seen = np.where(opacity > 0, values[:, :3] * 255 / opacity.clip(1), 0)
+        values = np.concatenate([seen, opacity], axis=1)
+    return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
 def load_exported(path: str | Path, threads: int | None = None) -> ExportedGenerator:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orthogan.data import DATA_SETS, ImageSet, ImageSource, source_of
 from orthogan.data import load as load_images
-from orthogan.data.catalogue import SingleSplitError
+from orthogan.data.catalogue import SingleSplitError, colour_of
 from orthogan.data.in_memory import keep
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
@@ -159,10 +159,10 @@ def evaluate(
         raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
     form: dict[str, Any] = {
         "size": facts["size"],
-        "colour": "rgb" if facts["colours"] == 3 else "grey",
+        "colour": colour_of(facts["colours"]),
     }
-    if data is None and facts.get("labels", "auto") != "auto":
-        form["labels"] = facts["labels"]
+    if data is None:
+        form |= facts.get("form", {})
     train_set = load_images(str(real), **form)
     count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
     held_out, note = _held_out(str(real), form)
@@ -212,7 +212,7 @@ def _candidate(
             "name": str(getattr(source, "path", source)),
             "checkpoint": model.num_seen,
             "source": model.data.get("source"),
-            "labels": model.data.get("labels", "auto"),
+            "form": {name: model.data[name] for name in ("labels", "fit") if name in model.data},
             "size": form.size,
             "colours": form.colours,
             "image_notes": (model.note,) if model.note else (),

@@ -244,7 +244,7 @@ class GanSession(Session[Trainer]):
             "class_names": list(images.class_names),
             "condition": config.condition,
             "fingerprint": self.run.provenance["data_fingerprint"],
-            **config.data.label_facts(),
+            **config.data.facts(),
         }
         return {"role": "generator", "network_config": config.generator.to_dict(), "data": data}
 

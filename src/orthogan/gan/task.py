@@ -39,8 +39,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def load(self, config: TrainingConfig) -> ImageSet:
         """The images that a configuration names."""
-        form = config.data
-        return image_data.load(form.source, size=form.size, colour=form.colour, labels=form.labels)
+        return image_data.load(config.data.source, **config.data.form())
 
     def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
         """The configuration with both networks made for these images and their classes."""

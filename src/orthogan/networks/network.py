@@ -28,16 +28,16 @@ class NetworkConfig(Config):
 
     kind: str
     size: int = Field(28, ge=16, le=128, multiple_of=4, description="side of the image, px")
-    colours: int = Field(1, description="colour planes: 1 grey, 3 RGB")
+    colours: int = Field(1, description="colour planes: 1 grey, 3 RGB, 4 RGBA")
     classes: int = Field(
         0, ge=0, le=MOST_CLASSES, description="classes that it is conditioned on; 0: unconditional"
     )
 
     @field_validator("colours")
     @classmethod
-    def _grey_or_rgb(cls, colours: int) -> int:
-        if colours not in (1, 3):
-            raise ValueError("expected 1 (grey) or 3 (RGB)")
+    def _known_colours(cls, colours: int) -> int:
+        if colours not in (1, 3, 4):
+            raise ValueError("expected 1 (grey), 3 (RGB) or 4 (RGBA)")
         return colours
 
     def fitted(self: C, size: int, colours: int) -> C:  # noqa: PYI019 - see Config

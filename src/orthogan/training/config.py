@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,14 @@ class DataConfig(Config):
 
     source: str = Field("mnist", description="a name, file, folder or zip")
     size: int | None = Field(None, ge=16, le=128, description="side in px; null: as they are")
-    colour: Literal["auto", "grey", "rgb"] = Field("auto", description="colour planes")
+    colour: Literal["auto", "grey", "rgb", "rgba"] = Field(
+        "auto",
+        description="colour planes; rgba keeps transparency as a fourth; auto: grey or rgb, with "
+        "transparent images over a ground",
+    )
+    fit: Literal["crop", "pad"] = Field(
+        "crop", description="how images become square: their middle, or all of them, padded"
+    )
     labels: Literal["auto", "prefix"] = Field(
         "auto",
         description="auto: the classes that the source has; prefix: what file names begin with "
@@ -26,9 +33,15 @@ class DataConfig(Config):
         description="as-is: every image is seen equally often; classes: every class is",
     )
 
-    def label_facts(self) -> dict[str, str]:
-        """What a bundle says of where classes are read from; nothing if the source has them."""
-        return {} if self.labels == "auto" else {"labels": self.labels}
+    def form(self) -> dict[str, Any]:
+        """How the images are loaded, as `orthogan.data.load` takes it."""
+        return {name: getattr(self, name) for name in ("size", "colour", "labels", "fit")}
+
+    def facts(self) -> dict[str, str]:
+        """What a bundle says of how its images are loaded; nothing where it is the usual."""
+        usual = {"labels": "auto", "fit": "crop"}
+        given = {name: getattr(self, name) for name in usual}
+        return {name: value for name, value in given.items() if value != usual[name]}
 
 
 class Budget(Config):

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import FORMATS, MAX_BYTES, SPLIT_NAMES, LoadOptions
 from orthogan.data.facts import Note
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
-from orthogan.data.squares import assemble
 from orthogan.errors import DataError
 from orthogan.untrusted import ArrayArchive, open_arrays, read_array
 
@@ -108,20 +108,20 @@ def _image_key(arrays: ArrayArchive, options: LoadOptions, is_part: bool) -> Key
 
 
 def channels_last(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Images as B x H x W (grey) or B x H x W x 3, whichever way round the colours were.
+    """Images as B x H x W (grey) or B x H x W x 3 (or 4), whichever way round the colours were.
 
     Raises:
         DataError: another shape.
     """
-    if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
+    if array.ndim == 4 and array.shape[3] not in (1, 3, 4) and array.shape[1] in (1, 3, 4):
         array = array.transpose(0, 2, 3, 1)
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]
-    is_right = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)
+    is_right = array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (3, 4))
     if not is_right or 0 in array.shape[1:]:
         raise DataError(
-            f"{name}: images have shape B x H x W, B x H x W x C or B x C x H x W with 1 or 3 "
-            f"colours, got {' x '.join(map(str, array.shape)) or 'a single number'}."
+            f"{name}: images have shape B x H x W, B x H x W x C or B x C x H x W with 1, 3 "
+            f"or 4 colours, got {' x '.join(map(str, array.shape)) or 'a single number'}."
         )
     return array
 

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import FORMATS, MAX_BYTES, LoadOptions
 from orthogan.data.file_parts import files_of_part
 from orthogan.data.image_set import ImageSet
-from orthogan.data.squares import assemble
 from orthogan.errors import DataError
 
 SIDE = 32

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import FORMATS, MAX_BYTES, LoadOptions
 from orthogan.data.facts import Note
 from orthogan.data.formats.arrays import channels_last
 from orthogan.data.image_set import ImageSet
 from orthogan.data.labels import classes
-from orthogan.data.squares import assemble
 from orthogan.errors import DataError
 from orthogan.untrusted import read_up_to
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from orthogan.data.assembly import assemble
 from orthogan.data.catalogue import DATA_SETS, LoadOptions
 from orthogan.data.formats.idx import read_idx
 from orthogan.data.image_set import ImageSet
-from orthogan.data.squares import assemble
 from orthogan.data.stacked import stack
-from orthogan.errors import DataError
+from orthogan.errors import ConfigError, DataError
 
 # md5 of the uncompressed files, as published with MNIST, by (split, axes).
 FILES = {
@@ -66,7 +66,7 @@ def load_mnist(options: LoadOptions) -> ImageSet:
     images = torch.from_numpy(read_embedded(options.split, 3))[:, None]
     labels = torch.from_numpy(read_embedded(options.split, 1).astype(np.int64))
     notes: list[str] = []
-    if options.size not in (None, 28) or options.colour == "rgb":
+    if options.size not in (None, 28) or options.colour in ("rgb", "rgba"):
         images, notes = assemble(images[:, 0].numpy(), options)
     return ImageSet(images, labels, DIGITS, "mnist", tuple(notes), options.split)
 
@@ -78,7 +78,15 @@ def load_stacked(options: LoadOptions) -> ImageSet:
     A training run draws fresh triples without end (`StackedImages`). The set itself holds 60,000
     triples of the train split or 10,000 of the test split, drawn once with seed 0, for scores to
     compare with. `stack` draws other numbers and seeds.
+
+    Raises:
+        ConfigError: a fourth channel is asked for.
     """
+    if options.colour == "rgba":
+        raise ConfigError(
+            "The three channels of stacked-mnist are digits, and none is opacity; leave out "
+            "colour=rgba."
+        )
     if options.colour == "grey":
         return _flattened(stack(load_mnist(LoadOptions(split=options.split))), options)
     stacked = stack(load_mnist(LoadOptions(options.size, "grey", options.split)))

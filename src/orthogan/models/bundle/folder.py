@@ -44,6 +44,7 @@ class DataFacts(_Part):
     fingerprint: str = ""
     test: str | None = None
     labels: str = "auto"
+    fit: str = "crop"
     tokeniser: str = ""
 
 

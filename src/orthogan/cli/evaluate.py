@@ -33,7 +33,7 @@ def evaluate(
         typer.Option(
             min=1,
             metavar="N",
-            help="Images to generate. [default: 10000, of stacked digits 26000]",
+            help="Images to generate. [default: 5000, of digits 10000, of stacked ones 26000]",
         ),
     ] = None,
     seed: Annotated[
@@ -41,16 +41,26 @@ def evaluate(
     ] = 0,
     extractor: Annotated[
         str,
-        typer.Option(metavar="NAME", help="What describes images: see `orthogan parts extractor`."),
-    ] = "digits-cls",
+        typer.Option(
+            metavar="NAME",
+            help="What describes images (`orthogan parts extractor`); auto: one that knows them.",
+        ),
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""
+    from orthogan.evaluation.waiting import telling
     from orthogan.gan import api
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     result = api.evaluate(
-        source, data, metrics=names, num_images=num_images, seed=seed, extractor=extractor
+        source,
+        data,
+        metrics=names,
+        num_images=num_images,
+        seed=seed,
+        extractor=extractor,
+        report=telling(say),
     )
     tree = result.to_dict()
     if as_json:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import safetensors.torch
 import torch
@@ -19,6 +21,7 @@ from orthogan.errors import StorageError
 from orthogan.evaluation.extractors import Extractor
 from orthogan.files import write_atomic
 from orthogan.images.ground import laid_over
+from orthogan.rng import permutation
 from orthogan.shapes import Features, Labels, Pixels
 
 NUM_STACKED_CHANNELS = 3
@@ -27,6 +30,10 @@ NUM_DIGITS = 10
 NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
 DIGEST_BYTES = 16
 KEPT_IN_MEMORY = 4  # train and test of two data sets
+MOST_DESCRIBED = 5000  # real images of a set, where describing one takes a millisecond
+CHUNK = 1024  # images described between two reports of how far it is
+
+Report: TypeAlias = Callable[[int, int], None]  # images described, of how many
 _MEMORY: dict[str, Description] = {}
 
 
@@ -54,12 +61,21 @@ def count_classes(images: ImageSet, extractor: Extractor) -> int:
     return NUM_STACKED_CLASSES if is_by_channel(images, extractor) else extractor.num_classes
 
 
-def describe_pixels(pixels: Pixels, extractor: Extractor, by_channel: bool) -> Description:
+def describe_pixels(
+    pixels: Pixels, extractor: Extractor, by_channel: bool, report: Report | None = None
+) -> Description:
     """Features and classes of images, the channels one by one if asked for.
 
     The class of a stack of digits is 100 r + 10 g + b, as in its labels; its features are those of
     the channels side by side.
     """
+    if report is not None and len(pixels) > CHUNK:
+        parts = []
+        for part in pixels.split(CHUNK):
+            parts.append(describe_pixels(part, extractor, by_channel))
+            report(min(len(parts) * CHUNK, len(pixels)), len(pixels))
+        columns = zip(*((each.features, each.classes) for each in parts), strict=True)
+        return Description(*(torch.cat(column) for column in columns))
     if by_channel:
         grey = pixels.flatten(0, 1)[:, None]
         features, probabilities = extractor.describe(grey)
@@ -86,10 +102,29 @@ def _described(pixels: Pixels, extractor: Extractor) -> tuple[Features, Tensor]:
     return (first + second) / 2, (chances + others) / 2
 
 
-def describe_set(images: ImageSet, extractor: Extractor) -> Description:
+def part_of(images: ImageSet, extractor: Extractor, most: int = MOST_DESCRIBED) -> ImageSet:
+    """The images of a set that are described: all, or a random part where that would take long.
+
+    An extractor whose features are compared by their components is a large network.
+    """
+    if extractor.num_components is None or len(images) <= most:
+        return images
+    chosen = permutation(len(images), 0, "described-part", 0)[:most].sort().values
+    labels = None if images.labels is None else images.labels[chosen.to(images.labels.device)]
+    return replace(images, images=images.images[chosen.to(images.images.device)], labels=labels)
+
+
+def describe_set(
+    images: ImageSet, extractor: Extractor, report: Report | None = None
+) -> Description:
     """The description of a whole set, from memory or the cache folder where possible.
 
     A damaged cache file is computed again; a folder that cannot be written costs a warning.
+
+    Args:
+        images: What is described.
+        extractor: What describes it.
+        report: Is told how far it is, where it takes a while.
     """
     by_channel = is_by_channel(images, extractor)
     key = f"{images.fingerprint()}-{extractor.name}{'-stacked' if by_channel else ''}"
@@ -97,7 +132,7 @@ def describe_set(images: ImageSet, extractor: Extractor) -> Description:
         path = cache_folder() / f"{key}.features"
         description = _read(path, len(images))
         if description is None:
-            description = describe_pixels(images.images.cpu(), extractor, by_channel)
+            description = describe_pixels(images.images.cpu(), extractor, by_channel, report)
             _write(path, description)
         while len(_MEMORY) >= KEPT_IN_MEMORY:
             _MEMORY.pop(next(iter(_MEMORY)))

@@ -9,16 +9,18 @@ from orthogan.errors import ConfigError, ShapeError
 from orthogan.evaluation.components import principal_components
 from orthogan.evaluation.description import (
     Description,
+    Report,
     count_classes,
     describe_pixels,
     describe_set,
     is_by_channel,
+    part_of,
 )
 from orthogan.evaluation.extractors import (
     DEFAULT_EXTRACTOR,
     Extractor,
     compared_width,
-    load_extractor,
+    extractor_for,
 )
 from orthogan.evaluation.frechet import (
     SAMPLES_PER_FEATURE,
@@ -31,6 +33,8 @@ from orthogan.rng import permutation
 from orthogan.shapes import Pixels
 
 NUM_FAKES = 2048  # 32 for each of 64 features; 0.15 s on one core; more for many features
+# Of a large network, whose components are compared: a second or two on one core.
+NUM_SLOW_FAKES, NUM_SLOW_REAL = 512, 4096
 # 10 for each of 1000 classes: a generator with all of them misses one in 22 readings.
 NUM_STACKED_FAKES = 10_000
 
@@ -63,7 +67,9 @@ class LiveScore:
     Args:
         real: The training set.
         num_fakes: Images per reading; by default 2,048, or 10,000 of stacked digits.
-        extractor: What describes the images: a registered name, or an extractor.
+        extractor: What describes the images: a registered name, an extractor, or "auto" for one
+            that knows the real images.
+        report: Is told how many real images of how many are described.
 
     Raises:
         ConfigError: too few images for the extractor's features.
@@ -74,21 +80,26 @@ class LiveScore:
         real: ImageSet,
         num_fakes: int | None = None,
         extractor: str | Extractor = DEFAULT_EXTRACTOR,
+        report: Report | None = None,
     ) -> None:
-        self._net = load_extractor(extractor)
+        self._net = extractor_for(real, extractor)
         self._stacked = is_by_channel(real, self._net)
-        least = max(NUM_FAKES, SAMPLES_PER_FEATURE * compared_width(self._net))
+        most = self._net.num_components
+        least = NUM_FAKES if most is None else NUM_SLOW_FAKES
+        least = max(least, SAMPLES_PER_FEATURE * compared_width(self._net))
         self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else least)
         self._shape = tuple(real.images.shape[1:])
         self._num_classes = count_classes(real, self._net)
-        described = describe_set(real, self._net)
+        described = describe_set(part_of(real, self._net, NUM_SLOW_REAL), self._net, report)
         self._components = None
-        if self._net.num_components is not None:
-            self._components = principal_components(described.features, self._net.num_components)
+        if most is not None:
+            most = min(most, len(real) // 2 // SAMPLES_PER_FEATURE)
+            self._components = principal_components(described.features, most)
         described = self._compared(described)
         self._moments = moments(described.features)
-        order = permutation(len(real), 0, "live-floor", 0)
-        part = order[: min(self.num_fakes, len(real) // 2)]
+        count = len(described.classes)
+        order = permutation(count, 0, "live-floor", 0)
+        part = order[: min(self.num_fakes, count // 2)]
         rest = moments(described.features[order[len(part) :]])
         chosen = Description(described.features[part], described.classes[part])
         self.real = self._reading(chosen, rest)

@@ -71,6 +71,23 @@ def overlap(fake: Tensor, real: Tensor, k: int = NUM_NEIGHBOURS) -> Overlap:
     return Overlap(num_balls > 0, recalled, num_balls / k, covered)
 
 
+def left_out(real: Tensor, k: int = NUM_NEIGHBOURS) -> Tensor:
+    """Whether each image lies in the k-neighbour ball of another one, as the set is without it.
+
+    What precision and recall are for real images, without taking any away to measure it: a point
+    within the ball of another is one of its neighbours, so without it the radius is that of the
+    next neighbour.
+
+    Raises:
+        ConfigError: there are not more than k + 1 images.
+        DataError: a feature is not finite.
+    """
+    wider = overlap(real, real, k + 1)
+    # Its own ball holds each point, unless it has radius 0.
+    itself = squared_radii(real.double() * binary_scale(real, real), k + 1) > 0
+    return wider.density * (k + 1) - itself.float() > 0.5
+
+
 def _members(
     distances: Distances, rows: slice, real_radii: Tensor, fake_radii: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

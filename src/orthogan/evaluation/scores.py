@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orthogan.evaluation.compared import Compared
+from orthogan.evaluation.groups import Group
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Evaluation:
         notes: What a reader must know to compare these numbers with others.
         data: What the real images are, as a person names them.
         compared: What was compared with what; None where the caller knows.
+        groups: Classes of the data, or groups that look alike, with their shares.
     """
 
     scores: Mapping[str, Score]
@@ -49,6 +51,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     data: str = ""
     compared: Compared | None = None
+    groups: tuple[Group, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
@@ -57,6 +60,7 @@ class Evaluation:
             "verdict": self.verdict,
             "extractor": self.extractor,
             "class_shares": None if self.class_shares is None else list(self.class_shares),
+            "groups": [asdict(group) for group in self.groups],
             "notes": list(self.notes),
         }
         tree |= {"data": self.data} if self.data else {}

@@ -10,7 +10,7 @@ import torch
 from orthogan import rng
 from orthogan.data import ImageSet
 from orthogan.evaluation.evaluate import choose_metrics
-from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, EXTRACTORS
+from orthogan.evaluation.extractors import extractor_for
 from orthogan.evaluation.metrics import METRICS
 from orthogan.experiments.costs import (
     CPU,
@@ -82,8 +82,8 @@ class GanTask(ComparedTask):
     def check_scores(self, measure: Measure, config: RunConfig) -> None:
         """Refuses unknown metrics, and those for other images."""
         assert isinstance(config, TrainingConfig)  # noqa: S101 - the task is chosen by it
-        extractor = EXTRACTORS[DEFAULT_EXTRACTOR]()
-        choose_metrics(measure.metrics or DEFAULT_METRICS, extractor, self._images(config))
+        images = self._images(config)
+        choose_metrics(measure.metrics or DEFAULT_METRICS, extractor_for(images), images)
 
     def evaluation(self, run: Path, measure: Measure, kept: Kept) -> dict[str, Any]:
         """As `api.evaluate`."""

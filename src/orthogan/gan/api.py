@@ -14,8 +14,8 @@ from orthogan.data.in_memory import keep
 from orthogan.errors import BundleError, ConfigError, OrthoganError
 from orthogan.evaluation import Evaluation, evaluate_images
 from orthogan.evaluation.compared import Compared
-from orthogan.evaluation.description import is_stacked
-from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor
+from orthogan.evaluation.description import Report, is_stacked
+from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, extractor_for
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.task import GanTask
@@ -28,6 +28,7 @@ from orthogan.training.task import Launch, resolve_run, train_run
 __all__ = ["evaluate", "resolve", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
+NUM_DESCRIBED = 5000  # images where describing one takes a millisecond; as many as real ones
 LEAST_HELD_OUT = 128  # images; a Frechet distance on 64 features needs as many
 DEFAULT_REAL = "mnist"  # what bare images are compared with
 
@@ -131,6 +132,7 @@ def evaluate(
     num_images: int | None = None,
     seed: int = 0,
     extractor: str | Extractor = DEFAULT_EXTRACTOR,
+    report: Report | None = None,
 ) -> Evaluation:
     """Scores of a model's images, or of images from a file, against real ones.
 
@@ -139,10 +141,12 @@ def evaluate(
         data: The real images, of any source that `train` takes; what the model was trained on by
             default, and MNIST for images, which a note then says.
         metrics: Names; the usual ones for the data by default.
-        num_images: How many images to generate; of a file, at most so many are taken. 10,000 by
-            default, 26,000 where the real images are stacked digits.
+        num_images: How many images to generate; of a file, at most so many are taken. By default
+            10,000 digits, 26,000 stacks of them, and 5,000 other images.
         seed: First seed of the images, and the seed of every random choice.
-        extractor: What describes the images: a registered name, or an extractor.
+        extractor: What describes the images: a registered name, an extractor, or "auto" for one
+            that knows the real images.
+        report: Is told how many images of how many are described, where that takes a while.
 
     Raises:
         ConfigError: too few images, or a metric has no meaning for this data.
@@ -164,11 +168,19 @@ def evaluate(
     if data is None:
         form |= facts.get("form", {})
     train_set = load_images(str(real), **form)
-    count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else NUM_EVALUATED)
+    net = extractor_for(train_set, extractor)
+    usual = NUM_EVALUATED if net.num_components is None else NUM_DESCRIBED
+    count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else usual)
     held_out, note = _held_out(str(real), form)
     fake = draw(seed, count)
     found = evaluate_images(
-        fake, train_set, held_out=held_out, metrics=metrics, seed=seed, extractor=extractor
+        fake,
+        train_set,
+        held_out=held_out,
+        metrics=metrics,
+        seed=seed,
+        extractor=net,
+        report=report,
     )
     of_data = () if real in DATA_SETS else train_set.notes
     chosen = (facts["chosen"],) if data is None and "chosen" in facts else ()

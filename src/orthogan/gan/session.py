@@ -9,8 +9,10 @@ from typing import Any
 from orthogan.data import to_floats
 from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore, Reading
+from orthogan.evaluation.waiting import telling
 from orthogan.files import write_atomic
 from orthogan.gan.collapse_alarm import PATIENCE
+from orthogan.gan.judgement import judged
 from orthogan.gan.signals import Signals
 from orthogan.gan.trainer import StepRecord, Trainer
 from orthogan.gan.watch import SUSPICIOUS_SPREAD, spread
@@ -69,6 +71,7 @@ class GanSession(Session[Trainer]):
         )
         self._measure_s = 0.0  # what the latest score took
         self._variation = 1.0  # of the latest samples, as a fraction of that of real images
+        self._verdict = ""  # on the images of the finished run
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
@@ -157,7 +160,16 @@ class GanSession(Session[Trainer]):
             self.measure()
         self.checkpoint()
         self._refuse_collapse()
+        self._judge()
         self._save_bundle(self.trainer.average, self._card(self._card_scores()))
+
+    def _judge(self) -> None:
+        if self.trainer.watch.steps < UNFOLDED_STEPS:
+            return
+        found = judged(self.trainer.average, self.trainer.images, telling(self.display.note))
+        if found is not None:
+            self._log({"event": "verdict", **found.to_dict()})
+            self._verdict = f" {found.verdict}"
 
     def _refuse_collapse(self) -> None:
         if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
@@ -249,7 +261,7 @@ class GanSession(Session[Trainer]):
         return {"role": "generator", "network_config": config.generator.to_dict(), "data": data}
 
     def _afterthought(self) -> str:
-        return self._suspicion() + self._past_its_best()
+        return self._verdict + self._suspicion() + self._past_its_best()
 
     def _suspicion(self) -> str:
         """What speaks against the images where nothing has been decided."""

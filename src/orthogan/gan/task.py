@@ -13,6 +13,8 @@ from orthogan.data.balance import CLASSES, balance_note, labels_to_balance
 from orthogan.data.inspection import inspect
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
+from orthogan.evaluation.description import Report
+from orthogan.evaluation.waiting import telling
 from orthogan.gan.augmentation_rule import resolved_augmentation, said_of_augmentation
 from orthogan.gan.compile_trial import resolve_compilation
 from orthogan.gan.conditions import kept_clusters, resolved_condition, said
@@ -75,6 +77,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
+        display.note(said(config))
+        score = _live_score(data, telling(display.note))
         score = _live_score(data)
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
@@ -88,8 +92,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         return ["orthogan", "sample", path]
 
 
-def _live_score(images: ImageSet) -> LiveScore | None:
+def _live_score(images: ImageSet, report: Report) -> LiveScore | None:
     try:
-        return LiveScore(images)
+        return LiveScore(images, report=report)
     except ConfigError:
         return None

@@ -2,7 +2,8 @@
 
 `B` batch, `C` channels, `H W` pixels, `T` tokens, `S` tokens of the context (keys and values), `D`
 width, `N` heads, `K` per-head key size, `V` per-head value size, `P` width of a positional
-encoding, `A` axes of a grid, `Z` latent, `F` features, `R` rows of a table.
+encoding, `A` axes of a grid, `Z` latent, `F` features, `R` rows of a table or pictures of
+another set.
 
 A letter is one number within a call: `Query` and `Key` of one function agree in `B`, `N` and `K`.
 jaxtyping is a test dependency, and annotations are never evaluated outside of tests: in use,
@@ -38,12 +39,16 @@ Scalar = Float[Tensor, ""]
 # Images, from latents to logits.
 Images = Float[Tensor, "B C H W"]
 Pixels = UInt8[Tensor, "B C H W"]
+OtherPixels = UInt8[Tensor, "R C H W"]  # of another set
+UnseenPixels = UInt8[Tensor, "U C H W"]  # of a third one
 Latents = Float[Tensor, "B Z"]
 Features = Float[Tensor, "B F"]
+OtherFeatures = Float[Tensor, "R F"]
 Principal = Float[Tensor, "B P"]
 PerImage = Float[Tensor, " B"]
 Logits = Float[Tensor, " B"]
 Labels = Int[Tensor, " B"]
+OtherLabels = Int[Tensor, " R"]
 ClassLogits = Float[Tensor, "B labels classes"]
 AttentionMaps = Float[Tensor, "B blocks N rows cols"]
 

@@ -10,11 +10,9 @@ import torch
 from prdc import compute_prdc
 from scipy import stats
 
-from orthogan.evaluation import frechet, kernel, memorise, modes
+from orthogan.evaluation import frechet, kernel, modes
 from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.metrics import METRICS
-from orthogan.evaluation.scores import Score
-from orthogan.evaluation.verdict import verdict
 from orthogan.statistics import Interval, centred_interval, mean_interval, share_interval
 
 
@@ -112,59 +110,6 @@ def test_the_interval_of_a_histogram_is_that_of_a_binomial() -> None:
     low, high = modes.histogram_interval(lambda row: float(row[0]), counts, seed=0)
     half = 1.96 * math.sqrt(1000 * 0.3 * 0.7)
     assert (low, high) == pytest.approx((300 - half, 300 + half), abs=2.5)
-
-
-def score(value: float, floor: float = 1.0, low: float | None = None) -> Score:
-    return Score(value, value if low is None else low, value, floor, 1000)
-
-
-GOOD = {"precision": score(0.9), "coverage": score(0.9), "memorised": score(0.01, 0.01)}
-
-
-@pytest.mark.parametrize(
-    ("changes", "shares", "start"),
-    [
-        ({}, None, "Usable"),
-        ({"coverage": score(0.081, 0.8)}, None, "Usable"),
-        ({"coverage": score(0.079, 0.8)}, None, "Collapsed"),
-        ({"coverage": score(0.079, 0.8), "precision": score(0.401, 0.8)}, None, "Collapsed"),
-        ({"coverage": score(0.079, 0.8), "precision": score(0.399, 0.8)}, None, "Not realistic"),
-        ({"precision": score(0.401, 0.8)}, None, "Usable"),
-        ({"precision": score(0.399, 0.8)}, None, "Not realistic"),
-        ({"memorised": score(0.2, 0.01, low=0.051)}, None, "Memorising"),
-        ({"memorised": score(0.2, 0.01, low=0.049)}, None, "Usable"),
-        ({"modes": score(989.0, 1000.0)}, None, "Short of classes: 989 of 1000"),
-        ({"modes": score(991.0, 1000.0)}, None, "Usable"),
-        # Six tenths of 10 % are 6 %.
-        ({}, (0.059, 0.941), "Short of classes: class 0 (5.9% instead of 10.0%)."),
-        ({}, (0.061, 0.939), "Usable"),
-        ({}, (0.0, 1.0), "Short of classes: class 0 (0.0% instead of 10.0%)."),
-    ],
-)
-def test_every_threshold_of_the_verdict_is_met_from_both_sides(
-    changes: dict[str, Score], shares: tuple[float, ...] | None, start: str
-) -> None:
-    real = None if shares is None else (0.1, 0.9)
-    assert verdict(GOOD | changes, shares, real).startswith(start)
-
-
-@pytest.mark.parametrize(("wanted", "start"), [(0.0009, "Usable"), (0.0011, "Short of classes")])
-def test_classes_rarer_than_one_in_a_thousand_are_not_missed(wanted: float, start: str) -> None:
-    assert verdict(GOOD, (0.0, 1.0), (wanted, 1 - wanted)).startswith(start)
-
-
-def test_memorisation_tells_near_from_far_by_the_fiftieth_neighbour() -> None:
-    rows = cloud(60, 1)
-    wanted = rows.abs().sort(0).values[[0, 49], 0]
-    found = memorise._relative_distances(torch.zeros(1, 1), rows)
-    assert float(found) == pytest.approx(float(wanted[0] / wanted[1]))
-
-
-def test_one_more_of_fifty_equal_pictures_shows_no_memory() -> None:
-    rows = torch.cat([torch.zeros(50, 2), cloud(20, 2)])
-    found = memorise._relative_distances(torch.zeros(1, 2), rows)
-    assert found.tolist() == [1]
-    assert memorise._relative_distances(torch.zeros(1, 2), rows[1:]).tolist() == [0]
 
 
 def test_half_a_count_is_added_to_each_class_of_the_data() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from orthogan.shapes import Features, Pixels
+from orthogan.shapes import Features, OtherPixels, Pixels, Principal
 
 LARGEST_SIDE = 32  # larger pictures are compared at this size: a copy is one at any size
 REACH = 3  # pixels, at that size
@@ -29,6 +29,7 @@ NUM_FITTED = 5000  # training images that the principal components are fitted to
 BLOCK = 32  # pictures at a time: their displaced copies fill some 20 MB
 CHUNK = 4096  # thumbnails made at a time: a float copy of a whole set would be large
 DISPLACEMENTS = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))  # of thumbnails, in pixels
+ROUNDING = 5e-3  # of a distance in float32, as the root of 1 less a correlation near 1
 LEAST_SPREAD = 0.5 / 255  # a picture that varies by less is blank: it is nobody's copy
 
 
@@ -85,8 +86,8 @@ class AlignedNeighbours:
         nearest, distance, relative = (torch.cat(each) for each in zip(*parts, strict=True))
         return Aligned(nearest, distance, relative)
 
-    def _coded(self, thumbnails: Features) -> Features:
-        codes: Features = (thumbnails - self._centre) @ self._axes
+    def _coded(self, thumbnails: Features) -> Principal:
+        codes: Principal = (thumbnails - self._centre) @ self._axes
         return codes
 
     def _candidates(self, pictures: Pixels, own: Tensor | None) -> Tensor:
@@ -104,7 +105,9 @@ class AlignedNeighbours:
         return near.topk(min(NUM_CANDIDATES, others), largest=False).indices
 
 
-def _ranked(pictures: Pixels, train: Pixels, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _ranked(
+    pictures: Pixels, train: OtherPixels, candidates: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Nearest candidate, its distance, and that over the distance of the tenth."""
     chosen = _small(train[candidates.flatten()])
     inner = _standardised(chosen[:, REACH:-REACH, REACH:-REACH].flatten(1))
@@ -115,6 +118,7 @@ def _ranked(pictures: Pixels, train: Pixels, candidates: Tensor) -> tuple[Tensor
     correlation = torch.where(spread > 0, products / spread, 0.0).amax(1).clamp_max(1)
     # Two blank pictures have correlation 0: nothing says that one was taken from the other.
     distances, order = (2 - 2 * correlation).sqrt().sort(1)
+    distances = distances.masked_fill(distances < ROUNDING, 0)
     scale = distances[:, min(SCALE_RANK, distances.shape[1]) - 1]
     relative = torch.where(scale > 0, distances[:, 0] / scale, 1.0)
     return candidates.gather(1, order[:, :1])[:, 0], distances[:, 0], relative

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from orthogan.rng import stream
-from orthogan.shapes import Features, Labels
+from orthogan.shapes import Features, Labels, OtherFeatures, OtherLabels
 
 MOST_GROUPS = 10
 IMAGES_A_GROUP = 40  # of fewer, the share of a group is mostly chance
@@ -44,7 +44,7 @@ class Group:
 
 
 def groups_of(
-    ours: Features, real: Features, labels: Labels | None, names: Sequence[str], seed: int
+    ours: Features, real: OtherFeatures, labels: OtherLabels | None, names: Sequence[str], seed: int
 ) -> list[Group]:
     """The shares of the classes if features tell them apart, else of groups that look alike.
 
@@ -65,6 +65,7 @@ def groups_of(
     if count < 2:
         return []
     centres = _centres(real, count, seed)
+    count = len(centres)
     place = torch.cdist(real, centres).argmin(1)
     found = torch.bincount(torch.cdist(ours, centres).argmin(1), minlength=count)
     examples = [_middle(real, centres, place, group) for group in range(count)]
@@ -108,14 +109,14 @@ def _mostly(members: Tensor, labels: Labels | None, names: Sequence[str]) -> str
     return f" (mostly class {names[int(counts.argmax())]})"
 
 
-def _middle(real: Features, centres: Features, place: Labels, group: int) -> tuple[int, ...]:
+def _middle(real: Features, centres: OtherFeatures, place: Labels, group: int) -> tuple[int, ...]:
     members = (place == group).nonzero()[:, 0]
     apart = (real[members] - centres[group]).square().sum(1)
     near = apart.topk(min(NUM_EXAMPLES, len(members)), largest=False).indices
     return tuple(members[near].tolist())
 
 
-def _centres(points: Features, count: int, seed: int) -> Features:
+def _centres(points: Features, count: int, seed: int) -> OtherFeatures:
     """Centres of k-means; the first ones spread as in k-means++ (Arthur and Vassilvitskii 2007)."""
     source = stream(seed, "evaluation-groups")
     centres = points[int(source.integers(len(points)))][None]

@@ -10,7 +10,7 @@ from torch import Tensor
 from orthogan.errors import ConfigError
 from orthogan.evaluation.alignment import Aligned, AlignedNeighbours
 from orthogan.evaluation.excess import excess
-from orthogan.shapes import Pixels
+from orthogan.shapes import OtherPixels, Pixels, UnseenPixels
 from orthogan.statistics import Interval
 
 MIN_IMAGES = 16  # as many as training needs; the intervals say how little they tell
@@ -35,7 +35,9 @@ class Memorisation:
     neighbours: Aligned
 
 
-def memorisation(fake: Pixels, train: Pixels, unseen: Pixels | None = None) -> Memorisation:
+def memorisation(
+    fake: Pixels, train: OtherPixels, unseen: UnseenPixels | None = None
+) -> Memorisation:
     """Compares how near fakes and honest pictures come to one training image.
 
     What counts is the relative distance of `AlignedNeighbours`, which sees through displacement,
@@ -71,14 +73,14 @@ def nearness(pictures: Pixels) -> Tensor:
     return AlignedNeighbours(pictures).find(pictures, torch.arange(len(pictures))).distance
 
 
-def _honest(among: AlignedNeighbours, train: Pixels, unseen: Pixels | None) -> Aligned:
+def _honest(among: AlignedNeighbours, train: Pixels, unseen: UnseenPixels | None) -> Aligned:
     if unseen is not None:
         return among.find(unseen[:MAX_IMAGES])
     own = torch.arange(0, len(train), -(-len(train) // MAX_IMAGES))  # spread over the whole set
     return among.find(train[own], own)
 
 
-def _check_counts(fake: Pixels, train: Pixels, unseen: Pixels | None) -> None:
+def _check_counts(fake: Pixels, train: OtherPixels, unseen: UnseenPixels | None) -> None:
     counts = {"generated": len(fake), "training": len(train)}
     if unseen is not None:
         counts["unseen"] = len(unseen)

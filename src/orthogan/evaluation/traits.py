@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from orthogan.shapes import Features, Pixels
+from orthogan.shapes import Features, OtherFeatures, Pixels
 
 Measure: TypeAlias = Callable[[Tensor], Tensor]  # images in [0, 1], B C H W, to one number each
 TINY = 1e-4  # of the grey scale, far below a byte
@@ -132,7 +132,7 @@ def trait_values(pixels: Pixels) -> Features:
     return torch.stack(columns, 1)
 
 
-def shifts(candidate: Features, reference: Features) -> list[Shift]:
+def shifts(candidate: Features, reference: OtherFeatures) -> list[Shift]:
     """The traits in which a set differs from another, the largest difference first.
 
     Args:

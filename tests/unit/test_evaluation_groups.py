@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy import stats
 from torch import Tensor
 
-from orthogan.evaluation.groups import Z_SCORE, groups_of, shares_of
+from orthogan.evaluation.groups import _as_normal, groups_of, shares_of
 
 NAMES = ("cat", "dog", "hen")
 
@@ -69,8 +70,19 @@ def test_the_same_seed_gives_the_same_groups() -> None:
 
 
 def test_a_difference_is_certain_by_the_test_of_two_fractions() -> None:
-    """Of 1000 and 1000: 100 beside 150, z = 3.38, and beside 170, z = 4.6."""
-    for more, certain in ((150, False), (170, True)):
+    """Of 1000 and 1000: 100 beside 140, z = 2.75, beside 150, 3.38, and beside 170, 4.6."""
+    for more, certain in ((140, False), (150, True), (170, True)):
         found = shares_of(["a", "b"], torch.tensor([100, 900]), torch.tensor([more, 1000 - more]))
         assert [group.is_certain for group in found] == [certain] * 2
-    assert 3.38 < Z_SCORE < 4.6
+    # One of many that differs by as much may be chance.
+    ours, real = torch.full((20,), 100), torch.full((20,), 100)
+    ours[0], ours[1] = 55, 145
+    assert not any(
+        group.is_certain for group in shares_of(list("abcdefghijklmnopqrst"), ours, real)
+    )
+
+
+@pytest.mark.parametrize(("freedom", "value"), [(1, 3.0), (9, 20.0), (9, 4.0), (30, 70.0)])
+def test_chi_squared_as_a_normal_score(freedom: int, value: float) -> None:
+    wanted = stats.norm.isf(stats.chi2.sf(value, freedom))
+    assert _as_normal(value, freedom) == pytest.approx(wanted, abs=0.05)

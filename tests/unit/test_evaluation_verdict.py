@@ -54,8 +54,10 @@ def test_every_threshold_is_met_from_both_sides(changes: dict[str, Score], start
 
 
 def test_fewer_that_look_like_the_data_are_said_even_where_usable() -> None:
+    # The standard error of the difference of two such fractions of 1000 is 0.014.
     assert "Of real images" not in said({"precision": score(0.861, 0.9)})
     assert said({"precision": score(0.85, 0.9)}).endswith("Of real images 90% look like the data.")
+    assert "Of real images" not in said({"precision": score(0.975, 1.0)})
 
 
 def test_a_large_shift_is_not_realistic_and_a_small_one_is_said() -> None:
@@ -73,6 +75,12 @@ def test_blurred_images_are_near_one_another_and_not_called_repeated() -> None:
     repeated = {"repeated": score(0.9, 0.0, low=0.8)}
     assert said(repeated, blurred=0.9).startswith("Not realistic")
     assert said(repeated, blurred=0.5).startswith("Collapsed")
+
+
+def test_copies_come_again_as_they_are_drawn_and_are_called_copies() -> None:
+    repeated = {"repeated": score(0.6, 0.0, low=0.55)}
+    assert said(repeated | {"memorised": score(0.9, 0.0, low=0.8)}).startswith("Memorising")
+    assert said(repeated | {"memorised": score(0.2, 0.0, low=0.1)}).startswith("Collapsed")
 
 
 def test_what_is_memorised_may_be_noisy_as_well() -> None:

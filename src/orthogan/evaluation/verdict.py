@@ -22,7 +22,7 @@ MISSING_MODES = 0.99  # of 1000 modes: what the better published methods reach
 RARE_CLASS = 0.001  # of the data: rarer classes are left out, ten images cannot tell
 UNREAL_SHIFT = 0.6  # of a trait: nine generated images in ten lie on one side of the median
 SEEN_SHIFT = 0.12
-LESS = 0.95  # of what real images reach: below, and not by chance, it is said
+LEAST_LESS, LESS_SCORE = 0.03, 3.0  # precision below that of real images; standard errors of it
 REPEATED_SHARE = 0.5  # every second image is one of few that come again and again
 CERTAIN = 4.0  # standard errors of a shift before it is one
 MOST_NAMED = 2  # differences in a sentence
@@ -87,9 +87,9 @@ NEEDED = ("precision", "recall", "coverage", "memorised")
 def _collapsed(found: Findings) -> str | None:
     coverage, precision = found.scores.get("coverage"), found.scores.get("precision")
     repeated = found.scores.get("repeated")
-    # Blurred images are near one another too.
-    has_shifted = found.differences(UNREAL_SHIFT)
-    if repeated is not None and repeated.low > REPEATED_SHARE and not has_shifted:
+    # Blurred images are near one another too, and so are copies of one image.
+    is_other = found.differences(UNREAL_SHIFT) or _is_above(found, "memorised", REPEATED_SHARE)
+    if repeated is not None and repeated.low > REPEATED_SHARE and not is_other:
         return f"Collapsed: {repeated.value:.0%} of the images come again and again."
     if coverage is None or coverage.value >= COLLAPSED_COVERAGE * coverage.floor:
         return None
@@ -125,12 +125,12 @@ def _shifted(found: Findings) -> str | None:
 
 
 def _memorising(found: Findings) -> str | None:
-    memorised = found.scores.get("memorised")
-    if memorised is None or memorised.low <= MEMORISED_SHARE:
+    if not _is_above(found, "memorised", MEMORISED_SHARE):
         return None
+    share = found.scores["memorised"].value
     return (
-        f"Memorising: {memorised.value:.0%} of the images are near-copies of training images "
-        f"(moved, mirrored or brightened ones count){_they_are(found.differences(SEEN_SHIFT))}."
+        f"Memorising: {share:.0%} of the images are near-copies of training images (moved, "
+        f"mirrored or brightened ones count){_they_are(found.differences(SEEN_SHIFT))}."
     )
 
 
@@ -185,9 +185,16 @@ def _unlike(found: Findings) -> list[Group]:
     return sorted(certain, key=lambda group: -abs(group.share - group.real_share))
 
 
+def _is_above(found: Findings, name: str, share: float) -> bool:
+    score = found.scores.get(name)
+    return score is not None and score.low > share
+
+
 def _less(found: Findings) -> str:
+    """Whether fewer images than real ones look like the data, and not by chance."""
     precision = found.scores["precision"]
-    if precision.high >= LESS * precision.floor:
+    spread = sum(each * (1 - each) for each in (precision.value, precision.floor)) / precision.n
+    if precision.floor - precision.value < max(LEAST_LESS, LESS_SCORE * spread**0.5):
         return ""
     return f"Of real images {precision.floor:.0%} look like the data."
 

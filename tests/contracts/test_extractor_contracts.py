@@ -68,7 +68,7 @@ def test_scores_speak_of_it_and_of_its_classes_alone(
     name: str, net: Extractor, digits: torch.Tensor, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("ORTHOGAN_CACHE", str(tmp_path))
-    count = max(400, 3 * net.num_features)
+    count = max(400, 3 * (net.num_components or net.num_features))
     real = ImageSet(digits[: 2 * count], name="some images")
     found = evaluate_images(digits[-count:], real, extractor=net)
     json.dumps(found.to_dict())

@@ -13,7 +13,7 @@ from orthogan.data import ImageSet, load
 from orthogan.data.sets.mnist import stack
 from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.description import count_classes, describe_pixels, is_by_channel
-from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, load_extractor
+from orthogan.evaluation.extractors import load_extractor
 from orthogan.evaluation.metrics import METRICS, Estimate
 from orthogan.rng import permutation, stream
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 
 
 def sample(pixels: torch.Tensor, images: ImageSet) -> Sample:
-    net = load_extractor(DEFAULT_EXTRACTOR)
+    net = load_extractor("digits-cls")
     found = describe_pixels(pixels, net, is_by_channel(images, net))
     return Sample(pixels, found.features, found.classes)
 
@@ -37,7 +37,7 @@ def pairs() -> dict[bool, Comparison]:
         images: ImageSet = stack(test, 2 * COUNT) if stacked else test
         described = sample(images.images[: 2 * COUNT], images)
         first, second = (described.take(torch.arange(start, start + COUNT)) for start in (0, COUNT))
-        num_classes = count_classes(images, load_extractor(DEFAULT_EXTRACTOR))
+        num_classes = count_classes(images, load_extractor("digits-cls"))
         found[stacked] = Comparison(first, second, first, second, num_classes, seed=0)
     return found
 

@@ -77,9 +77,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
-        display.note(said(config))
         score = _live_score(data, telling(display.note))
-        score = _live_score(data)
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
         trainer = Trainer(config, data, device, kept_clusters(config, folder.path, len(data)))

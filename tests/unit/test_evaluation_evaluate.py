@@ -8,9 +8,8 @@ import torch
 from orthogan import data
 from orthogan.data.sets.mnist import stack
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images
+from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate, evaluate_images
 from orthogan.evaluation import description as descriptions
-from orthogan.evaluation import evaluate
 from orthogan.evaluation.extractors.digits import DigitsExtractor
 from orthogan.evaluation.metrics import Estimate
 from orthogan.statistics import POSITIVE, SHARE, Interval, Range

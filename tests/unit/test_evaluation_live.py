@@ -13,7 +13,7 @@ from orthogan.data import ImageSet, load
 from orthogan.data.stacked import StackedImages, stack
 from orthogan.errors import ShapeError
 from orthogan.evaluation import LiveScore
-from orthogan.evaluation.live import NUM_FAKES, NUM_STACKED_FAKES
+from orthogan.evaluation.live import NUM_FAKES, NUM_SLOW_FAKES, NUM_STACKED_FAKES
 from orthogan.gan import task
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.session import GanSession
@@ -55,7 +55,9 @@ def test_one_class_again_and_again_is_one_mode(score: LiveScore, stacked: Stacke
 def test_how_many_images_a_reading_takes(score: LiveScore, stacked: StackedImages) -> None:
     assert score.num_fakes == 400
     assert LiveScore(stacked).num_fakes == NUM_STACKED_FAKES
-    assert LiveScore(ImageSet(stacked.images[:, :1])).num_fakes == NUM_FAKES
+    assert LiveScore(ImageSet(stacked.images[:, :1], name="mnist")).num_fakes == NUM_FAKES
+    small = ImageSet(stacked.images[:200, :1], name="other digits")
+    assert LiveScore(small).num_fakes == NUM_SLOW_FAKES
     with pytest.raises(ShapeError, match="they must agree"):
         score.read(stacked.images[:400, :1])
 
@@ -64,7 +66,9 @@ def test_a_run_on_stacked_digits_logs_its_modes(
     train_tiny, stacked: StackedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task.GanTask, "load", lambda _, config: stacked)
-    monkeypatch.setattr(task, "_live_score", lambda images: LiveScore(images, num_fakes=384))
+    monkeypatch.setattr(
+        task, "_live_score", lambda images, report: LiveScore(images, num_fakes=384)
+    )
     run = train_tiny(tmp_path / "run", images=32)
     assert 1 <= run.scores["modes"] < run.scores["modes of real images"] < 384
     assert run.scores["mode-kl"] > run.scores["mode-kl of real images"] > 0

@@ -96,3 +96,12 @@ def test_dominance_counts_pairs_and_ties_half() -> None:
     (found,) = shifts(ours, others)
     assert found.dominance == pytest.approx((0 + 0.5 + 1 + 3) / 6)
     assert found.word == "noisy"
+
+
+def test_transparent_pictures_are_laid_over_grey(real: Tensor) -> None:
+    opacity = torch.full_like(real[:, :1], 255)
+    opaque = torch.cat([real, opacity], 1)
+    assert torch.equal(trait_values(opaque), trait_values(real))
+    clear = torch.cat([real, torch.zeros_like(opacity)], 1)
+    contrast = list(TRAITS).index("contrast")
+    assert float(trait_values(clear)[:, contrast].max()) == 0

@@ -14,9 +14,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from orthogan.data.image_set import NUM_RGBA
+from orthogan.images.ground import laid_over
 from orthogan.shapes import Features, OtherFeatures, Pixels
 
 Measure: TypeAlias = Callable[[Tensor], Tensor]  # images in [0, 1], B C H W, to one number each
+MIDDLE_GREY = 128
 TINY = 1e-4  # of the grey scale, far below a byte
 
 
@@ -120,7 +123,13 @@ TRAITS = {
 
 
 def trait_values(pixels: Pixels) -> Features:
-    """Every trait of every picture (B traits); NaN for colour where there is none."""
+    """Every trait of every picture (B traits); NaN for colour where there is none.
+
+    Transparent ones are laid over grey, beside which white and black both show.
+    """
+    if pixels.shape[1] == NUM_RGBA:
+        wide = pixels.to(torch.int32)
+        pixels = laid_over(wide[:, :3], wide[:, 3:], MIDDLE_GREY).to(torch.uint8)
     images = pixels.float() / 255
     grey = pixels.shape[1] < 3
     columns = [

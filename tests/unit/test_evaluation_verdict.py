@@ -77,6 +77,14 @@ def test_blurred_images_are_near_one_another_and_not_called_repeated() -> None:
     assert said(repeated, blurred=0.5).startswith("Collapsed")
 
 
+def test_spoilt_images_that_differ_are_not_called_collapsed() -> None:
+    """Noise may take all images to one place of feature space, and one image is too dark."""
+    far = {"coverage": score(0.04, 0.9)}
+    assert said(far, noisy=0.9).startswith("Not realistic")
+    assert said(far | {"repeated": score(0.9, 0.0, low=0.8)}, dark=0.9).startswith("Collapsed")
+    assert said(far, dark=0.5).startswith("Collapsed")
+
+
 def test_copies_come_again_as_they_are_drawn_and_are_called_copies() -> None:
     repeated = {"repeated": score(0.6, 0.0, low=0.55)}
     assert said(repeated | {"memorised": score(0.9, 0.0, low=0.8)}).startswith("Memorising")

@@ -95,6 +95,8 @@ def _collapsed(found: Findings) -> str | None:
         return None
     if precision is not None and precision.value < UNREAL_PRECISION * precision.floor:
         return None  # unlike the data altogether, which another rule says
+    if repeated is not None and repeated.low <= REPEATED_SHARE and is_other:
+        return None  # all of them are spoilt in the same way, which is said instead
     return (
         f"Collapsed: the images cover {coverage.value:.1%} of the data "
         f"(real images: {coverage.floor:.0%})."

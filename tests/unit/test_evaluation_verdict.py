@@ -91,6 +91,12 @@ def test_copies_come_again_as_they_are_drawn_and_are_called_copies() -> None:
     assert said(repeated | {"memorised": score(0.2, 0.0, low=0.1)}).startswith("Collapsed")
 
 
+def test_strongly_blurred_images_are_called_copies_only_if_most_are() -> None:
+    some = {"memorised": score(0.3, 0.0, low=0.2)}
+    assert said(some, blurred=0.9).startswith("Not realistic: beside real images they are blurred")
+    assert said(some, blurred=0.3).startswith("Memorising")
+
+
 def test_what_is_memorised_may_be_noisy_as_well() -> None:
     copies = said({"memorised": score(0.9, 0.0, low=0.8)}, noisy=0.9)
     assert copies.startswith("Memorising: 90%")
@@ -121,7 +127,7 @@ def test_classes_rarer_than_one_in_a_thousand_are_not_missed(real: float, start:
 def test_the_gravest_problem_is_named_first() -> None:
     bad = {
         "coverage": score(0.05, 0.95),
-        "memorised": score(0.5, 0.0),
+        "memorised": score(0.6, 0.0),
         "recall": score(0.1, 0.9),
     }
     assert said(bad).startswith("Collapsed")

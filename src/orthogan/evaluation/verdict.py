@@ -17,6 +17,7 @@ UNREAL_PRECISION = 0.8
 LEAST_RECALL = 0.5
 LEAST_COVERAGE = 0.6
 MEMORISED_SHARE = 0.05  # five in a hundred above what chance explains
+MOSTLY_COPIES = 0.5
 MISSING_CLASS = 0.6  # of its share in the data: below 6 % where it should be 10 %
 MISSING_MODES = 0.99  # of 1000 modes: what the better published methods reach
 RARE_CLASS = 0.001  # of the data: rarer classes are left out, ten images cannot tell
@@ -88,7 +89,7 @@ def _collapsed(found: Findings) -> str | None:
     coverage, precision = found.scores.get("coverage"), found.scores.get("precision")
     repeated = found.scores.get("repeated")
     # Blurred images are near one another too, and so are copies of one image.
-    is_other = found.differences(UNREAL_SHIFT) or _is_above(found, "memorised", REPEATED_SHARE)
+    is_other = found.differences(UNREAL_SHIFT) or _is_above(found, "memorised", MOSTLY_COPIES)
     if repeated is not None and repeated.low > REPEATED_SHARE and not is_other:
         return f"Collapsed: {repeated.value:.0%} of the images come again and again."
     if coverage is None or coverage.value >= COLLAPSED_COVERAGE * coverage.floor:
@@ -127,7 +128,9 @@ def _shifted(found: Findings) -> str | None:
 
 
 def _memorising(found: Findings) -> str | None:
-    if not _is_above(found, "memorised", MEMORISED_SHARE):
+    # Blurred images lie nearer to everything; only where most are copies is that said of them.
+    least = MOSTLY_COPIES if found.differences(UNREAL_SHIFT) else MEMORISED_SHARE
+    if not _is_above(found, "memorised", least):
         return None
     share = found.scores["memorised"].value
     return (

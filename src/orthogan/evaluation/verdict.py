@@ -89,14 +89,15 @@ def _collapsed(found: Findings) -> str | None:
     coverage, precision = found.scores.get("coverage"), found.scores.get("precision")
     repeated = found.scores.get("repeated")
     # Blurred images are near one another too, and so are copies of one image.
-    is_other = found.differences(UNREAL_SHIFT) or _is_above(found, "memorised", MOSTLY_COPIES)
+    is_spoilt = bool(found.differences(UNREAL_SHIFT))
+    is_other = is_spoilt or _is_above(found, "memorised", MOSTLY_COPIES)
     if repeated is not None and repeated.low > REPEATED_SHARE and not is_other:
         return f"Collapsed: {repeated.value:.0%} of the images come again and again."
     if coverage is None or coverage.value >= COLLAPSED_COVERAGE * coverage.floor:
         return None
     if precision is not None and precision.value < UNREAL_PRECISION * precision.floor:
         return None  # unlike the data altogether, which another rule says
-    if repeated is not None and repeated.low <= REPEATED_SHARE and is_other:
+    if repeated is not None and repeated.low <= REPEATED_SHARE and is_spoilt:
         return None  # all of them are spoilt in the same way, which is said instead
     return (
         f"Collapsed: the images cover {coverage.value:.1%} of the data "

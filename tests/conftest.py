@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,20 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def quick_live_scores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are scored in the digits extractor: the general one takes longer than a tiny run.
+
+    Not so where a test is marked `general_live_scores`.
+    """
+    if "general_live_scores" in request.keywords:
+        return
+    from orthogan.evaluation import LiveScore
+    from orthogan.gan import task
+
+    monkeypatch.setattr(task, "LiveScore", partial(LiveScore, extractor="digits-cls"))
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_train_sample_evaluate_list(
     assert main(["evaluate", "runs/mine", "--num-images", "160", "--metrics", "fd", "--json"]) == 0
     tree = json.loads(capsys.readouterr().out)
     ((name, score),) = tree["scores"].items()
-    assert name.startswith("fd[digits-cls@")
+    assert name.startswith("fd[general@")
     assert set(score) == {"value", "low", "high", "floor", "n"}
     assert tree["verdict"]
 

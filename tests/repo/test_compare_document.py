@@ -43,7 +43,7 @@ def test_the_example_runs(scored_file, tiny_settings, feature_cache, tmp_path, m
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "generator.score=softmax: The others are compared with it."
     assert printed[1].startswith("generator.score=cosine: ")
-    assert printed[2].startswith("fd[digits-cls@")
+    assert printed[2].startswith("fd[general@")
 
 
 def test_the_least_p_values_are_those_of_the_test():

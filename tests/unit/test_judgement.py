@@ -71,3 +71,14 @@ def test_a_wait_is_told_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPat
     for done in (500, 1000):  # another set, quick enough to need no words
         report(done, 1000)
     assert len(said) == 1
+
+
+@pytest.mark.general_live_scores
+def test_a_run_on_any_images_is_scored_by_the_general_extractor(
+    train_tiny, tmp_path: Path, feature_cache: Path
+) -> None:
+    run = train_tiny(tmp_path / "run", images=32)
+    (name,) = [name for name in run.scores if name.startswith("fd[")]
+    assert name.startswith("fd[general@")
+    assert run.scores[name] > run.scores["floor"] > 0
+    assert "least class share" not in run.scores

@@ -113,6 +113,13 @@ def test_one_picture_repeated_is_not_a_division_by_zero() -> None:
     assert found.interval == (0, 1)
 
 
+def test_one_more_of_fifty_equal_pictures_shows_no_memory(split) -> None:
+    train = torch.cat([split["train"][:1].repeat(50, 1, 1, 1), split["train"][1:20]])
+    found = AlignedNeighbours(train).find(split["train"][:2])
+    assert found.relative.tolist() == [1, 0]
+    assert found.distance.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("short", ["fake", "train", "unseen"])
 def test_too_few_images_are_refused(split, short: str) -> None:
     sets = {"fake": split["others"], "train": split["train"], "unseen": split["unseen"]}

@@ -278,6 +278,19 @@ def test_evaluate_names_what_it_compares_with(cli, api, monkeypatch) -> None:
     assert json.loads(cli("evaluate", "x", "--json").out)["compared"] == compared
 
 
+def test_evaluate_writes_neighbours_and_refuses_other_files_first(cli, api, monkeypatch) -> None:
+    drawn = Image.new("L", (8, 8))
+    monkeypatch.setattr(api, "neighbours", lambda *_, **__: drawn, raising=False)
+    assert cli("evaluate", "x", "--neighbours", "new/pairs.png").code == 0
+    with Image.open("new/pairs.png") as picture:
+        assert picture.size == (8, 8)
+    calls = len(api.calls)
+    answer = cli("evaluate", "x", "--neighbours", "pairs.txt")
+    assert answer.code == 2
+    assert "pairs.txt: a picture ends in .png, .jpg, .jpeg or .webp" in answer.err
+    assert len(api.calls) == calls
+
+
 def test_evaluate_json(cli, api) -> None:
     tree = json.loads(cli("evaluate", "x", "--json").out)
     assert tree["scores"]["fd[digits]"]["floor"] == 0.065

@@ -13,6 +13,7 @@ from orthogan.errors import ConfigError
 from orthogan.evaluation.alignment import SCALE_RANK, AlignedNeighbours
 from orthogan.evaluation.excess import excess
 from orthogan.evaluation.memorise import memorisation, nearness
+from orthogan.evaluation.neighbour_panel import NUM_PAIRS, nearest_pairs, neighbour_panel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -175,3 +176,16 @@ def test_pictures_of_any_form_are_compared(shape: tuple[int, ...]) -> None:
     assert found.nearest.tolist() == list(range(40))
     own = AlignedNeighbours(pixels).find(pixels, torch.arange(40))
     assert bool((own.nearest != torch.arange(40)).all())
+
+
+def test_the_panel_shows_copies_first_beside_what_they_copy(split) -> None:
+    train = split["train"][:60]
+    fakes = torch.cat([split["others"][:40], moved(train[7:9], 1, 1)])
+    pairs = nearest_pairs(fakes, train)
+    assert len(pairs) == 2 * NUM_PAIRS
+    first = pairs[:4].reshape(2, 2, *pairs.shape[1:])
+    order = [0, 1] if torch.equal(first[0, 0], fakes[-2]) else [1, 0]
+    assert torch.equal(first[order, 0], fakes[-2:])
+    assert torch.equal(first[order, 1], train[7:9])
+    assert len(pairs[::2].unique(dim=0)) == NUM_PAIRS
+    assert neighbour_panel(fakes, train).size[0] > 400

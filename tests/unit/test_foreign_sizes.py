@@ -51,7 +51,7 @@ SIZES: list[tuple[str, str, int, str]] = [
     ("gan", "key_size", 65_536, "do not fit"),
     ("gan", "classes", 100_000, "do not fit"),
     ("gan", "classes", 2**50, "less than or equal to 100000"),
-    ("gan", "size", 2**20, "less than or equal to 64"),
+    ("gan", "size", 2**20, "less than or equal to 128"),
     ("classifier", "blocks", 2**31, "less than or equal to 256"),
     ("classifier", "width", 65_536, "do not fit"),
     ("classifier", "classes", 100_000, "do not fit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -46,12 +47,23 @@ def evaluate(
             help="What describes images (`orthogan parts extractor`); auto: one that knows them.",
         ),
     ] = "auto",
+    neighbours: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write a picture of images beside the training images nearest to them, the most "
+            "copy-like first (.png, .webp, .jpg).",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""
+    from orthogan.cli.sample_files import check_picture_name, write_picture
     from orthogan.evaluation.waiting import telling
     from orthogan.gan import api
 
+    if neighbours is not None:
+        check_picture_name(neighbours)  # before anything takes time
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     result = api.evaluate(
         source,
@@ -62,6 +74,8 @@ def evaluate(
         extractor=extractor,
         report=telling(say),
     )
+    if neighbours is not None:
+        write_picture(api.neighbours(source, data, seed=seed), neighbours)
     tree = result.to_dict()
     if as_json:
         show_json(tree)

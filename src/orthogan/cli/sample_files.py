@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from orthogan.errors import ConfigError
+from orthogan.errors import ConfigError, listed
 from orthogan.files import storage_errors, write_atomic
-from orthogan.images.encoding import encoded, picture_of
+from orthogan.images.encoding import SUFFIXES, encoded, picture_of
 from orthogan.images.sheet import enlarge, sheet, sheet_size
 
 # Of a grid, which is at most twice as wide as high: below the 16,383 pixels a side of WebP, and
@@ -37,10 +38,29 @@ def write_grid(images: np.ndarray, target: Path, suffix: str, scale: int | None 
             f"A grid has at most {MOST_PIXELS:,} pixels, this one would have {width:,} x "
             f"{height:,}; ask for fewer seeds, a smaller --scale, a folder or a .npz."
         )
-    content = encoded(sheet(images, scale=scale), suffix)
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, content)
+    _write(encoded(sheet(images, scale=scale), suffix), target)
+
+
+def check_picture_name(target: Path) -> str:
+    """The suffix of a picture that can be written.
+
+    Raises:
+        ConfigError: it is of another kind.
+    """
+    suffix = target.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(f"{target}: a picture ends in {listed(SUFFIXES)}.")
+    return suffix
+
+
+def write_picture(picture: Image.Image, target: Path) -> None:
+    """Writes one picture, such as a grid.
+
+    Raises:
+        ConfigError: its name is none of a picture.
+        StorageError: the place cannot be written.
+    """
+    _write(encoded(picture, check_picture_name(target)), target)
 
 
 def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None:
@@ -51,9 +71,7 @@ def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, seeds=np.array(seeds, dtype=np.int64))
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, buffer.getvalue())
+    _write(buffer.getvalue(), target)
 
 
 def write_pictures(
@@ -78,3 +96,9 @@ def write_pictures(
             if number == 0:
                 folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{seed:06d}{suffix}").write_bytes(content)
+
+
+def _write(content: bytes, target: Path) -> None:
+    with storage_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(target, content)

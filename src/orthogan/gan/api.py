@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from orthogan.data import DATA_SETS, ImageSet, ImageSource, source_of
 from orthogan.data import load as load_images
 from orthogan.data.catalogue import SingleSplitError, colour_of
@@ -17,6 +19,7 @@ from orthogan.evaluation.compared import Compared
 from orthogan.evaluation.description import Report, is_stacked
 from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, extractor_for
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.evaluation.neighbour_panel import neighbour_panel
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.task import GanTask
 from orthogan.models.generator import Model, load
@@ -25,7 +28,7 @@ from orthogan.training.request import Request
 from orthogan.training.run import Run
 from orthogan.training.task import Launch, resolve_run, train_run
 
-__all__ = ["evaluate", "resolve", "train"]
+__all__ = ["evaluate", "neighbours", "resolve", "train"]
 
 NUM_EVALUATED = 10_000  # images; published precision and recall use as many
 NUM_DESCRIBED = 5000  # images where describing one takes a millisecond; as many as real ones
@@ -158,15 +161,7 @@ def evaluate(
         raise ConfigError(f"At least 1 image is needed, got {num_images}.")
     named = source if isinstance(source, str | Path | Run | Model) else keep(source)
     facts, draw = _candidate(named)
-    real = facts["source"] if data is None else source_of(data)
-    if real is None:
-        raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
-    form: dict[str, Any] = {
-        "size": facts["size"],
-        "colour": colour_of(facts["colours"]),
-    }
-    if data is None:
-        form |= facts.get("form", {})
+    real, form = _real_images(source, facts, data)
     train_set = load_images(str(real), **form)
     net = extractor_for(train_set, extractor)
     usual = NUM_EVALUATED if net.num_components is None else NUM_DESCRIBED
@@ -196,6 +191,48 @@ def evaluate(
     )
     notes = tuple(dict.fromkeys(said))
     return replace(found, data=str(real), compared=compared, notes=notes)
+
+
+def neighbours(
+    source: ImageSource | Run | Model,
+    data: ImageSource | None = None,
+    *,
+    num_images: int = 500,
+    seed: int = 0,
+) -> Image.Image:
+    """A picture of a model's images beside the training images that they come nearest to.
+
+    Of `num_images` the 16 that look most like copies come first, the nearest first, then 16 others.
+    Copies are found moved, mirrored, brightened, noised or cropped too.
+
+    Args:
+        source: A run, model, bundle, shipped name; or a folder, file or array of images.
+        data: The real images; what the model was trained on by default, and MNIST for images.
+        num_images: How many images to generate; of a file, at most so many are taken.
+        seed: First seed of the images.
+
+    Raises:
+        ConfigError: fewer than 1 image.
+        DataError: images cannot be loaded.
+        BundleError: the model cannot be loaded.
+    """
+    if num_images < 1:
+        raise ConfigError(f"At least 1 image is needed, got {num_images}.")
+    named = source if isinstance(source, str | Path | Run | Model) else keep(source)
+    facts, draw = _candidate(named)
+    real, form = _real_images(source, facts, data)
+    return neighbour_panel(draw(seed, num_images), load_images(str(real), **form).images)
+
+
+def _real_images(
+    source: ImageSource | Run | Model, facts: dict[str, Any], data: ImageSource | None
+) -> tuple[str | Path, dict[str, Any]]:
+    """What to compare with, and the form in which to load it: that of the judged images."""
+    real = facts["source"] if data is None else source_of(data)
+    if real is None:
+        raise BundleError(f"{source}: does not say what it was trained on; give the real images.")
+    form: dict[str, Any] = {"size": facts["size"], "colour": colour_of(facts["colours"])}
+    return real, form | (facts.get("form", {}) if data is None else {})
 
 
 def _held_out(source: str, form: dict[str, Any]) -> tuple[ImageSet | None, tuple[str, ...]]:

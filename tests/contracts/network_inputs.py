@@ -40,7 +40,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "position_mode": ["untied"],  # it takes every code
         "colours": [1, 3],
         "size": [32],
-        "patch": [16],
+        "patch": [8 if hasattr(config, "stem") else 16],  # classifiers have finer ones only
         "classes": [2, 3],
     }.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):

@@ -35,6 +35,7 @@ def said(changes: dict[str, Score], groups: tuple[Group, ...] = (), **shifts: fl
         ({}, "Usable: 90% of the images look like the data, they reach 90% of it, and"),
         ({"coverage": score(0.481, 0.8)}, "Usable"),
         ({"coverage": score(0.479, 0.8)}, "Short of variety: the images cover 48%"),
+        ({"coverage": score(0.081, 0.8)}, "Short of variety: the images cover 8%"),
         ({"coverage": score(0.079, 0.8)}, "Collapsed: the images cover 7.9% of the data"),
         ({"coverage": score(0.079, 0.8), "precision": score(0.641, 0.8)}, "Collapsed"),
         ({"coverage": score(0.079, 0.8), "precision": score(0.639, 0.8)}, "Not realistic: 64%"),

@@ -11,6 +11,34 @@ from orthogan.cli.amounts import LARGEST_SEED
 from orthogan.cli.options import AsJson
 from orthogan.cli.output import number, say, show, show_json, show_table
 
+Metrics = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Names, separated by commas. [default: all that fit]"),
+]
+NumImages = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Images to generate. [default: 5000, of digits 10000, of stacked ones 26000]",
+    ),
+]
+ExtractorName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What describes images (`orthogan parts extractor`); auto: one that knows them.",
+    ),
+]
+Neighbours = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a picture of images beside the training images nearest to them, the most "
+        "copy-like first (.png, .webp, .jpg).",
+    ),
+]
+
 
 def evaluate(
     *,
@@ -25,36 +53,13 @@ def evaluate(
             help="Real images to compare with. [default: the training data; of images: mnist]",
         ),
     ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(metavar="NAMES", help="Names, separated by commas. [default: all that fit]"),
-    ] = None,
-    num_images: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Images to generate. [default: 5000, of digits 10000, of stacked ones 26000]",
-        ),
-    ] = None,
+    metrics: Metrics = None,
+    num_images: NumImages = None,
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,
-    extractor: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What describes images (`orthogan parts extractor`); auto: one that knows them.",
-        ),
-    ] = "auto",
-    neighbours: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write a picture of images beside the training images nearest to them, the most "
-            "copy-like first (.png, .webp, .jpg).",
-        ),
-    ] = None,
+    extractor: ExtractorName = "auto",
+    neighbours: Neighbours = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how close generated images are to real ones."""

@@ -164,10 +164,8 @@ def evaluate(
     real, form = _real_images(source, facts, data)
     train_set = load_images(str(real), **form)
     net = extractor_for(train_set, extractor)
-    usual = NUM_EVALUATED if net.num_components is None else NUM_DESCRIBED
-    count = num_images or (PROTOCOL_SAMPLES if is_stacked(train_set) else usual)
     held_out, note = _held_out(str(real), form)
-    fake = draw(seed, count)
+    fake = draw(seed, num_images or _usual_number(train_set, net))
     found = evaluate_images(
         fake,
         train_set,
@@ -189,8 +187,14 @@ def evaluate(
         num_real=len(train_set),
         num_held_out=0 if held_out is None else min(len(held_out), len(fake)),
     )
-    notes = tuple(dict.fromkeys(said))
-    return replace(found, data=str(real), compared=compared, notes=notes)
+    return replace(found, data=str(real), compared=compared, notes=tuple(dict.fromkeys(said)))
+
+
+def _usual_number(real: ImageSet, extractor: Extractor) -> int:
+    """How many images are generated if nobody says."""
+    if is_stacked(real):
+        return PROTOCOL_SAMPLES
+    return NUM_EVALUATED if extractor.num_components is None else NUM_DESCRIBED
 
 
 def neighbours(

@@ -13,7 +13,7 @@ from orthogan.gan.augmentations import AUGMENTATIONS, Augmentation, augmented, n
 from orthogan.gan.config import AugmentationConfig
 from orthogan.gan.objectives import Batch
 from orthogan.gan.overfitting import Overfitting
-from orthogan.shapes import Images
+from orthogan.shapes import Images, Indices
 
 UNRESOLVED = ("none", "auto")
 # One in 16 is held out, which training hardly misses; 512 tell r to a twentieth, 32 to a fifth.
@@ -63,10 +63,10 @@ class Part:
         order: Over that many.
     """
 
-    def __init__(self, members: Tensor, order: Order) -> None:
+    def __init__(self, members: Indices, order: Order) -> None:
         self.members, self._order = members, order
 
-    def batch(self, images_seen: int, batch_size: int) -> Tensor:
+    def batch(self, images_seen: int, batch_size: int) -> Indices:
         """Indices of the `batch_size` images that follow the first `images_seen`."""
         return self.members[self._order.batch(images_seen, batch_size)]
 
@@ -78,7 +78,7 @@ def split(images: ImageSet, held_out: int, seed: int, balance: str) -> tuple[Par
     """
     shuffled = rng.permutation(images.num_images, seed, "held-out", 0)
 
-    def part(members: Tensor) -> Part:
+    def part(members: Indices) -> Part:
         if balance == CLASSES:
             labels = labels_to_balance(images.labels, images.draws_afresh, images.name)
             return Part(members, Balanced(labels.cpu()[members], seed))

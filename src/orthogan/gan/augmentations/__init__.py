@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
 
 from orthogan.registry import TraitRegistry
-from orthogan.shapes import Images
+from orthogan.shapes import Draws, Images
 
 # Images, and numbers drawn uniformly from [0, 1), one row per image.
-Apply: TypeAlias = Callable[[Images, Tensor], Images]
+Apply: TypeAlias = Callable[[Images, Draws], Images]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def num_draws(chosen: Sequence[Augmentation]) -> int:
 
 
 def augmented(
-    images: Images, draws: Tensor, chosen: Sequence[Augmentation], probability: float
+    images: Images, draws: Draws, chosen: Sequence[Augmentation], probability: float
 ) -> Images:
     """Each image under each of the augmentations in turn, or not under it.
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from orthogan.gan.augmentations import AUGMENTATIONS
-from orthogan.shapes import Images
+from orthogan.shapes import Draws, Images
 
 NUM_COLOURS = 3  # a fourth channel is transparency, and no colour
 
 
 # Zhao et al. 2020, section 3.2, with the ranges of their published code.
 @AUGMENTATIONS.register("colour", num_draws=3)
-def colour(images: Images, draws: Tensor) -> Images:
+def colour(images: Images, draws: Draws) -> Images:
     """Brighter or darker by a quarter of the range, saturation 0 to 2, contrast 0.5 to 1.5."""
     brightness, saturation, contrast = draws[:, :, None, None, None].unbind(1)
     pixels, others = images[:, :NUM_COLOURS], images[:, NUM_COLOURS:]

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from orthogan.gan.augmentations import AUGMENTATIONS
-from orthogan.shapes import Images
+from orthogan.shapes import Draws, Images
 
 SIDE = 1 / 2  # of the image (Zhao et al. 2020, section 3.2)
 
 
 # DeVries and Taylor 2017.
 @AUGMENTATIONS.register("cutout", num_draws=2)
-def cutout(images: Images, draws: Tensor) -> Images:
+def cutout(images: Images, draws: Draws) -> Images:
     """A square of half the side, anywhere, becomes gray; its centre may lie at the border."""
     height, width = images.shape[2:]
     rows = _is_hidden(draws[:, 0], height)[:, None, :, None]

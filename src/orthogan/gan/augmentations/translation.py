@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from orthogan.gan.augmentations import AUGMENTATIONS
-from orthogan.shapes import Images
+from orthogan.shapes import Draws, Images
 
 MOST = 1 / 8  # of the side, either way (Zhao et al. 2020, section 3.2)
 
 
 @AUGMENTATIONS.register("translation", num_draws=2)
-def translation(images: Images, draws: Tensor) -> Images:
+def translation(images: Images, draws: Draws) -> Images:
     """Moved by whole pixels, up to an eighth of the side; the border is repeated."""
     height, width = images.shape[2:]
     rows = _selection(draws[:, 0], height).to(images.dtype)[:, None]

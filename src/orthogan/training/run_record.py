@@ -6,7 +6,7 @@ import datetime as dt
 import platform
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,14 +27,25 @@ DATA_PLACES = frozenset({"data.source", "data.test"})
 MAX_DIFFERENCES = 5  # a sentence stays readable
 
 
+Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)] | int | None
+
+
 class _Budget(BaseModel):
     """A row of the history of budgets."""
 
     when: str
-    budget: dict[str, float | int | None]
+    budget: dict[str, Amount]
     images_seen: int = Field(ge=0)
     seconds: float = Field(ge=0, allow_inf_nan=False)
     command: str
+
+
+class _Settings(BaseModel):
+    """What is read of the settings before they are compared with those of a command."""
+
+    model_config = ConfigDict(extra="allow")
+
+    budget: dict[str, Amount] = {}
 
 
 class _Record(BaseModel):
@@ -46,7 +57,7 @@ class _Record(BaseModel):
     reason: str
     images_seen: int = Field(ge=0)
     updated: str
-    config: dict[str, Any]
+    config: _Settings
     provenance: dict[str, Any]
     seconds: float = Field(0.0, ge=0, allow_inf_nan=False)
     scores: dict[str, float] = {}

@@ -27,7 +27,7 @@ DATA_PLACES = frozenset({"data.source", "data.test"})
 MAX_DIFFERENCES = 5  # a sentence stays readable
 
 
-Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)] | int | None
+Amount: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
 class _Budget(BaseModel):

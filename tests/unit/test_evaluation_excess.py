@@ -26,6 +26,13 @@ def test_honest_pictures_show_nothing() -> None:
     assert interval.low < 0
 
 
+def test_the_interval_holds_the_fraction_where_pictures_are_farther_than_honest_ones() -> None:
+    honest = torch.linspace(0.5, 1.5, 1000)
+    share, interval = excess(honest + 5, honest)
+    assert share == 0
+    assert interval.low < 0 <= interval.high
+
+
 def test_pictures_as_near_as_real_ones_that_repeat_are_copies() -> None:
     """Two in a hundred real ones stand twice: the threshold is 0, and copies lie on it."""
     honest = torch.cat([torch.zeros(20), torch.linspace(0.5, 1.5, 980)])

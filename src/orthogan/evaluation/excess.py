@@ -43,7 +43,8 @@ def excess(found: Tensor, honest: Tensor) -> tuple[float, Interval]:
             )
             half = Z * math.sqrt(variance) / (1 - usual)
             best, interval = share, Interval(share - half, share + half)
-    return max(0.0, best), interval
+    share = max(0.0, best)
+    return share, Interval(min(interval.low, share), max(interval.high, share))
 
 
 def _variance(share: float, n: int) -> float:

@@ -56,12 +56,15 @@ def groups_of(
         names: The names of the classes.
         seed: Of the first centres of the groups.
     """
-    if labels is not None and len(names) > 1:
+    if (
+        labels is not None
+        and len(names) > 1
+        and _held_out_accuracy(real, labels, len(names), seed) >= LEAST_ACCURACY
+    ):
         classifier = _Classifier(real, labels, len(names))
-        if _held_out_accuracy(real, labels, len(names), seed) >= LEAST_ACCURACY:
-            found = torch.bincount(classifier.classes(ours), minlength=len(names))
-            known = torch.bincount(labels, minlength=len(names))
-            return shares_of([f"class {name}" for name in names], found, known)
+        found = torch.bincount(classifier.classes(ours), minlength=len(names))
+        known = torch.bincount(labels, minlength=len(names))
+        return shares_of([f"class {name}" for name in names], found, known)
     count = min(MOST_GROUPS, len(real) // IMAGES_A_GROUP)
     if count < 2:
         return []

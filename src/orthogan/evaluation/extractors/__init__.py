@@ -83,8 +83,8 @@ def extractor_for(images: ImageSet, wanted: str | Extractor = AUTO) -> Extractor
     """
     if wanted != AUTO:
         return load_extractor(wanted)
-    special, general = load_extractor("digits-cls"), load_extractor("general")
-    return special if special.knows(images) else general
+    special = load_extractor("digits-cls")
+    return special if special.knows(images) else load_extractor("general")
 
 
 def load_extractor(extractor: str | Extractor) -> Extractor:

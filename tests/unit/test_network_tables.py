@@ -24,7 +24,6 @@ from orthogan.errors import (
     BundleError,
     ConfigError,
     DataError,
-    ResumeError,
     ShapeError,
     UnknownNameError,
 )
@@ -130,7 +129,7 @@ def test_a_run_has_two_players(train_tiny, tmp_path: Path, tiny_file: Path) -> N
     with pytest.raises(BundleError, match="no bundle yet"):
         save_codes(run, tmp_path / "new", maker.positions, "none")
     shutil.rmtree(run / "checkpoints")
-    with pytest.raises(ResumeError, match="no checkpoint yet"):
+    with pytest.raises(BundleError, match="no trained model yet"):
         read_network(run)
 
 

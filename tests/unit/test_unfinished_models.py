@@ -185,6 +185,12 @@ def test_a_collapse_is_stepped_over(
     loaded = orthogan.load(run)
     check_average(loaded, run, 48)
     assert loaded.note.endswith("at 48 images is used, from before signs of a collapse.")
+    discriminator = load_trained(run, "discriminator")
+    assert (discriminator.num_seen, discriminator.note) == (48, loaded.note)
+    kept = load_checkpoint(run, 48)
+    assert kept is not None
+    for name, weight in discriminator.network.state_dict().items():
+        assert weight.equal(kept.tensors[f"discriminator/{name}"]), name
     shutil.rmtree(run / "checkpoints" / "000000048")
     for folder in (run / "checkpoints").glob("*"):
         if folder.is_dir() and int(folder.name) < 80:

@@ -21,9 +21,9 @@ from orthogan.networks import (
     Generator,
     network_config,
 )
-from orthogan.training.checkpoint import newest_checkpoint
 from orthogan.training.run_record import RUN_FILE, described_part, read_record
 from orthogan.training.state_tensors import part_of
+from orthogan.training.unfinished import healthy_checkpoint
 
 ROLES = ("generator", "discriminator")  # the players of a GAN, by name
 REGISTRIES: dict[str, Any] = {
@@ -42,12 +42,18 @@ class Trained:
         role: `generator`, `discriminator` or `classifier`.
         data: What it was trained on: at least `source`.
         where: The folder it was read from.
+        note: Which checkpoint of a run it is, where the run is not done; else empty.
+        num_seen: How many images it was trained on; None where nothing says so.
+        seed: Of its first weights; None where nothing says so.
     """
 
     network: Generator | Discriminator | Classifier = field(repr=False)
     role: str
     data: dict[str, Any]
     where: Path
+    note: str = ""
+    num_seen: int | None = None
+    seed: int | None = None
 
 
 def is_trained(source: object) -> bool:
@@ -80,8 +86,8 @@ def unfinished_language(source: str | Path) -> Path | None:
 def load_trained(source: str | Path, player: str | None = None) -> Trained:
     """A network of a source for which `is_trained` holds.
 
-    A generator or classifier comes from the bundle, or from the newest checkpoint of a run that is
-    not done (the average of its weights); a discriminator from the newest checkpoint.
+    A generator or classifier comes from the bundle, or from the newest healthy checkpoint of a run
+    that is not done (the average of its weights); a discriminator from the newest healthy one.
 
     Args:
         source: Run folder, bundle folder, or the name of a shipped model.
@@ -89,9 +95,10 @@ def load_trained(source: str | Path, player: str | None = None) -> Trained:
             classification run.
 
     Raises:
-        BundleError: damaged, newer than this version, or without the network asked for.
+        BundleError: damaged, newer than this version, or without the network asked for, as is a
+            run without a checkpoint.
         ConfigError: a player of a classification run.
-        ResumeError: no checkpoint of the run can be read.
+        ResumeError: the record of the run is damaged.
         UnknownNameError: no such player.
     """
     if player is not None and player not in ROLES:
@@ -129,7 +136,15 @@ def _from_bundle(folder: Path, player: str | None) -> Trained:
         )
     stored = bundle.load_bundle(folder, role)
     network = _built(role, stored.network_config, stored.tensors, folder)
-    return Trained(network=network, role=role, data=stored.data, where=folder)
+    seed = stored.card.get("seed")
+    return Trained(
+        network=network,
+        role=role,
+        data=stored.data,
+        where=folder,
+        num_seen=stored.num_seen,
+        seed=seed if type(seed) is int else None,
+    )
 
 
 def _from_checkpoint(run: Path, player: str | None) -> Trained:
@@ -139,7 +154,7 @@ def _from_checkpoint(run: Path, player: str | None) -> Trained:
             f"{run}: a language model is trained here, not a generator or classifier; repeat its "
             "command, then use it with 'orthogan generate'."
         )
-    checkpoint = newest_checkpoint(run)
+    checkpoint, note = healthy_checkpoint(run)
     role = player or "generator"
     if record["task"] == "classify":
         _refuse_player(run, player)
@@ -147,7 +162,16 @@ def _from_checkpoint(run: Path, player: str | None) -> Trained:
     part = "discriminator" if role == "discriminator" else "average"
     described = described_part(record, "network" if role == "classifier" else role, run)
     network = _built(role, described, part_of(part, checkpoint.tensors), run)
-    return Trained(network=network, role=role, data=described_part(record, "data", run), where=run)
+    seed = record["config"].get("seed")
+    return Trained(
+        network=network,
+        role=role,
+        data=described_part(record, "data", run),
+        where=run,
+        note=note,
+        num_seen=checkpoint.images_seen,
+        seed=seed if type(seed) is int else None,
+    )
 
 
 def _refuse_player(where: Path, player: str | None) -> None:

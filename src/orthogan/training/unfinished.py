@@ -68,15 +68,8 @@ def newest_model(run: Path, role: Role) -> Bundle:
             read.
     """
     record = _record(run)
-    found_role = _role(record, run)
-    refuse_other_role(run, found_role, role)
-    is_running = FolderLock.is_held(run / ".lock")
-    try:
-        checkpoint, remark = _healthy(run, str(record["status"]), is_running)
-    except ResumeError as error:
-        raise BundleError(str(error)) from None
-    if checkpoint is None or checkpoint.images_seen == 0:
-        raise BundleError(f"{run}: {_no_model(is_running)}")
+    refuse_other_role(run, _role(record, run), role)
+    checkpoint, note = healthy_checkpoint(run)
     described = _described(run, record, checkpoint, role)
     tensors = part_of(described["part"], checkpoint.tensors)
     return Bundle(
@@ -88,8 +81,32 @@ def newest_model(run: Path, role: Role) -> Bundle:
         sha256=digest(pack(tensors)),
         version=str(record["provenance"].get("orthogan", "")),
         vocabulary=described.get("vocabulary", {}),
-        note=_note(run, record, is_running, checkpoint, remark),
+        note=note,
     )
+
+
+def healthy_checkpoint(run: Path) -> tuple[Checkpoint, str]:
+    """The newest healthy checkpoint of a run, and a sentence on which it is.
+
+    Args:
+        run: Run folder; the run may be going on.
+
+    Returns:
+        The sentence is empty where the run is done and this is its end.
+
+    Raises:
+        BundleError: the run has no trained network yet, or none that can be read.
+    """
+    record = _record(run)
+    is_running = FolderLock.is_held(run / ".lock")
+    try:
+        checkpoint, remark = _healthy(run, str(record["status"]), is_running)
+    except ResumeError as error:
+        raise BundleError(str(error)) from None
+    if checkpoint is None or checkpoint.images_seen == 0:
+        raise BundleError(f"{run}: {_no_model(is_running)}")
+    is_end = record["status"] == "done" and not (is_running or remark or checkpoint.problem)
+    return checkpoint, "" if is_end else _note(run, record, is_running, checkpoint, remark)
 
 
 def _record(run: Path) -> dict[str, Any]:

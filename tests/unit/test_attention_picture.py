@@ -9,18 +9,12 @@ from torch import Tensor
 
 from orthogan import rng
 from orthogan.classification import attention_picture as module
-from orthogan.classification.attention_picture import (
-    CELL_PX,
-    COLD,
-    GAP_PX,
-    HEADING_PX,
-    MARGIN_PX,
-    WARM,
-    draw_attention,
-    overlay,
-)
+from orthogan.classification.attention_picture import draw_attention
 from orthogan.classification.labels import LabelScheme
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.images import labelled_sheet
+from orthogan.images.labelled_sheet import CELL_PX, GAP_PX, HEADING_PX, MARGIN_PX
+from orthogan.images.overlay import COLD, WARM, framed, overlay
 from orthogan.networks.classifier import AttentionClassifier, AttentionClassifierConfig
 
 SCHEME = LabelScheme(("cat", "dog"))
@@ -73,19 +67,30 @@ def test_a_planted_map_colours_its_patch(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_overlay_dims_the_image_and_keeps_it_visible() -> None:
     image = np.full((4, 4, 3), 200, np.uint8)
-    shown = overlay(image, torch.tensor([[1.0, 0.0], [0.0, -0.5]]))
+    shown = overlay(image, np.array([[1.0, 0.0], [0.0, -0.5]]))
     assert shown[0, 0].tolist() == [round(0.6 * c + 80) for c in WARM]
     assert shown[0, 3].tolist() == [140, 140, 140]
     half = [0.5 * 140 + 0.5 * (0.6 * c + 80) for c in COLD]
     assert shown[3, 3].tolist() == [round(c) for c in half]
-    assert np.array_equal(overlay(image, torch.zeros(2, 2)), np.full((4, 4, 3), 140))
+    assert np.array_equal(overlay(image, np.zeros((2, 2))), np.full((4, 4, 3), 140))
+
+
+def test_a_frame_goes_round_its_cell_and_nothing_else() -> None:
+    image = np.full((12, 20, 3), 100, np.uint8)
+    shown = framed(image, (2, 4), (1, 2))
+    changed = np.argwhere((shown != image).any(axis=2))
+    assert (changed.min(axis=0).tolist(), changed.max(axis=0).tolist()) == ([6, 10], [11, 14])
+    assert shown[6, 10:15].tolist() == [[0, 0, 0]] * 5
+    assert shown[7, 11:14].tolist() == [[255, 255, 255]] * 3
+    assert shown[8, 12].tolist() == [100, 100, 100]
+    assert (image == 100).all()
 
 
 def test_answers_and_names_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[str] = []
-    draw = module.ImageDraw.ImageDraw.multiline_text
+    draw = labelled_sheet.ImageDraw.ImageDraw.multiline_text
     monkeypatch.setattr(
-        module.ImageDraw.ImageDraw,
+        labelled_sheet.ImageDraw.ImageDraw,
         "multiline_text",
         lambda pen, place, text, **o: written.append(text) or draw(pen, place, text, **o),
     )

@@ -17,6 +17,8 @@ from orthogan.version import __version__
 if TYPE_CHECKING:
     from orthogan import geometry
     from orthogan.analysis.api import analyze
+    from orthogan.analysis.look import look
+    from orthogan.analysis.look_result import Look
     from orthogan.analysis.result import Analysis
     from orthogan.attention import Attention, as_attention, as_convolution
     from orthogan.classification.api import classify
@@ -39,6 +41,7 @@ _HOMES = {
     "Attention": "orthogan.attention",
     "Comparison": "orthogan.experiments",
     "Evaluation": "orthogan.evaluation",
+    "Look": "orthogan.analysis.look_result",
     "Model": "orthogan.models.generator",
     "RECIPES": "orthogan.gan.recipes",
     "Run": "orthogan.training.run",
@@ -53,6 +56,7 @@ _HOMES = {
     "load": "orthogan.models.load",
     "load_data": "orthogan.data.api",
     "load_exported": "orthogan.export.onnx_file",
+    "look": "orthogan.analysis.look",
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
     "sample": "orthogan.models.generator",
@@ -66,6 +70,7 @@ __all__ = [
     "Attention",
     "Comparison",
     "Evaluation",
+    "Look",
     "Model",
     "Run",
     "Score",
@@ -81,6 +86,7 @@ __all__ = [
     "load",
     "load_data",
     "load_exported",
+    "look",
     "read_tables",
     "resolve",
     "sample",

@@ -19,6 +19,7 @@ COMMANDS = {
     *("gan/api.py:resolve", "classification/api.py:resolve_classification"),
     *("gan/api.py:train", "classification/api.py:classify", "language/api.py:train_language"),
     *("experiments/compare.py:compare", "analysis/api.py:analyze"),
+    *("cli/look.py:look", "analysis/look.py:look"),
 }
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common"}
 
@@ -137,6 +138,7 @@ def test_public_names():
         "Attention",
         "Comparison",
         "Evaluation",
+        "Look",
         "Model",
         "RECIPES",
         "Run",
@@ -153,6 +155,7 @@ def test_public_names():
         "load",
         "load_data",
         "load_exported",
+        "look",
         "read_tables",
         "resolve",
         "sample",

@@ -14,6 +14,7 @@ from orthogan.cli.export import export
 from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
 from orthogan.cli.language import language
+from orthogan.cli.look import look
 from orthogan.cli.output import show
 from orthogan.cli.parts import parts
 from orthogan.cli.recipes import recipes
@@ -53,7 +54,7 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, compare, classify, language, generate, geometry, export, recipes,
-    parts, runs, doctor,
+    train, sample, evaluate, look, compare, classify, language, generate, geometry, export,
+    recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -6,7 +6,7 @@ import html
 from typing import TypeAlias
 
 # Elements that have no content and no closing tag.
-VOID = {"meta", "col", "br"}
+VOID = {"meta", "col", "br", "img", "input"}
 
 
 Value: TypeAlias = str | int | float | None

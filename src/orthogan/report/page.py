@@ -13,7 +13,7 @@ from orthogan.report.markup import Html, element, joined
 from orthogan.version import __version__
 
 # Nothing is fetched and no script runs, whatever a label of a token might hold.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def page(
     sections: Sequence[Section],
     remade_by: str,
     numbers: Mapping[str, Any],
+    *,
+    kicker: str = "orthogan geometry",
 ) -> str:
     """A whole page.
 
@@ -52,6 +54,7 @@ def page(
         sections: In order.
         remade_by: The command or call that writes the page again.
         numbers: What the page shows, as data for programs.
+        kicker: What kind of page it is, above its heading.
     """
     head = element(
         "head",
@@ -67,7 +70,7 @@ def page(
         element("a", "Skip to the report", href="#report", class_="skip"),
         element(
             "header",
-            element("p", "orthogan geometry", class_="kicker"),
+            element("p", kicker, class_="kicker"),
             element("h1", title),
             element("p", summary, class_="summary"),
             _tiles(tiles),

@@ -32,7 +32,7 @@ def command_line(context: Context) -> str:
             continue
         value = context.params[name]
         if parameter.param_type_name == "argument":
-            arguments.append(str(value))
+            arguments += map(str, value if isinstance(value, list | tuple) else [value])
         elif value is True:
             options.append(parameter.opts[0])
         else:

@@ -176,7 +176,7 @@ def run(mutants: Sequence[Mutant], jobs: int, *, baseline: bool = True) -> list[
     """
     with _copies(jobs) as copies:
         if baseline:
-            _check_baseline(mutants, copies)
+            _check_baseline(mutants, copies, jobs)
         lock, done = threading.Lock(), [0]
 
         def judge(mutant: Mutant) -> Outcome:
@@ -206,13 +206,22 @@ def _copies(jobs: int) -> Iterator[SimpleQueue[Path]]:
         yield copies
 
 
-def _check_baseline(mutants: Sequence[Mutant], copies: SimpleQueue[Path]) -> None:
+def _check_baseline(mutants: Sequence[Mutant], copies: SimpleQueue[Path], jobs: int) -> None:
     tests = sorted({test for mutant in mutants for test in mutant.tests})
-    copy = copies.get()
-    code, output = _pytest(copy, tests)
-    copies.put(copy)
-    if code != 0:
-        raise ListError(f"Tests fail without any fault:\n{output}")
+
+    def passes(test: str) -> tuple[int, str]:
+        copy = copies.get()
+        try:
+            return _pytest(copy, [test])
+        finally:
+            copies.put(copy)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for done, (code, output) in enumerate(pool.map(passes, tests), 1):
+            if code != 0:
+                raise ListError(f"Tests fail without any fault:\n{output}")
+            said = f"{done}/{len(tests)} of the tests pass without a fault"
+            print(said, file=sys.stderr, flush=True)
 
 
 def _judged(mutant: Mutant, copy: Path) -> Outcome:

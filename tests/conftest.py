@@ -136,6 +136,18 @@ def quick_live_scores(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     monkeypatch.setattr(task, "LiveScore", partial(LiveScore, extractor="digits-cls"))
 
 
+@pytest.fixture(autouse=True)
+def no_second_judge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No extractor is trained for a verdict: that takes half a minute a set.
+
+    Not so where a test is marked `second_judge`.
+    """
+    if "second_judge" not in request.keywords:
+        from orthogan.evaluation import evaluate
+
+        monkeypatch.setattr(evaluate, "second_for", lambda *_, **__: None)
+
+
 @pytest.fixture
 def train_tiny(
     tiny_file: Path,

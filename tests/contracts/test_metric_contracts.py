@@ -15,6 +15,7 @@ from orthogan.evaluation.comparison import Comparison, Sample
 from orthogan.evaluation.description import count_classes, describe_pixels, is_by_channel
 from orthogan.evaluation.extractors import load_extractor
 from orthogan.evaluation.metrics import METRICS, Estimate
+from orthogan.evaluation.own import learning
 from orthogan.rng import permutation, stream
 
 EVERY_METRIC = pytest.mark.parametrize("name", list(METRICS))
@@ -25,7 +26,13 @@ ROUNDING = 1e-6
 def sample(pixels: torch.Tensor, images: ImageSet) -> Sample:
     net = load_extractor("digits-cls")
     found = describe_pixels(pixels, net, is_by_channel(images, net))
-    return Sample(pixels, found.features, found.classes)
+    return Sample(pixels, found.features, found.classes, images.labels[: len(pixels)])
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric that trains a classifier does so in a second."""
+    monkeypatch.setattr(learning, "NUM_SHOWN", 1500)
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +100,9 @@ def test_the_order_of_the_images_is_no_matter(name: str, measured: Comparison) -
 def test_noise_is_worse_where_it_is_said_to_be(name: str, measured: Comparison) -> None:
     shape = measured.candidate.pixels.shape
     draws = stream(0, "metric-noise").integers(0, 256, tuple(shape), dtype="uint8")
-    images = ImageSet(torch.from_numpy(draws))
-    if METRICS[name].only_stacks:
-        images = ImageSet(
-            images.images, torch.zeros(COUNT, dtype=torch.int64), tuple(map(str, range(1000)))
-        )
+    names = tuple(map(str, range(1000 if METRICS[name].only_stacks else 10)))
+    labels = torch.arange(COUNT) % len(names)
+    images = ImageSet(torch.from_numpy(draws), labels, names)
     real = measure(name, measured, measured.candidate).value
     noise = measure(name, measured, sample(images.images, images)).value
     sign = 1 if METRICS[name].better == "lower" else -1

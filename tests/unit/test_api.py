@@ -25,7 +25,7 @@ from orthogan.errors import (
     ResumeError,
     UnknownNameError,
 )
-from orthogan.gan import api
+from orthogan.gan import api, evaluation
 from orthogan.gan.trainer import Trainer
 from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.training.precision import resolve_precision
@@ -317,13 +317,13 @@ def test_images_in_files_are_measured_too(scored_file: Path, tmp_path: Path) -> 
 def test_real_images_take_the_form_of_the_generated_ones(
     scored_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, asked = api.load_images, []
+    load, asked = evaluation.load_images, []
 
     def load_images(source: str, **form: Any) -> ImageSet:
         asked.append((source, form))
         return load(scored_file, size=form.get("size"), colour=form.get("colour", "auto"))
 
-    monkeypatch.setattr(api, "load_images", load_images)
+    monkeypatch.setattr(evaluation, "load_images", load_images)
     found = api.evaluate(scored_file, metrics=["fd"])  # against mnist, whose images are larger
     assert (found.data, found.to_dict()["data"]) == ("mnist", "mnist")
     assert "so they are compared with mnist; choose the real images with --data" in found.notes[0]

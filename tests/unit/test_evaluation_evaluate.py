@@ -8,7 +8,8 @@ import torch
 from orthogan import data
 from orthogan.data.sets.mnist import stack
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
-from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate, evaluate_images
+from orthogan.evaluation import METRICS, Evaluation, LiveScore, Score, evaluate_images, sides
+from orthogan.evaluation import cache as caches
 from orthogan.evaluation import description as descriptions
 from orthogan.evaluation.extractors.digits import DigitsExtractor
 from orthogan.evaluation.metrics import Estimate
@@ -181,7 +182,7 @@ def test_small_sets_are_scored_as_far_as_they_can_be(real, fresh):
 
 
 def test_of_a_large_set_a_part_is_described(monkeypatch, real, fresh):
-    monkeypatch.setattr(evaluate, "part_of", partial(descriptions.part_of, most=100))
+    monkeypatch.setattr(sides, "part_of", partial(descriptions.part_of, most=100))
     many = replace(part(real, 0, 300), name="pictures")
     found = evaluate_images(fresh[:100], many, metrics=["precision"])
     assert "Of 300 real images, 100 drawn at random are used." in found.notes
@@ -285,8 +286,8 @@ def test_a_damaged_cache_file_is_computed_again_and_mended(real, cache, monkeypa
             "flip": good[:-1] + bytes([good[-1] ^ 1]),
             "cut": good[:100],
             "empty": b"",
-            "foreign": descriptions._digest(b"nonsense") + b"nonsense",
-            "lacking": descriptions._digest(lacking) + lacking,
+            "foreign": caches._digest(b"nonsense") + b"nonsense",
+            "lacking": caches._digest(lacking) + lacking,
         }[damage]
     )
     again = describe_again(small, monkeypatch)
@@ -323,7 +324,7 @@ def test_the_memory_keeps_few_sets(real, monkeypatch):
 def test_the_cache_lies_in_the_home_folder_unless_told(monkeypatch, tmp_path):
     monkeypatch.delenv("ORTHOGAN_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert descriptions.cache_folder() == tmp_path / ".cache" / "orthogan"
+    assert caches.cache_folder() == tmp_path / ".cache" / "orthogan"
 
 
 def test_a_live_score_follows_quality_and_classes(real, fresh, name):
@@ -349,7 +350,14 @@ def test_intervals_stay_where_scores_can_lie(monkeypatch, fresh, real):
     """Every registered range is that of its values; intervals are cut to it, but hold the value."""
     ranges = {name: METRICS[name].within for name in METRICS}
     shares = {name for name, each in ranges.items() if each == SHARE}
-    assert shares == {"precision", "recall", "coverage", "memorised", "repeated"}
+    assert shares == {
+        "precision",
+        "recall",
+        "coverage",
+        "memorised",
+        "repeated",
+        "classifier-accuracy",
+    }
     unbiased = {name for name, each in ranges.items() if each.is_unbiased}
     assert unbiased == {"kd", "class-kl", "mode-kl-corrected"}
     assert {ranges[name] for name in ("fd", "density", "mode-kl")} == {POSITIVE}

@@ -27,7 +27,16 @@ ExtractorName = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What describes images (`orthogan parts extractor`); auto: one that knows them.",
+        help="What describes images (`orthogan parts extractor`); auto: one that knows them; own: "
+        "one that is trained on the real images, in about half a minute.",
+    ),
+]
+SecondJudge = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Another extractor, for the verdict to rest on two; auto: one of another "
+        "architecture, mostly `own`; none: no second judge.",
     ),
 ]
 Neighbours = Annotated[
@@ -59,6 +68,7 @@ def evaluate(
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,
     extractor: ExtractorName = "auto",
+    second_judge: SecondJudge = "auto",
     neighbours: Neighbours = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,6 +87,7 @@ def evaluate(
         num_images=num_images,
         seed=seed,
         extractor=extractor,
+        second_judge=None if second_judge == "none" else second_judge,
         report=telling(say),
     )
     if neighbours is not None:
@@ -85,15 +96,23 @@ def evaluate(
     if as_json:
         show_json(tree)
         return
+    rows = _rows(tree["scores"])
+    if "second" in tree:
+        rows += _rows(tree["second"]["scores"], f"[{tree['second']['extractor']}]")
     show_table(
         ["score", "value", "95 % interval", "floor", "images"],
-        [_row(name, score) for name, score in tree["scores"].items()],
+        rows,
     )
     if tree.get("compared"):
         show(tree["compared"]["sentence"])
     show(tree["verdict"])
     for note in tree.get("notes", []):
         say(note)
+
+
+def _rows(scores: dict[str, Any], judge: str = "") -> list[list[str]]:
+    """A row a score; those of a second judge bear its name."""
+    return [_row(name if "[" in name else f"{name}{judge}", scores[name]) for name in scores]
 
 
 def _row(name: str, score: dict[str, Any]) -> list[str]:

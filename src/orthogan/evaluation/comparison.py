@@ -69,6 +69,10 @@ class Comparison:
     training: Pixels | None = None
     is_split: bool = False
 
+    def labelled(self, labels: Labels | None) -> Comparison:
+        """The same, where the classes that the candidate's images are to be of are known."""
+        return replace(self, candidate=replace(self.candidate, labels=labels))
+
     @cached_property
     def equally_many(self) -> tuple[Features, Features]:
         """Features of as many generated as real images: neighbourhoods shrink with their number."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from orthogan.data import ImageSet
 from orthogan.data.image_set import NUM_RGBA
-from orthogan.errors import StorageError
+from orthogan.evaluation.cache import keep, kept
 from orthogan.evaluation.extractors import Extractor
-from orthogan.files import write_atomic
 from orthogan.images.ground import laid_over
 from orthogan.rng import permutation
 from orthogan.shapes import Features, Labels, Pixels
@@ -28,12 +21,11 @@ NUM_STACKED_CHANNELS = 3
 GROUNDS = (255, 0)  # white and black, under transparent images
 NUM_DIGITS = 10
 NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
-DIGEST_BYTES = 16
 KEPT_IN_MEMORY = 4  # train and test of two data sets
 MOST_DESCRIBED = 5000  # real images of a set, where describing one takes a millisecond
 CHUNK = 1024  # images described between two reports of how far it is
 
-Report: TypeAlias = Callable[[int, int], None]  # images described, of how many
+Report: TypeAlias = Callable[[str, int, int], None]  # what is done, how much, of how much
 _MEMORY: dict[str, Description] = {}
 
 
@@ -73,7 +65,11 @@ def describe_pixels(
         parts = []
         for part in pixels.split(CHUNK):
             parts.append(describe_pixels(part, extractor, by_channel))
-            report(min(len(parts) * CHUNK, len(pixels)), len(pixels))
+            report(
+                f"Describing {len(pixels):,} images",
+                min(len(parts) * CHUNK, len(pixels)),
+                len(pixels),
+            )
         columns = zip(*((each.features, each.classes) for each in parts), strict=True)
         return Description(*(torch.cat(column) for column in columns))
     if by_channel:
@@ -129,51 +125,19 @@ def describe_set(
     by_channel = is_by_channel(images, extractor)
     key = f"{images.fingerprint()}-{extractor.name}{'-stacked' if by_channel else ''}"
     if key not in _MEMORY:
-        path = cache_folder() / f"{key}.features"
-        description = _read(path, len(images))
+        description = _kept(key, len(images))
         if description is None:
             description = describe_pixels(images.images.cpu(), extractor, by_channel, report)
-            _write(path, description)
+            keep(key, {"features": description.features, "classes": description.classes.short()})
         while len(_MEMORY) >= KEPT_IN_MEMORY:
             _MEMORY.pop(next(iter(_MEMORY)))
         _MEMORY[key] = description
     return _MEMORY[key]
 
 
-def cache_folder() -> Path:
-    """`$ORTHOGAN_CACHE`, or `~/.cache/orthogan`."""
-    return Path(os.environ.get("ORTHOGAN_CACHE") or Path.home() / ".cache" / "orthogan")
-
-
-def _read(path: Path, num_images: int) -> Description | None:
-    try:
-        cached = path.read_bytes()
-    except OSError:
+def _kept(key: str, num_images: int) -> Description | None:
+    found = kept(key)
+    if found is None or not {"features", "classes"} <= found.keys():
         return None
-    digest, content = cached[:DIGEST_BYTES], cached[DIGEST_BYTES:]
-    if _digest(content) != digest:
-        return None
-    try:
-        tensors = safetensors.torch.load(content)
-        description = Description(tensors["features"], tensors["classes"].long())
-    except (SafetensorError, KeyError):
-        return None
+    description = Description(found["features"], found["classes"].long())
     return description if len(description.features) == num_images else None
-
-
-def _write(path: Path, description: Description) -> None:
-    tensors = {"features": description.features, "classes": description.classes.short()}
-    content = safetensors.torch.save(tensors)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, _digest(content) + content)
-    except (OSError, StorageError) as error:
-        warnings.warn(
-            f"The features cannot be kept for next time: {error} "
-            "Set ORTHOGAN_CACHE to a folder that can be written.",
-            stacklevel=3,
-        )
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()

@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import sqrt
 
-import torch
 from torch import Tensor
 
 from orthogan.data import ImageSet
-from orthogan.data.image_set import NUM_RGBA
-from orthogan.errors import ConfigError, ShapeError
-from orthogan.evaluation.comparison import Comparison, Sample
-from orthogan.evaluation.components import principal_components
+from orthogan.errors import ConfigError
+from orthogan.evaluation.choice import DEFAULT_EXTRACTOR, extractor_for, second_for
 from orthogan.evaluation.description import (
     Report,
-    count_classes,
-    describe_pixels,
-    describe_set,
     is_by_channel,
-    part_of,
 )
-from orthogan.evaluation.extractors import DEFAULT_EXTRACTOR, Extractor, extractor_for
-from orthogan.evaluation.frechet import SAMPLES_PER_FEATURE
-from orthogan.evaluation.groups import Group, groups_of, shares_of
+from orthogan.evaluation.extractors import Extractor
+from orthogan.evaluation.groups import LEAST_ACCURACY, Group, groups_of, shares_of
 from orthogan.evaluation.metrics import METRICS, Metric
-from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.evaluation.own import OwnExtractor
 from orthogan.evaluation.scores import Evaluation, Score
+from orthogan.evaluation.sides import Sides, check_shapes, notes_on, sides_of
 from orthogan.evaluation.traits import shifts, trait_values
-from orthogan.evaluation.verdict import Findings, verdict
-from orthogan.rng import permutation
-from orthogan.shapes import Pixels
+from orthogan.evaluation.verdict import NEEDED, Findings, agreed, verdict
+from orthogan.shapes import Labels, Pixels
 
-MOST_HELD_OUT = 2  # without a test split, at most every second real image is held out
-
-
-@dataclass(frozen=True)
-class Sides:
-    """What is measured, and real images measured in its place.
-
-    Attributes:
-        ours: The generated images against the real ones.
-        floor: Real images in the place of the generated ones.
-        notes: What a reader must know of how they came about.
-    """
-
-    ours: Comparison
-    floor: Comparison
-    notes: tuple[str, ...]
+NUM_SECOND = 2000  # images for a second judge: fractions to within 2 %
+SECOND_METRICS = ("fd", "precision", "recall", "coverage")
+OF_PIXELS = ("memorised", "repeated")  # metrics that no extractor has a say in
 
 
 def evaluate_images(
@@ -58,12 +36,16 @@ def evaluate_images(
     held_out: ImageSet | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
+    labels: Labels | None = None,
     extractor: str | Extractor = DEFAULT_EXTRACTOR,
+    second_judge: str | Extractor | None = None,
     report: Report | None = None,
 ) -> Evaluation:
     """Scores with floors and intervals, class shares and a verdict.
 
-    Floors are the same metrics with real images in the place of the generated ones.
+    Floors are the same metrics with real images in the place of the generated ones. A second judge
+    describes the images anew, and the verdict says whether it agrees: what has chosen a generator,
+    or told its training when to stop, is not to be the only one that judges it.
 
     Args:
         fake: Generated images, in no particular order.
@@ -73,34 +55,64 @@ def evaluate_images(
         metrics: Names such as "fd" or "fd[digits-cls@1a2b3c]"; the usual ones by default, less
             those that need more images than there are.
         seed: Of every random choice: subsets and resampling.
-        extractor: What describes the images: a registered name, an extractor, or "auto" for one
-            that knows the real images.
-        report: Is told how many images of how many are described, where that takes a while.
+        labels: The class that each generated image was asked to be of, if any.
+        extractor: What describes the images: a registered name, an extractor, "own" for one that
+            is trained on the real images, or "auto" for one that knows them.
+        second_judge: Another one, of which "auto" chooses one of another architecture; None: no
+            second judge. It is asked if the metrics suffice for a verdict.
+        report: Is told how far describing or training is, where that takes a while.
 
     Raises:
         UnknownNameError: no such metric or extractor.
         ConfigError: a metric has no meaning for this data, or there are too few images.
         ShapeError: fake, real and held-out images differ in size or colours.
     """
-    _check_shapes(fake, real, held_out)
-    net = extractor_for(real, extractor)
+    check_shapes(fake, real, held_out)
+    net = extractor_for(real, extractor, report)
     names = choose_metrics(metrics, net, real)
-    sides = _sides(fake, real, held_out, net, seed, report)
+    sides = sides_of(fake, real, held_out, net, seed, report).labelled(labels)
+    scores, left_out = _scores(names, sides, net, may_leave_out=metrics is None)
+    shares = None
+    if net.num_classes and not is_by_channel(real, net):
+        shares = _shares(sides.ours.counts)
+    found = _findings(scores, sides, net, real)
+    notes, said, second = (*notes_on(real, sides, net), *left_out), verdict(found), None
+    other = None
+    if second_judge is not None and all(name in scores for name in NEEDED):
+        other = second_for(real, net, second_judge, report)
+    if other is not None:
+        again = sides_of(fake[:NUM_SECOND], real, held_out, other, seed, report)
+        second = _second(again, real, other, found)
+        said = agreed(said, net.name, second.verdict, other.name)
+        notes = (*notes, *second.notes)
+    return Evaluation(
+        scores, said, net.name, shares, notes, groups=tuple(found.groups), second=second
+    )
+
+
+def _second(sides: Sides, real: ImageSet, net: Extractor, first: Findings) -> Evaluation:
+    """What a second judge makes of the images; copies are found in pixels, so once for both."""
+    scores, left_out = _scores(SECOND_METRICS, sides, net, may_leave_out=True)
+    of_pixels = {name: score for name, score in first.scores.items() if name in OF_PIXELS}
+    found = _findings({**of_pixels, **scores}, sides, net, real)
+    notes = (net.sentence, *left_out) if isinstance(net, OwnExtractor) else tuple(left_out)
+    return Evaluation(scores, verdict(found), net.name, notes=notes, groups=tuple(found.groups))
+
+
+def _scores(
+    names: Sequence[str], sides: Sides, net: Extractor, *, may_leave_out: bool
+) -> tuple[dict[str, Score], list[str]]:
+    """The scores, and sentences on those that cannot be had, if some may be left out."""
     scores, left_out = {}, []
     for name in names:
         shown = f"{name}[{net.name}]" if METRICS[name].names_extractor else name
         try:
             scores[shown] = _score(name, sides)
         except ConfigError as error:
-            if metrics is not None:
+            if not may_leave_out:
                 raise
             left_out.append(f"{name} is left out. {error}")
-    shares = None
-    if net.num_classes and not is_by_channel(real, net):
-        shares = _shares(sides.ours.counts)
-    found = _findings(scores, sides, net, real)
-    notes = (*_notes(real, sides, net), *left_out)
-    return Evaluation(scores, verdict(found), net.name, shares, notes, groups=tuple(found.groups))
+    return scores, left_out
 
 
 def _findings(
@@ -120,10 +132,13 @@ def _findings(
             ours.reference_counts,
         )
     else:
+        labels = ours.reference.labels
+        if isinstance(net, OwnExtractor) and net.num_labels and net.check < LEAST_ACCURACY:
+            labels = None  # its features fit the labels of the images that it was trained on
         groups = groups_of(
             ours.candidate.features,
             ours.reference.features,
-            ours.reference.labels,
+            labels,
             real.class_names,
             ours.seed,
         )
@@ -161,65 +176,9 @@ def choose_metrics(
 
 
 def _is_usual(metric: Metric, extractor: Extractor, stacked: bool) -> bool:
-    if metric.needs_classes and not extractor.num_classes:
+    if metric.on_request or (metric.needs_classes and not extractor.num_classes):
         return False
     return metric.on_stacks if stacked else not metric.only_stacks
-
-
-def _sides(
-    fake: Pixels,
-    real: ImageSet,
-    held_out: ImageSet | None,
-    net: Extractor,
-    seed: int,
-    report: Report | None,
-) -> Sides:
-    described = describe_pixels(fake, net, is_by_channel(real, net), report)
-    candidate = Sample(fake, described.features, described.classes)
-    reference = rest = _sample(real, net, report)
-    unseen = None if held_out is None else _sample(held_out, net, report)
-    if net.num_components is not None:
-        components = principal_components(
-            reference.features, _num_components(net, fake, reference, unseen)
-        )
-        candidate, reference = candidate.along(components), reference.along(components)
-        rest, unseen = reference, None if unseen is None else unseen.along(components)
-    is_split = unseen is None
-    if unseen is None:
-        count = min(len(fake), len(reference) // MOST_HELD_OUT)
-        order = permutation(len(reference), seed, "held-out", 0)
-        unseen, rest = reference.take(order[:count]), reference.take(order[count:])
-    else:
-        order = permutation(len(unseen), seed, "held-out", 0)
-        unseen = unseen.take(order[: len(fake)])
-    facts = (count_classes(real, net), seed, real.images.cpu(), is_split)
-    notes = []
-    if is_split:
-        notes.append(
-            f"No held-out images: floors compare {len(unseen)} real images "
-            f"with the other {len(rest)}."
-        )
-    if len(reference) < len(real):
-        notes.append(f"Of {len(real):,} real images, {len(reference):,} drawn at random are used.")
-    return Sides(
-        Comparison(candidate, reference, unseen, rest, *facts),
-        Comparison(unseen, rest, unseen, rest, *facts),
-        tuple(notes),
-    )
-
-
-def _num_components(net: Extractor, fake: Pixels, real: Sample, unseen: Sample | None) -> int:
-    """As many as the smallest set that is compared can bear."""
-    smallest = len(real) // MOST_HELD_OUT if unseen is None else min(len(real), len(unseen))
-    most = net.num_components or net.num_features
-    return max(1, min(most, min(smallest, len(fake)) // SAMPLES_PER_FEATURE))
-
-
-def _sample(images: ImageSet, net: Extractor, report: Report | None) -> Sample:
-    images = part_of(images, net)
-    described = describe_set(images, net, report)
-    labels = None if images.labels is None else images.labels.cpu()
-    return Sample(images.images.cpu(), described.features, described.classes, labels)
 
 
 def _score(name: str, sides: Sides) -> Score:
@@ -232,39 +191,3 @@ def _score(name: str, sides: Sides) -> Score:
 
 def _shares(counts: Tensor) -> tuple[float, ...]:
     return tuple((counts.double() / counts.sum()).tolist())
-
-
-def _notes(real: ImageSet, sides: Sides, net: Extractor) -> list[str]:
-    notes, n, n_floor = list(sides.notes), len(sides.ours.candidate), len(sides.floor.candidate)
-    if n_floor < n:
-        notes.append(
-            f"Floors use {n_floor} real images, the scores {n}; distances grow as images get fewer."
-        )
-    if is_by_channel(real, net):
-        if n < PROTOCOL_SAMPLES:
-            notes.append(f"Published mode counts use {PROTOCOL_SAMPLES} images, this {n}.")
-    elif real.colours > net.channels == 1:
-        notes.append("The extractor sees the images in grey: no score notices their colours.")
-    if real.colours == NUM_RGBA and net.channels != NUM_RGBA:
-        notes.append("Transparent images were described over white and over black, and averaged.")
-    if not net.knows(real):
-        notes.append(
-            f"The extractor knows {net.domain} only: compare scores with each "
-            "other and with their floors, not with other data."
-        )
-    return notes
-
-
-def _check_shapes(fake: Tensor, real: ImageSet, held_out: ImageSet | None) -> None:
-    wanted = tuple(real.images.shape[1:])
-    others = [("generated", fake)]
-    if held_out is not None:
-        others.append(("held-out", held_out.images))
-    for kind, pixels in others:
-        if tuple(pixels.shape[1:]) != wanted:
-            raise ShapeError(
-                f"The {kind} images are {tuple(pixels.shape[1:])} (colours, rows, columns), the "
-                f"real ones {wanted}; they must agree."
-            )
-    if fake.dtype != torch.uint8:
-        raise ShapeError(f"Images are compared as bytes (uint8), got {fake.dtype}.")

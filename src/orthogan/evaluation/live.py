@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError, ShapeError
+from orthogan.evaluation.choice import DEFAULT_EXTRACTOR, extractor_for
 from orthogan.evaluation.components import principal_components
 from orthogan.evaluation.description import (
     Description,
@@ -16,12 +17,7 @@ from orthogan.evaluation.description import (
     is_by_channel,
     part_of,
 )
-from orthogan.evaluation.extractors import (
-    DEFAULT_EXTRACTOR,
-    Extractor,
-    compared_width,
-    extractor_for,
-)
+from orthogan.evaluation.extractors import Extractor, compared_width
 from orthogan.evaluation.frechet import (
     SAMPLES_PER_FEATURE,
     Moments,
@@ -82,7 +78,7 @@ class LiveScore:
         extractor: str | Extractor = DEFAULT_EXTRACTOR,
         report: Report | None = None,
     ) -> None:
-        self._net = extractor_for(real, extractor)
+        self._net = extractor_for(real, extractor, report)
         self._stacked = is_by_channel(real, self._net)
         most = self._net.num_components
         least = NUM_FAKES if most is None else NUM_SLOW_FAKES

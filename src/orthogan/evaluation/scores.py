@@ -42,6 +42,8 @@ class Evaluation:
         data: What the real images are, as a person names them.
         compared: What was compared with what; None where the caller knows.
         groups: Classes of the data, or groups that look alike, with their shares.
+        second: What a second judge makes of the images; its verdict is its own, while `verdict`
+            says whether both agree. None: none was asked.
     """
 
     scores: Mapping[str, Score]
@@ -52,6 +54,7 @@ class Evaluation:
     data: str = ""
     compared: Compared | None = None
     groups: tuple[Group, ...] = ()
+    second: Evaluation | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `json.dumps` takes it."""
@@ -64,4 +67,5 @@ class Evaluation:
             "notes": list(self.notes),
         }
         tree |= {"data": self.data} if self.data else {}
+        tree |= {"second": self.second.to_dict()} if self.second else {}
         return tree | ({"compared": self.compared.to_dict()} if self.compared else {})

@@ -27,6 +27,8 @@ LEAST_LESS, LESS_SCORE = 0.03, 3.0  # precision below that of real images; stand
 REPEATED_SHARE = 0.5  # every second image is one of few that come again and again
 CERTAIN = 4.0  # standard errors of a shift before it is one
 MOST_NAMED = 2  # differences in a sentence
+NEEDED = ("precision", "recall", "coverage", "memorised")  # before anything is called usable
+USABLE, NO_VERDICT = "Usable", "No verdict"  # how these verdicts begin
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,25 @@ def verdict(found: Findings) -> str:
     return " ".join([f"{usable}.", *said])
 
 
-NEEDED = ("precision", "recall", "coverage", "memorised")
+def agreed(first: str, first_judge: str, second: str, second_judge: str) -> str:
+    """One sentence of the verdicts of two judges: usable is what both call usable.
+
+    >>> agreed("Usable: 90 %.", "a", "Collapsed.", "b")
+    'In doubt: a calls the images usable, but a second judge, b, does not. Collapsed.'
+    >>> agreed("Collapsed.", "a", "Short of variety.", "b")
+    'Collapsed.'
+    """
+    is_usable, is_other_usable = (each.startswith(USABLE) for each in (first, second))
+    if is_usable and is_other_usable:
+        return f"{first} A second judge, {second_judge}, agrees."
+    if is_usable and not second.startswith(NO_VERDICT):
+        return (
+            f"In doubt: {first_judge} calls the images usable, but a second judge, {second_judge}, "
+            f"does not. {second}"
+        )
+    if is_other_usable:
+        return f"{first} A second judge, {second_judge}, calls them usable."
+    return first
 
 
 def _collapsed(found: Findings) -> str | None:

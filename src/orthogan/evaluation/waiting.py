@@ -1,4 +1,4 @@
-"""What is said while images are described, where that takes a while."""
+"""What is said while images are described or learned from, where that takes a while."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ EVERY_S = 15.0
 
 
 def telling(say: Callable[[str], None]) -> Report:
-    """A report of how far describing is, in sentences with the time that is left.
+    """A report of how far a piece of work is, in sentences with the time that is left.
 
     Args:
         say: Shows a sentence.
     """
-    first = (0, 0.0)  # images described, and when, of the set that is under way
+    first = (0, 0.0)  # how much was done, and when, of the work that is under way
     told_s = -EVERY_S
-    before = 0
+    before = ("", 0)
 
-    def report(done: int, total: int) -> None:
+    def report(work: str, done: int, total: int) -> None:
         nonlocal first, told_s, before
         now_s = time.monotonic()
-        if done <= before or not before:  # another set has begun, and its first part is described
-            first, told_s, before = (done, now_s), -EVERY_S, done
+        is_new = work != before[0] or done <= before[1]
+        before = (work, done)
+        if is_new:  # and its first part is done
+            first, told_s = (done, now_s), -EVERY_S
             return
-        before = done
         waited_s = now_s - first[1]
         left_s = waited_s / (done - first[0]) * (total - done)
         if left_s > LEAST_S and waited_s - told_s >= EVERY_S:
             told_s = waited_s
-            say(f"Describing {total:,} images: {done / total:.0%} done, {left_s:.0f} s left.")
+            say(f"{work}: {done / total:.0%} done, {left_s:.0f} s left.")
 
     return report

@@ -9,8 +9,8 @@ import torch
 
 from orthogan import rng
 from orthogan.data import ImageSet
+from orthogan.evaluation.choice import extractor_for
 from orthogan.evaluation.evaluate import choose_metrics
-from orthogan.evaluation.extractors import extractor_for
 from orthogan.evaluation.metrics import METRICS
 from orthogan.experiments.costs import (
     CPU,

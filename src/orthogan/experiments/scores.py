@@ -136,7 +136,9 @@ def scores_of(run: Path, metrics: Sequence[str], num_images: int, kept: Kept) ->
         "weights": _digest(run / WEIGHTS),
         "orthogan": __version__,
     }
-    evaluation = api.evaluate(run, metrics=metrics, num_images=num_images).to_dict()
+    evaluation = api.evaluate(
+        run, metrics=metrics, num_images=num_images, second_judge=None
+    ).to_dict()
     if kept.target is not None:
         with storage_errors(kept.target):
             kept.target.mkdir(parents=True, exist_ok=True)

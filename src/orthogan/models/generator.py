@@ -12,14 +12,16 @@ from typing import Any
 
 import torch
 
-from orthogan.class_names import class_indices, named_classes
+from orthogan.class_names import WITHOUT_CLASSES, class_indices, named_classes
 from orthogan.devices import pick_device
+from orthogan.errors import ConfigError
 from orthogan.images.encoding import png
 from orthogan.images.grid import grid
 from orthogan.models import bundle
 from orthogan.networks import GENERATORS, Generator, network_config
 from orthogan.networks.sampling import sample_pixels
-from orthogan.shapes import Pixels
+from orthogan.rng import latents
+from orthogan.shapes import Labels, Pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,18 @@ class Model:
         if classes is not None:
             classes = class_indices(classes, self.class_names, self.generator.config.classes)
         return sample_pixels(self.generator, list(seeds), classes)
+
+    def classes_of(self, seeds: Iterable[int]) -> Labels:
+        """The class of the image of each seed, where the model is conditioned on classes.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if not self.generator.config.classes:
+            raise ConfigError(WITHOUT_CLASSES)
+        drawn = latents(seeds, self.generator.config.latent_size)
+        device = next(self.generator.parameters()).device
+        return self.generator.classes_of(drawn.to(device)).cpu()
 
     def _repr_png_(self) -> bytes:
         """A grid of 64 images, for notebooks."""

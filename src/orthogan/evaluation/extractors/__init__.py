@@ -13,8 +13,6 @@ from orthogan.registry import Registry
 from orthogan.shapes import Features, Pixels
 
 HASH_DIGITS = 6  # of the weights' SHA-256, in a name
-AUTO = "auto"  # one that knows the images
-DEFAULT_EXTRACTOR = AUTO
 
 
 @runtime_checkable  # so that annotations can be checked while tests run
@@ -68,23 +66,6 @@ EXTRACTORS: Registry[Callable[[], Extractor]] = Registry(
 def compared_width(extractor: Extractor) -> int:
     """How many numbers an image are compared (per channel, where these are described alone)."""
     return extractor.num_components or extractor.num_features
-
-
-def extractor_for(images: ImageSet, wanted: str | Extractor = AUTO) -> Extractor:
-    """The extractor that is asked for, or of those that know the images the most specialised one.
-
-    Specialised is one that knows few kinds of images: digits are read by the digits extractor, and
-    everything else by the general one.
-
-    Raises:
-        UnknownNameError: no such extractor.
-        BundleError: its weights are missing or damaged.
-        ConfigError: it does not state all that an `Extractor` states.
-    """
-    if wanted != AUTO:
-        return load_extractor(wanted)
-    special = load_extractor("digits-cls")
-    return special if special.knows(images) else load_extractor("general")
 
 
 def load_extractor(extractor: str | Extractor) -> Extractor:

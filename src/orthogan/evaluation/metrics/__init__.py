@@ -38,6 +38,7 @@ class Metric:
         needs_classes: It counts classes, so it has no meaning where the extractor has none.
         on_stacks: Measured by default on stacked digits.
         only_stacks: Has no meaning elsewhere.
+        on_request: Measured only if it is named, as it takes long.
         within: Where its values can lie, so that intervals stay there.
     """
 
@@ -48,6 +49,7 @@ class Metric:
     needs_classes: bool = False
     on_stacks: bool = True
     only_stacks: bool = False
+    on_request: bool = False
     within: Range = REAL
 
 

@@ -296,7 +296,8 @@ def test_evaluate_json(cli, api) -> None:
     assert tree["scores"]["fd[digits]"]["floor"] == 0.065
     assert tree["scores"]["kd"]["value"] is None
     assert tree["verdict"] == "Usable."
-    usual = {"metrics": None, "num_images": None, "seed": 0, "extractor": "auto"}
+    usual = {"metrics": None, "num_images": None, "seed": 0}
+    usual |= {"extractor": "auto", "second_judge": "auto"}
     given = dict(api.calls[0][2])
     assert callable(given.pop("report"))
     assert given == usual

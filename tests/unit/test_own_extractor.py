@@ -243,12 +243,12 @@ def test_a_classifier_of_generated_images_is_asked_about_real_ones(
     held_out = replace(test, images=test.images[-300:], labels=test.labels[-300:])
     taught, labels = test.images[part], test.labels[part].long()
     wanted = {"held_out": held_out, "metrics": ["classifier-accuracy"]}
-    good = evaluate_images(taught, digits, labels=labels, **wanted).scores["classifier-accuracy"]
+    good = evaluate_images(ImageSet(taught, labels), digits, **wanted).scores["classifier-accuracy"]
     assert good.n == COUNT
     assert good.value > 0.6
     assert good.floor == pytest.approx(good.value, abs=0.15)
     wrong = (labels + 1) % 10
-    bad = evaluate_images(taught, digits, labels=wrong, **wanted).scores["classifier-accuracy"]
+    bad = evaluate_images(ImageSet(taught, wrong), digits, **wanted).scores["classifier-accuracy"]
     assert bad.value < 0.2
     with pytest.raises(ConfigError, match="condition=classes"):
         evaluate_images(taught, digits, **wanted)
@@ -272,8 +272,8 @@ def test_the_table_names_the_second_judge(
     np.savez(tmp_path / "real.npz", images=digits.images[:, 0].numpy())
     np.savez(tmp_path / "fake.npz", images=unseen[:, 0].numpy())
     words = ["evaluate", str(tmp_path / "fake.npz"), "--data", str(tmp_path / "real.npz")]
-    words += ["--extractor", "digits-cls", "--num-images", str(COUNT)]
-    assert main(words) == 0
+    words += ["--num-images", str(COUNT), "--extractor"]
+    assert main([*words, "digits-cls,own"]) == 0
     assert "precision[own@" in capsys.readouterr().out
-    assert main([*words, "--second-judge", "none", "--json"]) == 0
+    assert main([*words, "digits-cls", "--json"]) == 0
     assert "second" not in json.loads(capsys.readouterr().out)

@@ -23,20 +23,13 @@ NumImages = Annotated[
         help="Images to generate. [default: 5000, of digits 10000, of stacked ones 26000]",
     ),
 ]
-ExtractorName = Annotated[
+Extractors = Annotated[
     str,
     typer.Option(
-        metavar="NAME",
-        help="What describes images (`orthogan parts extractor`); auto: one that knows them; own: "
-        "one that is trained on the real images, in about half a minute.",
-    ),
-]
-SecondJudge = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="Another extractor, for the verdict to rest on two; auto: one of another "
-        "architecture, mostly `own`; none: no second judge.",
+        metavar="NAME[,NAME]",
+        help="What describes images (`orthogan parts extractor`), and a second judge for the "
+        "verdict; auto: one that knows them, and one of another architecture; own: one that is "
+        "trained on the real images, in half a minute.",
     ),
 ]
 Neighbours = Annotated[
@@ -67,8 +60,7 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, max=LARGEST_SEED, metavar="N", help="Seed of every draw.")
     ] = 0,
-    extractor: ExtractorName = "auto",
-    second_judge: SecondJudge = "auto",
+    extractor: Extractors = "auto,auto",
     neighbours: Neighbours = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,6 +71,7 @@ def evaluate(
 
     if neighbours is not None:
         check_picture_name(neighbours)  # before anything takes time
+    first, _, second = (part.strip() for part in extractor.partition(","))
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     result = api.evaluate(
         source,
@@ -86,8 +79,8 @@ def evaluate(
         metrics=names,
         num_images=num_images,
         seed=seed,
-        extractor=extractor,
-        second_judge=None if second_judge == "none" else second_judge,
+        extractor=first,
+        second_judge=second or None,
         report=telling(say),
     )
     if neighbours is not None:

@@ -22,7 +22,7 @@ from orthogan.evaluation.scores import Evaluation, Score
 from orthogan.evaluation.sides import Sides, check_shapes, notes_on, sides_of
 from orthogan.evaluation.traits import shifts, trait_values
 from orthogan.evaluation.verdict import NEEDED, Findings, agreed, verdict
-from orthogan.shapes import Labels, Pixels
+from orthogan.shapes import Pixels
 
 NUM_SECOND = 2000  # images for a second judge: fractions to within 2 %
 SECOND_METRICS = ("fd", "precision", "recall", "coverage")
@@ -30,13 +30,12 @@ OF_PIXELS = ("memorised", "repeated")  # metrics that no extractor has a say in
 
 
 def evaluate_images(
-    fake: Pixels,
+    fake: Pixels | ImageSet,
     real: ImageSet,
     *,
     held_out: ImageSet | None = None,
     metrics: Sequence[str] | None = None,
     seed: int = 0,
-    labels: Labels | None = None,
     extractor: str | Extractor = DEFAULT_EXTRACTOR,
     second_judge: str | Extractor | None = None,
     report: Report | None = None,
@@ -48,14 +47,14 @@ def evaluate_images(
     or told its training when to stop, is not to be the only one that judges it.
 
     Args:
-        fake: Generated images, in no particular order.
+        fake: Generated images, in no particular order; as a set with labels, if they were asked to
+            be of these classes.
         real: What the generator was trained on.
         held_out: Real images it never saw; without them a random part of `real` is held out
             to find the floors.
         metrics: Names such as "fd" or "fd[digits-cls@1a2b3c]"; the usual ones by default, less
             those that need more images than there are.
         seed: Of every random choice: subsets and resampling.
-        labels: The class that each generated image was asked to be of, if any.
         extractor: What describes the images: a registered name, an extractor, "own" for one that
             is trained on the real images, or "auto" for one that knows them.
         second_judge: Another one, of which "auto" chooses one of another architecture; None: no
@@ -67,6 +66,9 @@ def evaluate_images(
         ConfigError: a metric has no meaning for this data, or there are too few images.
         ShapeError: fake, real and held-out images differ in size or colours.
     """
+    labels = None
+    if isinstance(fake, ImageSet):
+        labels, fake = fake.labels, fake.images
     check_shapes(fake, real, held_out)
     net = extractor_for(real, extractor, report)
     names = choose_metrics(metrics, net, real)

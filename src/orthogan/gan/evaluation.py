@@ -73,7 +73,8 @@ def evaluate(
     net = extractor_for(train_set, extractor, report)
     held_out, note = _held_out(str(real), form)
     number = num_images or _usual_number(train_set, net)
-    fake = draw(seed, number)
+    classes = _asked_classes(facts.get("model"), train_set, range(seed, seed + number))
+    fake = ImageSet(draw(seed, number), classes)
     found = evaluate_images(
         fake,
         train_set,
@@ -81,7 +82,6 @@ def evaluate(
         metrics=metrics,
         seed=seed,
         extractor=net,
-        labels=_asked_classes(facts.get("model"), train_set, range(seed, seed + number)),
         second_judge=second_judge,
         report=report,
     )

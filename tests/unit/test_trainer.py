@@ -182,6 +182,8 @@ def test_a_record_is_made_of_plain_finite_numbers(make_trainer) -> None:
         "penalty",
         "real_logit",
         "fake_logit",
+        "discriminator_gradient",
+        "generator_gradient",
     }
     assert all(type(value) is float and np.isfinite(value) for value in numbers.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from orthogan.gan.finite import Update, update_now
 from orthogan.gan.losses import Loss
@@ -21,10 +22,22 @@ class Backend:
 
     Args:
         update: Steps an optimizer.
+
+    Attributes:
+        gradient_norms: Of the latest update of each network, by its name.
     """
 
     def __init__(self, update: Update = update_now) -> None:
         self.update = update
+        self.gradient_norms: dict[str, Scalar] = {}
+
+    def apply(self, loss: Scalar, optimizer: Optimizer, network: str) -> None:
+        """Updates a network by the gradients that were left at it, and notes their norm.
+
+        Raises:
+            DivergedError: the loss or a gradient is not finite; nothing was updated.
+        """
+        self.gradient_norms[network] = self.update(loss, optimizer, network)
 
     def generate(self, generator: nn.Module, latents: Latents, labels: Labels | None) -> Images:
         """Fakes, made once for both networks."""

@@ -12,12 +12,13 @@ from torch.optim import Optimizer
 from orthogan.errors import DivergedError
 from orthogan.shapes import Scalar
 
-# Updates the network of that name, whose loss is given, or leaves it as it is and says so.
-Update: TypeAlias = Callable[[Scalar, Optimizer, str], None]
+# Updates the network of that name, whose loss is given, or leaves it as it is and says so; gives
+# the norm of its gradient.
+Update: TypeAlias = Callable[[Scalar, Optimizer, str], Scalar]
 
 
-def update_now(loss: Scalar, optimizer: Optimizer, network: str) -> None:
-    """Updates, or refuses on the spot.
+def update_now(loss: Scalar, optimizer: Optimizer, network: str) -> Scalar:
+    """Updates, or refuses on the spot; gives the norm of the gradient.
 
     Raises:
         DivergedError: the loss or a gradient is not finite; nothing was updated.
@@ -26,6 +27,7 @@ def update_now(loss: Scalar, optimizer: Optimizer, network: str) -> None:
     if not torch.isfinite(norm + loss):
         raise DivergedError(_sentence(network, loss.item(), norm.item()))
     optimizer.step()
+    return norm
 
 
 class DeferredUpdate:
@@ -40,8 +42,8 @@ class DeferredUpdate:
     def __init__(self) -> None:
         self._worst: dict[str, Tensor] = {}
 
-    def __call__(self, loss: Scalar, optimizer: Optimizer, network: str) -> None:
-        """Updates unless the loss or a gradient is not finite."""
+    def __call__(self, loss: Scalar, optimizer: Optimizer, network: str) -> Scalar:
+        """Updates unless the loss or a gradient is not finite; gives the norm of the gradient."""
         norm = _gradient_norm(optimizer)
         bad = (~torch.isfinite(norm + loss)).float()
         optimizer.found_inf = bad  # type: ignore[attr-defined]  # as torch's GradScaler does
@@ -52,6 +54,7 @@ class DeferredUpdate:
         facts = torch.stack([bad, loss.detach().float(), norm.float()])
         worst = self._worst.get(network)
         self._worst[network] = facts if worst is None else torch.where(worst[0] > 0, worst, facts)
+        return norm
 
     def settle(self) -> None:
         """Waits for the device and looks at the steps since the last time.

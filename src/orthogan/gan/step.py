@@ -31,7 +31,7 @@ def discriminator_step(
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     batch = batch._replace(fake=batch.fake.detach())  # no gradient reaches the generator
     measured = backend.at_discriminator(discriminator, weights, batch, objective)
-    backend.update(measured.loss, optimizer, "discriminator")
+    backend.apply(measured.loss, optimizer, "discriminator")
     return DiscriminatorStep(*(part.detach() for part in measured))
 
 
@@ -49,5 +49,5 @@ def generator_step(
     """
     optimizer.zero_grad(set_to_none=True)
     loss_value = backend.at_generator(discriminator, batch, loss)
-    backend.update(loss_value, optimizer, "generator")
+    backend.apply(loss_value, optimizer, "generator")
     return loss_value.detach()

@@ -47,6 +47,8 @@ class StepRecord:
     penalty: Tensor
     real_logit: Tensor
     fake_logit: Tensor
+    discriminator_gradient: Tensor  # norm over all its weights, before the update
+    generator_gradient: Tensor
     augmentation: float | None = None  # probability of each change; None: there are none
     overfitting: float | None = None  # 0 to 1; None: not measured
 
@@ -198,6 +200,8 @@ class Trainer:
             penalty=judged.penalty,
             real_logit=judged.real.mean(),
             fake_logit=judged.fake.mean(),
+            discriminator_gradient=self._backend.gradient_norms["discriminator"],
+            generator_gradient=self._backend.gradient_norms["generator"],
             **self.augmenter.numbers(),
         )
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from orthogan.language.api import train_language
     from orthogan.models.generator import Model, sample
     from orthogan.models.load import load
+    from orthogan.report.run_report import report
     from orthogan.training.run import Run
 
 _HOMES = {
@@ -88,6 +89,7 @@ __all__ = [
     "load_exported",
     "look",
     "read_tables",
+    "report",
     "resolve",
     "sample",
     "train",
@@ -96,8 +98,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "geometry":
-        return importlib.import_module("orthogan.geometry")
+    if name in {"geometry", "report"}:
+        return importlib.import_module(f"orthogan.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'orthogan' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

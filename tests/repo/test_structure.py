@@ -157,6 +157,7 @@ def test_public_names():
         "load_exported",
         "look",
         "read_tables",
+        "report",
         "resolve",
         "sample",
         "train",

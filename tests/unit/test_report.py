@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import torch
+from pages import EVIL, Page
 from safetensors.torch import save_file
 
 from orthogan.analysis.api import analyze
@@ -20,48 +20,10 @@ from orthogan.embeddings import Head, Tables
 from orthogan.embeddings.result import Layers
 from orthogan.errors import ConfigError, StorageError
 from orthogan.report import geometry_report, measured, write_geometry_report
-from orthogan.report.markup import VOID
 from orthogan.report.wording import count, share
 from orthogan.rng import normal, stream
 
-EVIL = '<script src="http://evil.example/x.js">'
 NAMES = (EVIL, "&amp;", "a\u202eb", "\x07", "", "\ud800", *map(str, range(34)))
-
-
-class Page(HTMLParser):
-    """What a page holds; refuses tags that do not nest."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.data = ""
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "script":
-            self.data += data
-        elif self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
-
-    @property
-    def sections(self) -> list[str]:
-        return [str(found["id"]) for tag, found in self.tags if tag == "section"]
 
 
 def head() -> Head:

@@ -18,6 +18,7 @@ from orthogan.cli.look import look
 from orthogan.cli.output import show
 from orthogan.cli.parts import parts
 from orthogan.cli.recipes import recipes
+from orthogan.cli.report import report
 from orthogan.cli.runs import runs
 from orthogan.cli.sample import sample
 from orthogan.cli.train import train
@@ -54,7 +55,7 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, look, compare, classify, language, generate, geometry, export,
-    recipes, parts, runs, doctor,
+    train, sample, evaluate, look, report, compare, classify, language, generate, geometry,
+    export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -233,7 +233,7 @@ def _fitted(svg: str) -> Html:
         (r" id=\"[\w.]*_\d+\"", ""),  # the same in every picture
         (r"xlink:href", "href"),
         (r"font(-\w+)?: [^;\"]*;? ?", ""),  # the page's own
-        (r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}"),
+        (r"(?<![>\d.\u2212])\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}"),  # not in texts
         (r" transform=\"rotate\(-0 [^\"]*\"|<g/>", ""),
         (r"\s*\n\s*", "\n"),
     ):

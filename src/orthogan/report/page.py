@@ -1,7 +1,9 @@
-"""The frame of a report: one HTML file that loads nothing and runs nothing."""
+"""The frame of a report: one HTML file that loads nothing and runs no script but its own."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,12 @@ from typing import Any
 from orthogan.report.markup import Html, element, joined
 from orthogan.version import __version__
 
-# Nothing is fetched and no script runs, whatever a label of a token might hold.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# Nothing is fetched and no foreign script runs, whatever a label or a name might hold.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+# By whether there is a script.
+RUNS = {False: " and runs nothing", True: ", and its only script moves the sliders"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ def page(
     numbers: Mapping[str, Any],
     *,
     kicker: str = "orthogan geometry",
+    script: str = "",
 ) -> str:
     """A whole page.
 
@@ -55,16 +62,8 @@ def page(
         remade_by: The command or call that writes the page again.
         numbers: What the page shows, as data for programs.
         kicker: What kind of page it is, above its heading.
+        script: The page's own, allowed by its checksum; the page must be whole without it.
     """
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="generator", content=f"orthogan {__version__}"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("title", title),
-        element("style", Html(style())),
-    )
     body = element(
         "body",
         element("a", "Skip to the report", href="#report", class_="skip"),
@@ -81,11 +80,44 @@ def page(
             "footer",
             element("p", f"Written by orthogan {__version__}. This page is written again by"),
             element("pre", element("code", remade_by), tabindex="0"),
-            element("p", "It loads nothing and runs nothing; its numbers are also in it as JSON."),
+            element(
+                "p", f"It loads nothing{RUNS[bool(script)]}; its numbers are also in it as JSON."
+            ),
         ),
         _data(numbers),
+        element("script", Html(script)) if script else None,
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="generator", content=f"orthogan {__version__}"),
+        element(
+            "meta",
+            http_equiv="Content-Security-Policy",
+            content=policy(script, pictures="<img " in body),
+        ),
+        element("title", title),
+        element("style", Html(style())),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+
+
+def policy(script: str, *, pictures: bool) -> str:
+    """The Content-Security-Policy of a page with this script, or with none.
+
+    Args:
+        script: The page's own.
+        pictures: Whether pictures stand in the page.
+
+    >>> policy("", pictures=False) == POLICY, "script-src 'sha256-" in policy("1", pictures=True)
+    (True, True)
+    """
+    allowed = f"{POLICY}; img-src data:" if pictures else POLICY
+    if not script:
+        return allowed
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"{allowed}; script-src 'sha256-{digest}'"
 
 
 def _tiles(tiles: Sequence[tuple[str, str]]) -> Html | None:

@@ -67,6 +67,15 @@ def read_metrics(
     return [records[key] for key in sorted(records)]
 
 
+def written_metrics(path: Path) -> list[dict[str, Any]]:
+    """Every record of ours as it stands in the file, also those of a course that was given up.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    return [record for _, _, record in _lines(path)[0]]
+
+
 def _lines(path: Path) -> tuple[list[tuple[int, int, dict[str, Any]]], list[int]]:
     """Image count, attempt and record of each line of ours as written; the numbers of others."""
     lines: list[tuple[int, int, dict[str, Any]]] = []

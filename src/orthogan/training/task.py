@@ -19,6 +19,7 @@ from orthogan import rng
 from orthogan.errors import ConfigError, DataError, ResumeError
 from orthogan.registry import Registry
 from orthogan.terminal import pasteable
+from orthogan.training.afterwards import reporting
 from orthogan.training.config import RunConfig
 from orthogan.training.launch import (
     EarlierRun,
@@ -233,7 +234,8 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
         status = "done"
         reason = f"{path} is already trained to the end of its budget; a longer one extends it."
         if folder.status != "done":
-            status, reason = task.start(config, data, device, folder, display).train()
+            with reporting(folder, data, display.note):
+                status, reason = task.start(config, data, device, folder, display).train()
         is_done = status == "done"
         words = pasteable(task.next_words(path)) if is_done else resuming(path, config)
         run = stopped_run(folder, status, reason, task.unit, words)

@@ -1,0 +1,129 @@
+"""The report of a run in Chromium: nothing foreign runs or is loaded, and all can read it."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chromium import Visit, needed, visited
+
+import orthogan as og
+from orthogan.report import report
+
+NUM_HOSTILE = 200
+# What runs where a text is taken for markup, or breaks out of where it stands.
+PIECES = (
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>",
+    '"><script>alert(1)</script>', "' onmouseover='alert(1)", "</title><script>alert(1)</script>",
+    "</script><script>alert(1)</script>", "<!--<script>", "]]><script>alert(1)</script>",
+    "</style><script>alert(1)</script>", "javascript:alert(1)", "<a href=javascript:alert(1)>x</a>",
+    "<iframe srcdoc='<script>parent.alert(1)</script>'>", "<body onload=alert(1)>",
+    "\\u003cscript\\u003ealert(1)\\u003c/script\\u003e", "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>", "{{7*7}}${alert(1)}",
+    "\u2028</pre><script>alert(1)</script>", "\x00<script>alert(1)</script>", "\u202e<b>", "\udcff",
+    "<details open ontoggle=alert(1)>", "<input autofocus onfocus=alert(1)>", "$\\alert{1}$",
+)  # fmt: skip
+
+
+def hostile(count: int) -> list[str]:
+    source = random.Random(0)
+    return ["".join(source.choices(PIECES, k=source.randint(1, 3))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def run(
+    scored_file: Path, tiny_settings: Callable[..., tuple[str, ...]],
+    feature_cache: Path, tmp_path_factory: pytest.TempPathFactory,
+) -> Path:  # fmt: skip
+    needed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORTHOGAN_CACHE", str(feature_cache))
+        folder = tmp_path_factory.mktemp("runs") / "tiny"
+        settings = tiny_settings("attention-gan", "signals_every=64", "score_every_s=1e-6")
+        og.train(scored_file, images=128, run=folder, settings=settings, show_progress=False,
+                 threads=1)  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report(run, out=tmp_path_factory.mktemp("page") / "report.html").path
+
+
+def test_names_run_nothing(run: Path, tmp_path: Path) -> None:
+    names = hostile(NUM_HOSTILE)
+    folder = tmp_path / "<img src=x onerror=alert(1)>"
+    shutil.copytree(run, folder)
+    record = json.loads((folder / "run.json").read_text())
+    record |= {"reason": names[0], "recipe": names[1], "why": names[2:10], "created": names[10]}
+    record["config"][names[11]] = names[12]
+    record["provenance"] |= {"command": names[13], "platform": names[14], names[15]: names[16]}
+    (folder / "run.json").write_text(json.dumps(record))
+    groups = [{"name": each, "share": 0.1, "real_share": 0.1} for each in names]
+    scores = {each: {"value": 0.5, "floor": 0.5} for each in names}
+    lines = [
+        {"images_seen": 200, "event": "verdict", "verdict": names[17], "groups": groups,
+         "scores": scores, "notes": names},
+        *({"images_seen": 201 + at, "event": "escape", "reason": each}
+          for at, each in enumerate(names[:40])),
+        {"images_seen": 300, "event": "alarm", "reasons": names},
+        {"images_seen": 301, "event": "geometry", "geometry": {"generator": {"attention": {
+            each: {"entropy": [1.0], "tokens": 4} for each in names}}}},
+        {"images_seen": 302, "event": "score", f"fd[{names[18]}": 1.0},
+        {"images_seen": 303, "event": "score", f"fd[{names[18]}": 2.0},
+    ]  # fmt: skip
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write("".join(json.dumps(line) + "\n" for line in lines))
+    one = report(folder, out=tmp_path / "one.html").path
+    two = report(folder, run, out=tmp_path / "two.html").path
+    steps = (
+        "document.querySelectorAll('script').length",
+        (
+            "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some("
+            "a => a.name.startsWith('on'))).length"
+        ),
+        "document.querySelectorAll('iframe, meta[http-equiv=refresh], a[href^=java]').length",
+    )
+    for seen in visited(*(Visit(file=file, steps=steps) for file in (one, two))):
+        assert seen.dialogs == 0
+        assert seen.messages == []
+        assert seen.requests == []
+        assert seen.values == [2, 0, 0]  # the numbers and the sliders
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(page: Path, width: int, scheme: str) -> None:
+    fits = "document.documentElement.scrollWidth <= innerWidth"
+    quiet, checked = visited(
+        Visit(file=page, width=width, scheme=scheme, steps=(fits,)),
+        Visit(file=page, width=width, scheme=scheme, axe=True),
+    )
+    assert quiet.messages == []
+    assert quiet.requests == []
+    assert quiet.values == [True]
+    assert checked.violations == []
+
+
+def test_the_slider_moves_through_training(page: Path) -> None:
+    shown = "[...document.querySelectorAll('.player li')].map(one => one.checkVisibility())"
+    back = "const s = document.querySelector('.player input'); s.value = 0; s.dispatchEvent("
+    (moved,) = visited(
+        Visit(file=page, steps=(shown, f"(() => {{ {back}new Event('input')) }})()", shown))
+    )
+    first, _, then = moved.values
+    assert len(first) >= 2
+    assert first == [False] * (len(first) - 1) + [True]
+    assert then == [True] + [False] * (len(first) - 1)
+
+
+def test_without_scripts_every_frame_is_there(page: Path) -> None:
+    shown = "[...document.querySelectorAll('.player li')].map(one => one.checkVisibility())"
+    slider = "document.querySelector('.slider').checkVisibility()"
+    (seen,) = visited(Visit(file=page, scripts=False, steps=(shown, slider)))
+    assert all(seen.values[0])
+    assert seen.values[1] is False

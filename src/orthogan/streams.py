@@ -37,13 +37,21 @@ def stream(seed: int, name: str, counter: int = 0, rank: int = 0) -> np.random.G
     >>> float(stream(7, "demo").random()) == float(stream(7, "demo").random())
     True
     """
-    name_key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
     philox = np.random.Philox(
-        key=np.array([check_seed(seed), name_key], np.uint64),
+        key=np.array([check_seed(seed), stream_key(name)], np.uint64),
         # The low word counts the draws of this stream, so it starts at 0.
         counter=np.array([0, 0, counter, rank], np.uint64),
     )
     return np.random.Generator(philox)
+
+
+def stream_key(name: str) -> int:
+    """The half of the key that is a stream's name: 64 bits.
+
+    >>> 0 <= stream_key("demo") < 2**64
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def normal_rows(seeds: Iterable[int], name: str, size: int) -> np.ndarray:

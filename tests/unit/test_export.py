@@ -182,7 +182,7 @@ def test_the_command_writes_it_under_the_models_name(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--to", "tflite"], "Unknown export format 'tflite'. Known: onnx."),
+        (["--to", "tflite"], "Unknown export format 'tflite'. Known: html, onnx."),
         (["--out", "x.png"], "An ONNX file ends in .onnx, got 'x.png'."),
     ],
 )

@@ -110,7 +110,7 @@ def inject(tokens: Tokens, codes: Codes, position_mode: str = "add") -> Tensor:
         return tokens + codes
     # As a sum does, so that tokens go on in the precision of the codes, not that of a product.
     common = torch.promote_types(tokens.dtype, codes.dtype)
-    behind = codes.to(common).expand(len(tokens), -1, -1)
+    behind = codes.to(common).expand(tokens.shape[0], -1, -1)
     return torch.cat([tokens.to(common), behind], dim=-1)
 
 

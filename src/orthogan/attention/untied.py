@@ -87,4 +87,4 @@ class UntiedPositions(RelativePositions):
         placed = project(codes[:num_tokens]).unflatten(-1, (self.heads, -1)).transpose(0, 1)
         # <(q, p U_q), (k, p U_k)> = q k^T + p U_q U_k^T p^T: one product computes both sums, and
         # the score divides by sqrt(2 K) because the vectors are now 2 K long.
-        return torch.cat([vectors, placed.to(vectors).expand(len(vectors), -1, -1, -1)], dim=-1)
+        return torch.cat([vectors, placed.to(vectors).expand(vectors.shape[0], -1, -1, -1)], dim=-1)

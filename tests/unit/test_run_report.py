@@ -82,8 +82,9 @@ def test_a_run_answers_its_questions_in_order(told: Path, tmp_path: Path) -> Non
     assert made.path.read_text() == made.page
     page = Page(made.page)
     assert page.sections == [
-        "scores", "samples", "neighbours", "groups", "curves", "tokens", "timeline", "settings",
-        "provenance",
+        "scores", "samples", "neighbours", "groups", "curves", "tokens",
+        "attention-0-generator", "attention-0-discriminator", "attention-definitions", "timeline",
+        "settings", "provenance",
     ]  # fmt: skip
     assert page.text.index("Usable.") < page.text.index("How good is it?")
     ids = [found["id"] for _, found in page.tags if "id" in found]
@@ -112,9 +113,7 @@ def test_hostile_texts_stay_texts(told: Path) -> None:
     assert not {"link", "iframe", "object", "embed", "base", "form"} & set(tags)
     for _, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on")]
-        assert attributes.get("src", "data:").startswith("data:image/webp;base64,") or (
-            "src" not in attributes
-        )
+        assert attributes.get("src", "data:image/").startswith("data:image/")
     assert EVIL in page.text
     (row,) = json.loads(page.data)["runs"]
     assert EVIL in row["verdict"]
@@ -201,6 +200,11 @@ def test_data_that_are_gone_or_others_are_said(
     record["config"]["data"]["source"] = str(source)
     (run / "run.json").write_text(json.dumps(record))
     assert sentence in page_of(run, out=tmp_path / "page.html").text
+
+
+def test_a_network_without_attention_says_so(train_tiny, tmp_path: Path) -> None:
+    run = train_tiny(tmp_path / "plain", images=64, model="conv-gan").path
+    assert "has no attention" in page_of(run, out=tmp_path / "page.html").text
 
 
 def test_a_damaged_grid_is_named(told: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from orthogan.analysis.look import look
+from orthogan.analysis.look_result import Look
 from orthogan.data import ImageSet
 from orthogan.errors import OrthoganError
 from orthogan.evaluation.alignment import AlignedNeighbours
@@ -19,6 +21,7 @@ from orthogan.shapes import Pixels, UnseenPixels
 
 NUM_FAKES = 400  # images of which the nearest and the farthest are shown
 NUM_SHOWN = 8  # of each kind
+NUM_LOOKED, NUM_SEEN = 128, 3  # images whose attention is averaged, and those that are shown
 MOST_TRAIN_BYTES = 200_000_000  # of a larger set, a random part is searched: some seconds
 
 
@@ -53,15 +56,19 @@ class Evidence:
         images: The training set; None where it cannot be had.
         neighbours: None where they cannot be had.
         missing: Why, a sentence; empty if there are some.
+        look: What the heads attend to; None where that cannot be seen.
+        unseen: Why, a sentence; empty if it can.
     """
 
     images: ImageSet | None = None
     neighbours: Neighbours | None = None
     missing: str = ""
+    look: Look | None = None
+    unseen: str = ""
 
 
 def gathered(run: RunFacts, data: Any = None) -> Evidence:
-    """The training images and the neighbours of a GAN run.
+    """The training images, the neighbours and the attention of a GAN run.
 
     Args:
         run: The run.
@@ -69,6 +76,24 @@ def gathered(run: RunFacts, data: Any = None) -> Evidence:
     """
     if run.task != "gan":
         return Evidence()
+    return _looked(run, _beside_data(run, data))
+
+
+def _looked(run: RunFacts, found: Evidence) -> Evidence:
+    """With what the heads attend to, over training images where there are some."""
+    some = None
+    if found.images is not None:
+        order = permutation(len(found.images), 0, "report-look", 0)[:NUM_LOOKED]
+        some = found.images.images[order.to(found.images.images.device)].cpu()
+    on = "generated" if some is None else "real"
+    try:
+        seen = look(run.path, seeds=range(NUM_LOOKED), on=on, images=some, shown=NUM_SEEN)
+    except OrthoganError as error:
+        return replace(found, unseen=str(error))
+    return replace(found, look=seen)
+
+
+def _beside_data(run: RunFacts, data: Any) -> Evidence:
     try:
         images = data if isinstance(data, ImageSet) else _training_set(run)
     except OrthoganError as error:

@@ -8,11 +8,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from orthogan.report.attention_sections import attention_sections
 from orthogan.report.curve_sections import curves
 from orthogan.report.difference_sections import differences
 from orthogan.report.evidence import Evidence
 from orthogan.report.neighbour_sections import neighbours
-from orthogan.report.page import page
+from orthogan.report.page import Section, page
 from orthogan.report.run_facts import RunFacts
 from orthogan.report.sample_sections import samples
 from orthogan.report.score_sections import groups, interval, scores, written
@@ -50,6 +51,7 @@ def run_page(runs: Sequence[RunFacts], evidence: Sequence[Evidence], command: st
         text(runs),
         curves(runs),
         tokens(runs),
+        *attention(evidence),
         timeline(runs),
         settings(runs),
         provenance(runs),
@@ -72,6 +74,18 @@ def run_page(runs: Sequence[RunFacts], evidence: Sequence[Evidence], command: st
 def player() -> str:
     """The script that moves the sliders."""
     return resources.files("orthogan.report").joinpath("player.js").read_text("utf-8")
+
+
+def attention(evidence: Sequence[Evidence]) -> list[Section]:
+    """What the heads attend to; a sentence where no network of a run has any."""
+    looks = [each.look for each in evidence if each.look is not None]
+    if looks:
+        return attention_sections(looks)
+    unseen = [each.unseen for each in evidence if each.unseen]
+    if not unseen:
+        return []
+    why = f"No map can be drawn: {printable(unseen[0])}"
+    return [Section("attention", "What does it attend to?", why, [], "Attention")]
 
 
 def _kicker(runs: Sequence[RunFacts]) -> str:

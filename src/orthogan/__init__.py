@@ -17,6 +17,7 @@ from orthogan.version import __version__
 if TYPE_CHECKING:
     from orthogan import geometry
     from orthogan.analysis.api import analyze
+    from orthogan.analysis.judging import Judgement, judge
     from orthogan.analysis.look import look
     from orthogan.analysis.look_result import Look
     from orthogan.analysis.result import Analysis
@@ -42,6 +43,7 @@ _HOMES = {
     "Attention": "orthogan.attention",
     "Comparison": "orthogan.experiments",
     "Evaluation": "orthogan.evaluation",
+    "Judgement": "orthogan.analysis.judging",
     "Look": "orthogan.analysis.look_result",
     "Model": "orthogan.models.generator",
     "RECIPES": "orthogan.gan.recipes",
@@ -54,6 +56,7 @@ _HOMES = {
     "compare": "orthogan.experiments",
     "evaluate": "orthogan.gan.api",
     "export_onnx": "orthogan.export.onnx",
+    "judge": "orthogan.analysis.judging",
     "load": "orthogan.models.load",
     "load_data": "orthogan.data.api",
     "load_exported": "orthogan.export.onnx_file",
@@ -71,6 +74,7 @@ __all__ = [
     "Attention",
     "Comparison",
     "Evaluation",
+    "Judgement",
     "Look",
     "Model",
     "Run",
@@ -84,6 +88,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "geometry",
+    "judge",
     "load",
     "load_data",
     "load_exported",

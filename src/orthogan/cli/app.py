@@ -13,6 +13,7 @@ from orthogan.cli.evaluate import evaluate
 from orthogan.cli.export import export
 from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
+from orthogan.cli.judge import judge
 from orthogan.cli.language import language
 from orthogan.cli.look import look
 from orthogan.cli.output import show
@@ -55,7 +56,7 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, look, report, compare, classify, language, generate, geometry,
-    export, recipes, parts, runs, doctor,
+    train, sample, evaluate, look, report, judge, compare, classify, language, generate,
+    geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

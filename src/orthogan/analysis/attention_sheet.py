@@ -30,6 +30,7 @@ MARGIN_PX = 132  # left of the rows
 MOST_LETTERS = 18  # of a caption, so that it stays in the margin
 TITLE_PX, TITLE_FONT_PX, NOTE_FONT_PX = 28, 16, 12
 FULL = 4  # a scale that trained and untrained maps share; even attention has a quarter of it
+ROUNDING = 1e-3  # rows of a distribution sum to one within this
 BLANK = 40  # grey of the ground where there is no image
 
 
@@ -136,13 +137,14 @@ def _query_row(
     marked = token >= patches.num_class
     place = divmod(token - patches.num_class, patches.grid[1]) if marked else None
     cells = [Cell(Image.fromarray(_marked(image, patches.grid, place)), _says_query(place))]
+    adds_up = bool((maps.sum(-1) - 1).abs().max() < ROUNDING)
     for each in maps[:, token, patches.num_class :].numpy():
         weights = each.reshape(patches.grid)
         drawn = _marked(overlay(image, weights), patches.grid, place)
         row, col = divmod(int(np.abs(weights).argmax()), patches.grid[1])
         top = float(weights[row, col])
         says = f"strongest weight {top:.3f}, on row {row}, column {col}"
-        cells.append(Cell(Image.fromarray(drawn), says, _weight(top)))
+        cells.append(Cell(Image.fromarray(drawn), says, _weight(top) if adds_up else f"{top:.2g}"))
     return MapRow(caption, tuple(cells))
 
 

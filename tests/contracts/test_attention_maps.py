@@ -11,8 +11,10 @@ from network_inputs import woken
 from torch import Tensor, nn
 
 from orthogan import rng
+from orthogan.analysis.attention_sheet import sheet_of
 from orthogan.analysis.attention_weights import has_attention, patches_of, record_attention
 from orthogan.analysis.look import look
+from orthogan.analysis.look_result import Look
 from orthogan.analysis.looked_network import Request, look_into
 from orthogan.analysis.trained import Trained
 from orthogan.attention import Attention, score_names
@@ -24,7 +26,8 @@ from orthogan.rng import normal, stream
 
 ROLES = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "classifier": CLASSIFIERS}
 NETWORKS = [(role, name) for role, registry in ROLES.items() for name in registry]
-EVERY = pytest.mark.parametrize(("role", "name"), NETWORKS)
+ATTENDING = [(role, name) for role, name in NETWORKS if "heads" in ROLES[role][name].model_fields]
+EVERY = pytest.mark.parametrize(("role", "name"), ATTENDING)
 PIXELS = torch.from_numpy(stream(0, "pixels").integers(0, 256, (5, 1, 16, 16))).to(torch.uint8)
 
 
@@ -50,8 +53,6 @@ def inputs(network: nn.Module, count: int = 3) -> Tensor:
 @pytest.mark.parametrize("score", score_names())
 def test_the_maps_are_those_that_are_applied(role: str, name: str, score: str) -> None:
     network = build(role, name, score=score)
-    if not has_attention(network):
-        pytest.skip(f"the {name} {role} has no attention")
     layers = [part for part in network.modules() if isinstance(part, Attention)]
     applied: list[Tensor] = []
     values: list[Tensor] = []
@@ -86,11 +87,6 @@ def test_every_network_is_looked_into_beside_its_beginning(role: str, name: str,
     found = look_into(
         Trained(network=network, role=role, data={}, where=Path("run"), seed=0), request
     )
-    if not has_attention(network):
-        assert found is None
-        with pytest.raises(DataError, match="no attention to look at"):
-            look(network, images=None if role == "generator" else PIXELS)
-        return
     assert found is not None
     assert found.num_images == 5
     assert len(found.layers) == len(found.untrained) == network.config.blocks
@@ -103,9 +99,18 @@ def test_every_network_is_looked_into_beside_its_beginning(role: str, name: str,
         for head in layer.heads:
             assert 0 <= head.entropy_fraction <= 1
             assert head.position_fraction is None or 0 <= head.position_fraction <= 1
+    assert sheet_of([Look(source="run", networks=(found,))]).height > 0
     moved = [far for layer in found.moved() for far in layer]
     assert all(0 < far <= 1 for far in moved)  # the weights were woken
     assert found.to_dict()["layers"][0]["heads"][0]["untrained"]["attended"] > 0
     modes = [part.training for part in network.modules()]
     assert not any(modes)
     assert not any(part._forward_pre_hooks for part in network.modules())
+
+
+@pytest.mark.parametrize(("role", "name"), sorted(set(NETWORKS) - set(ATTENDING)))
+def test_the_others_say_that_they_have_none(role: str, name: str) -> None:
+    network = build(role, name)
+    assert not has_attention(network)
+    with pytest.raises(DataError, match=f"The {name} {role} has no attention to look at"):
+        look(network, images=None if role == "generator" else PIXELS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orthogan.analysis.attention_statistics import HeadStatistics, Patches
 from orthogan.analysis.look_result import Look, NetworkLook
 
+EVEN = 0.9995  # of the largest entropy: what is left is no pattern that an image would show
 # A head this near to even attention selects nothing worth a direction.
 NEARLY_EVEN = 0.95
 CLEAR_LIFT = 1.5  # an offset that draws half as much again as the average is worth a word
@@ -44,6 +45,8 @@ def describe(head: HeadStatistics, patches: Patches, before: HeadStatistics | No
         patches: Of its layer.
         before: The same head before training.
     """
+    if head.entropy_fraction > EVEN:
+        return f"attends evenly to all {patches.num_tokens} tokens."
     parts = [_spread(head, patches.num_tokens, before), _reach(head), _detail(head)]
     parts += [_direction(head), _source(head), _sign(head)]
     if patches.num_class and head.class_fraction > 2 * patches.num_class / patches.num_tokens:

@@ -46,7 +46,9 @@ STATISTICS = (
 def train(folder: Path, variant: str, seed: int, images: int) -> Path:
     """A run of that variant; the one that is there already if it is done."""
     run = folder / f"{variant}-{seed}"
-    og.train("mnist", run=run, seed=seed, images=images, settings=list(VARIANTS[variant]))
+    found = og.train("mnist", run=run, seed=seed, images=images, settings=list(VARIANTS[variant]))
+    if found.status != "done":  # stopped: the same command goes on
+        raise SystemExit(found.reason)
     return run
 
 

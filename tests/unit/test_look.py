@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -320,3 +321,16 @@ def test_cross_attention_is_left_out() -> None:
     tokens, others = torch.zeros(1, 4, 8), torch.zeros(1, 9, 8)
     with pytest.raises(ConfigError, match="from some tokens to others"):
         look(layer, inputs=(tokens, others, others))
+
+
+def test_a_restart_has_another_beginning(run: Path) -> None:
+    before = look(run, seeds=range(3)).networks
+    for file in (run / "checkpoints").glob("0*/state.json"):
+        record = json.loads(file.read_text())
+        record["state"]["attempt"] = 1
+        digest = hashlib.sha256(json.dumps(record["state"]).encode()).hexdigest()
+        file.write_text(json.dumps(record | {"state_sha256": digest}))
+    assert load_trained(run, "discriminator").attempt == 1
+    for one, other in zip(before, look(run, seeds=range(3)).networks, strict=True):
+        assert torch.equal(one.layers[0].mean, other.layers[0].mean)
+        assert not torch.allclose(one.untrained[0].mean, other.untrained[0].mean)

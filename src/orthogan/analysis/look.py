@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,7 @@ def _networks(where: Any, network: str | None, notes: list[str]) -> list[Trained
         if first.role == "generator":
             try:
                 found.append(load_trained(where, "discriminator"))
+                found[0] = replace(first, attempt=found[1].attempt)  # a bundle does not tell it
             except BundleError as error:
                 notes.append(_without_discriminator(where, error))
     notes += [each.note for each in found if each.note]

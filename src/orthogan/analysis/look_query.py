@@ -7,6 +7,7 @@ import torch
 from orthogan.analysis.attention_statistics import Patches
 from orthogan.analysis.look_result import CLASS_TOKEN, Query
 from orthogan.analysis.patch_detail import patch_variance, variance_between
+from orthogan.analysis.trained import ROLES
 from orthogan.errors import ConfigError
 from orthogan.shapes import Pixels
 
@@ -45,7 +46,7 @@ def chosen_query(
     if not (0 <= row < rows and 0 <= col < cols):
         raise ConfigError(
             f"The query {row},{col} lies outside of the {what}'s {rows} x {cols} grid of patches: "
-            f"rows go from 0 to {rows - 1}, columns from 0 to {cols - 1}."
+            f"rows go from 0 to {rows - 1}, columns from 0 to {cols - 1}.{_one_of_two(what)}"
         )
     return (row, col), f"Asked: the patch in row {row}, column {col}."
 
@@ -75,3 +76,10 @@ def liveliest_patch(pixels: Pixels | None, grid: tuple[int, int]) -> tuple[int, 
     best = (score - 1e-9 * (score.max() + 1) * away).argmax()
     row_of, col_of = divmod(int(best), cols)
     return row_of, col_of
+
+
+def _one_of_two(what: str) -> str:
+    """What to do where the other network of a GAN has a finer grid."""
+    if what not in ROLES:
+        return ""
+    return " To ask one of the two networks alone, name it with --network (network= in Python)."

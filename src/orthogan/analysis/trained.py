@@ -45,6 +45,7 @@ class Trained:
         note: Which checkpoint of a run it is, where the run is not done; else empty.
         num_seen: How many images it was trained on; None where nothing says so.
         seed: Of its first weights; None where nothing says so.
+        attempt: How often the run had restarted from other weights when they were drawn.
     """
 
     network: Generator | Discriminator | Classifier = field(repr=False)
@@ -54,6 +55,7 @@ class Trained:
     note: str = ""
     num_seen: int | None = None
     seed: int | None = None
+    attempt: int = 0
 
 
 def is_trained(source: object) -> bool:
@@ -162,7 +164,7 @@ def _from_checkpoint(run: Path, player: str | None) -> Trained:
     part = "discriminator" if role == "discriminator" else "average"
     described = described_part(record, "network" if role == "classifier" else role, run)
     network = _built(role, described, part_of(part, checkpoint.tensors), run)
-    seed = record["config"].get("seed")
+    seed, attempt = record["config"].get("seed"), checkpoint.state.get("attempt")
     return Trained(
         network=network,
         role=role,
@@ -171,6 +173,7 @@ def _from_checkpoint(run: Path, player: str | None) -> Trained:
         note=note,
         num_seen=checkpoint.images_seen,
         seed=seed if type(seed) is int else None,
+        attempt=attempt if type(attempt) is int and attempt >= 0 else 0,
     )
 
 

@@ -18,14 +18,14 @@ def untrained(
 ) -> Generator | Discriminator | Classifier:
     """A network of the same configuration with the first weights that its seed gives.
 
-    They are those of the run, except where a run restarted itself from other weights. Statistics
-    that are taken of the first inputs, as whitened keys do, are taken of `first_inputs`.
+    Statistics that are taken of the first inputs, as whitened keys do, are taken of
+    `first_inputs`.
 
     Args:
         found: The trained network; without a seed, that of 0.
         first_inputs: Latents for a generator, images for the others; called if they are needed.
     """
-    with rng.initialization(found.seed or 0, found.role):
+    with rng.initialization(found.seed or 0, found.role, found.attempt):
         network: Generator | Discriminator | Classifier = found.network.config.build()
     shares = getattr(found.network, "class_shares", None)
     if isinstance(shares, Tensor):  # taken from the data before the first step

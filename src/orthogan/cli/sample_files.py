@@ -38,7 +38,7 @@ def write_grid(images: np.ndarray, target: Path, suffix: str, scale: int | None 
             f"A grid has at most {MOST_PIXELS:,} pixels, this one would have {width:,} x "
             f"{height:,}; ask for fewer seeds, a smaller --scale, a folder or a .npz."
         )
-    _write(encoded(sheet(images, scale=scale), suffix), target)
+    write_content(encoded(sheet(images, scale=scale), suffix), target)
 
 
 def check_picture_name(target: Path) -> str:
@@ -60,7 +60,7 @@ def write_picture(picture: Image.Image, target: Path) -> None:
         ConfigError: its name is none of a picture.
         StorageError: the place cannot be written.
     """
-    _write(encoded(picture, check_picture_name(target)), target)
+    write_content(encoded(picture, check_picture_name(target)), target)
 
 
 def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None:
@@ -71,7 +71,7 @@ def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, seeds=np.array(seeds, dtype=np.int64))
-    _write(buffer.getvalue(), target)
+    write_content(buffer.getvalue(), target)
 
 
 def write_pictures(
@@ -98,7 +98,12 @@ def write_pictures(
             (folder / f"{seed:06d}{suffix}").write_bytes(content)
 
 
-def _write(content: bytes, target: Path) -> None:
+def write_content(content: bytes, target: Path) -> None:
+    """Writes a file, entirely or not at all, and makes the folders above it.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(target, content)

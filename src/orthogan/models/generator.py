@@ -18,10 +18,13 @@ from orthogan.errors import ConfigError
 from orthogan.images.encoding import png
 from orthogan.images.grid import grid
 from orthogan.models import bundle
-from orthogan.networks import GENERATORS, Generator, network_config
+from orthogan.networks import GENERATORS, Generator, network_config, walks
+from orthogan.networks.directions import principal_directions
 from orthogan.networks.sampling import sample_pixels
 from orthogan.rng import latents
 from orthogan.shapes import Labels, Pixels
+
+REACH_RAD = 0.8  # to either side along a direction: far, and still an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +55,91 @@ class Model:
         return named_classes(self.data, self.generator.config.classes)
 
     def sample(
-        self, seeds: Iterable[int] = range(64), classes: Sequence[int | str] | None = None
+        self,
+        seeds: Iterable[int] = range(64),
+        classes: Sequence[int | str] | None = None,
+        *,
+        truncation: float = 1.0,
     ) -> Pixels:
         """One image per seed, the same whichever other seeds are asked for.
 
         Args:
             seeds: Each decides its image, and its class if none is asked for.
             classes: Names of classes, in turn; a number that is no name is an index.
+            truncation: Above 0 and at most 1: how far latents reach; less gives more ordinary and
+                more uniform images.
 
         Raises:
-            ConfigError: a negative seed, an index out of range, or a model without classes.
+            ConfigError: a negative seed, an index out of range, a model without classes, or
+                another truncation.
             UnknownNameError: no class of that name.
         """
-        if classes is not None:
-            classes = class_indices(classes, self.class_names, self.generator.config.classes)
-        return sample_pixels(self.generator, list(seeds), classes)
+        chosen = self._classes(classes)
+        if truncation == 1:
+            return sample_pixels(self.generator, list(seeds), chosen)
+        where = walks.places(self.generator, list(seeds), chosen)
+        return walks.drawn(self.generator, where, truncation)
+
+    def interpolate(
+        self,
+        seeds: Sequence[int],
+        classes: Sequence[int | str] | None = None,
+        *,
+        steps: int = 8,
+        truncation: float = 1.0,
+    ) -> Pixels:
+        """Images along the ways from each seed to the next, `steps` for each way, ends included.
+
+        Args:
+            seeds: At least two; or one, which then stands for every class in turn.
+            classes: As for `sample`: the class of each seed, in turn.
+            steps: Images on each way, at least two.
+            truncation: As for `sample`.
+
+        Raises:
+            ConfigError: one place only, fewer than two steps, or as for `sample`.
+            UnknownNameError: no class of that name.
+        """
+        chosen, stops = self._classes(classes), list(seeds)
+        if len(stops) == 1 and chosen is not None:
+            stops *= len(chosen)
+        way = walks.between(walks.places(self.generator, stops, chosen), steps)
+        return walks.drawn(self.generator, way, truncation)
+
+    def move(
+        self,
+        seeds: Sequence[int],
+        classes: Sequence[int | str] | None = None,
+        *,
+        direction: int = 1,
+        steps: int = 9,
+        truncation: float = 1.0,
+    ) -> Pixels:
+        """The images of seeds moved to both sides along a principal direction, `steps` for each.
+
+        Args:
+            seeds: Their images stand in the middle.
+            classes: As for `sample`.
+            direction: 1 for the one along which images change most, 2 for the next, ...
+            steps: Images for each seed, at least two.
+            truncation: As for `sample`.
+
+        Raises:
+            ConfigError: no such direction, fewer than two steps, or as for `sample`.
+            UnknownNameError: no class of that name.
+        """
+        most = self.generator.config.latent_size
+        if not 1 <= direction <= most:
+            raise ConfigError(f"Directions lie in 1..{most}, got {direction}.")
+        axis = principal_directions(self.generator, most=direction).directions[direction - 1]
+        start = walks.places(self.generator, list(seeds), self._classes(classes))
+        way = walks.along(start, axis, steps, REACH_RAD)
+        return walks.drawn(self.generator, way, truncation)
+
+    def _classes(self, asked: Sequence[int | str] | None) -> list[int] | None:
+        if asked is None:
+            return None
+        return class_indices(asked, self.class_names, self.generator.config.classes)
 
     def classes_of(self, seeds: Iterable[int]) -> Labels:
         """The class of the image of each seed, where the model is conditioned on classes.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from orthogan.language.api import train_language
     from orthogan.models.generator import Model, sample
     from orthogan.models.load import load
+    from orthogan.models.projection import Projection, project
     from orthogan.report.run_report import report
     from orthogan.training.run import Run
 
@@ -46,6 +47,7 @@ _HOMES = {
     "Judgement": "orthogan.analysis.judging",
     "Look": "orthogan.analysis.look_result",
     "Model": "orthogan.models.generator",
+    "Projection": "orthogan.models.projection",
     "RECIPES": "orthogan.gan.recipes",
     "Run": "orthogan.training.run",
     "Score": "orthogan.evaluation",
@@ -61,6 +63,7 @@ _HOMES = {
     "load_data": "orthogan.data.api",
     "load_exported": "orthogan.export.onnx_file",
     "look": "orthogan.analysis.look",
+    "project": "orthogan.models.projection",
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
     "sample": "orthogan.models.generator",
@@ -77,6 +80,7 @@ __all__ = [
     "Judgement",
     "Look",
     "Model",
+    "Projection",
     "Run",
     "Score",
     "__version__",
@@ -93,6 +97,7 @@ __all__ = [
     "load_data",
     "load_exported",
     "look",
+    "project",
     "read_tables",
     "report",
     "resolve",

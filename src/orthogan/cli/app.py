@@ -18,6 +18,7 @@ from orthogan.cli.language import language
 from orthogan.cli.look import look
 from orthogan.cli.output import show
 from orthogan.cli.parts import parts
+from orthogan.cli.project import project
 from orthogan.cli.recipes import recipes
 from orthogan.cli.report import report
 from orthogan.cli.runs import runs
@@ -56,7 +57,7 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, look, report, judge, compare, classify, language, generate,
+    train, sample, evaluate, look, report, judge, project, compare, classify, language, generate,
     geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -24,7 +24,7 @@ from provenance import provenance
 import orthogan as og
 from orthogan.analysis.attention_sheet import sheet_of
 from orthogan.analysis.attention_statistics import HeadStatistics, moved_fraction
-from orthogan.analysis.look_result import Look, NetworkLook
+from orthogan.analysis.look_result import LayerLook, Look, NetworkLook
 from orthogan.data import load
 from orthogan.images.encoding import png
 from orthogan.statistics import mean_interval
@@ -37,6 +37,7 @@ VARIANTS = {
     "softmax-free": ("generator.score=none", "discriminator.score=none"),
     "keyless": ("generator.keys=values", "discriminator.keys=values"),
 }
+BORDER = "border_lift"  # attention on the patches at the border, times even
 STATISTICS = (
     "entropy_fraction", "attended", "position_fraction", "place_fraction", "offset_fraction",
     "distance", "detail_lift", "negative_fraction",
@@ -58,6 +59,22 @@ def heads_of(network: NetworkLook, *, untrained: bool = False) -> list[HeadStati
     return [head for layer in layers for head in layer.heads]
 
 
+def received(layers: tuple[LayerLook, ...]) -> torch.Tensor:
+    """What each patch gets from all patches, as a multiple of even attention: rows x columns."""
+    maps = [layer.attention.mean((0, 1)) for layer in layers]
+    grid = layers[0].patches.grid
+    mean = torch.stack(maps).mean(0)[layers[0].patches.num_class :]
+    return (mean / mean.mean()).unflatten(0, grid)
+
+
+def border_lift(layers: tuple[LayerLook, ...]) -> float:
+    """The mean of `received` over the patches at the border."""
+    gets = received(layers)
+    is_border = torch.ones_like(gets, dtype=torch.bool)
+    is_border[1:-1, 1:-1] = False
+    return float(gets[is_border].mean())
+
+
 def mean_of(heads: list[HeadStatistics], name: str) -> float | None:
     """The mean of a statistic over heads; None if no head has it."""
     values = [value for head in heads if (value := getattr(head, name)) is not None]
@@ -75,11 +92,12 @@ def measured(run: Path) -> dict[str, Any]:
         floor = [
             far for one, other in pairs for far in moved_fraction(one.attention, other.attention)
         ]
+        after = {name: mean_of(heads_of(network), name) for name in STATISTICS}
+        before = {name: mean_of(heads_of(network, untrained=True), name) for name in STATISTICS}
         found[network.role] = {
-            "trained": {name: mean_of(heads_of(network), name) for name in STATISTICS},
-            "untrained": {
-                name: mean_of(heads_of(network, untrained=True), name) for name in STATISTICS
-            },
+            "trained": after | {BORDER: border_lift(network.layers)},
+            "untrained": before | {BORDER: border_lift(network.untrained)},
+            "received": received(network.layers).tolist(),
             "uniform_distance": heads_of(network)[0].uniform_distance,
             "moved": sum(moved) / len(moved),
             "moved_floor": sum(floor) / len(floor),
@@ -101,7 +119,7 @@ def summarise(runs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     for role in ("generator", "discriminator"):
         rows: dict[str, Any] = {"seeds": len(runs)}
-        for name in STATISTICS:
+        for name in (*STATISTICS, BORDER):
             after = [run[role]["trained"][name] for run in runs.values()]
             before = [run[role]["untrained"][name] for run in runs.values()]
             rows[name] = compared(after, before)

@@ -153,7 +153,7 @@ def draw(run: Path, out: Path, variant: str) -> None:
     for network in seen.networks:
         alone = Look(source=seen.source, networks=(network,))
         name = network.role if variant == "default" else f"{network.role}-{variant}"
-        (out / f"attention_maps-{name}.png").write_bytes(png(sheet_of([alone]).quantize(128)))
+        (out / f"attention_maps-{name}.png").write_bytes(png(sheet_of([alone])))
 
 
 def main() -> None:

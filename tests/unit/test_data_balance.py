@@ -14,7 +14,8 @@ from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.examples import load_split
 from orthogan.classification.trainer import ClassifierTrainer
 from orthogan.data import ImageSet, Order
-from orthogan.data.balance import Balanced
+from orthogan.data.balance import CLASSES, Balanced
+from orthogan.data.ordering import Arrangement, ordered
 from orthogan.errors import ConfigError
 from orthogan.gan.conditions import class_shares
 from orthogan.gan.config import TrainingConfig
@@ -56,11 +57,13 @@ def images(name: str = "pets") -> ImageSet:
 def test_an_image_set_has_both_orders() -> None:
     whole = images()
     assert torch.equal(whole.order(3).batch(0, 90), Order(60, 3).batch(0, 90))
-    assert torch.equal(whole.order(3, "classes").batch(0, 90), Balanced(LABELS, 3).batch(0, 90))
+    assert torch.equal(
+        ordered(whole, Arrangement(CLASSES), 3).batch(0, 90), Balanced(LABELS, 3).batch(0, 90)
+    )
     with pytest.raises(ConfigError, match=r"needs images with classes, and pets has none"):
-        ImageSet(whole.images, name="pets").order(0, "classes")
+        ordered(ImageSet(whole.images, name="pets"), Arrangement(CLASSES), 0)
     with pytest.raises(ConfigError, match="stacked-mnist draws each image afresh"):
-        og.load_data("stacked-mnist").order(0, "classes")
+        ordered(og.load_data("stacked-mnist"), Arrangement(CLASSES), 0)
 
 
 SMALL = ("generator.width=16", "generator.blocks=1", "discriminator.width=16", "batch_size=16",

@@ -14,6 +14,7 @@ from orthogan.classification.labels import LabelScheme, scheme_of
 from orthogan.data import ImageSet
 from orthogan.data.catalogue import SingleSplitError, colour_of
 from orthogan.errors import DataError
+from orthogan.organizing.leaving_out import DROP, without_copies
 
 STACKED = "stacked-mnist"  # each of its class names is three digits, one a colour plane
 
@@ -52,6 +53,8 @@ def load_split(config: LabelledDataConfig, seed: int) -> Split:
     images = data.load(config.source, **config.form())
     scheme = scheme_of(images, parts_of(config))
     train, test, note = _split(images, config, seed)
+    if config.copies == DROP:
+        train = without_copies(train)
     return Split(
         train=Examples(images=train, targets=scheme.encode(train)),
         test=Examples(images=test, targets=scheme.encode(test)),

@@ -13,8 +13,9 @@ from orthogan import rng
 from orthogan.classification.config import ClassificationConfig
 from orthogan.classification.distortion import distort
 from orthogan.classification.examples import Examples
-from orthogan.data import Order, to_floats
+from orthogan.data import ImageSet, Order, to_floats
 from orthogan.data.balance import CLASSES, Balanced
+from orthogan.data.ordering import Arrangement, check_arrangement, ordered
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.networks.classifier import Classifier
 from orthogan.training import schedule
@@ -55,9 +56,7 @@ class ClassifierTrainer:
         self.images = examples.images.images.to(device)
         self.targets = examples.targets.to(device)
         # Over the images in memory, also of a set that a GAN sees drawn afresh.
-        self.order = Order(len(examples), config.seed)
-        if config.data.balance == CLASSES and examples.images.labels is not None:
-            self.order = Balanced(examples.images.labels, config.seed)
+        self.order = in_memory_order(config, examples.images)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         with rng.initialization(config.seed, "classifier"):
@@ -124,6 +123,21 @@ class ClassifierTrainer:
 
     def _networks(self) -> dict[str, nn.Module]:
         return {"network": self.network, "average": self.average}
+
+
+def in_memory_order(config: ClassificationConfig, images: ImageSet) -> Order:
+    """The order over the images in memory, also of a set that a GAN sees drawn afresh.
+
+    Raises:
+        ConfigError: the images cannot be ordered as the configuration says.
+    """
+    if images.draws_afresh and config.data.balance == CLASSES and images.labels is not None:
+        return Balanced(images.labels, config.seed)
+    wanted = Arrangement(config.data.balance, config.data.batches, config.batch_size)
+    if images.draws_afresh:
+        check_arrangement(images, wanted)
+        return Order(len(images), config.seed)
+    return ordered(images, wanted, config.seed)
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from orthogan.data.balance import AS_IS, CLASSES, Balanced, labels_to_balance
 from orthogan.data.facts import Facts
 from orthogan.data.order import Order
 from orthogan.errors import ShapeError
@@ -110,19 +109,12 @@ class ImageSet:
         """Side of the square, in pixels."""
         return int(self.images.shape[-1])
 
-    def order(self, seed: int, balance: str = AS_IS) -> Order:
-        """The endless sequence in which a run of that seed sees the images.
+    def order(self, seed: int) -> Order:
+        """The endless sequence in which a run of that seed sees the images, if nothing is asked.
 
         Args:
             seed: Run seed.
-            balance: `as-is`: every image equally often; `classes`: every class.
-
-        Raises:
-            ConfigError: the classes cannot be balanced.
         """
-        if balance == CLASSES:
-            labels = labels_to_balance(self.labels, self.draws_afresh, self.name)
-            return Balanced(labels.cpu(), seed)
         return Order(self.num_images, seed)
 
     def take(self, index: Tensor) -> tuple[Pixels, Labels | None]:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from orthogan import rng
-from orthogan.data.balance import AS_IS, CLASSES, labels_to_balance
 from orthogan.data.image_set import ImageSet
 from orthogan.data.order import Order, Triples
 from orthogan.errors import DataError
@@ -35,14 +34,8 @@ class StackedImages(ImageSet):
 
     draws_afresh: ClassVar[bool] = True
 
-    def order(self, seed: int, balance: str = AS_IS) -> Order:
-        """Fresh triples without end, drawn independently from the seed.
-
-        Raises:
-            ConfigError: the classes are to be balanced, which the draws do already.
-        """
-        if balance == CLASSES:
-            labels_to_balance(self.labels, self.draws_afresh, self.name)
+    def order(self, seed: int) -> Order:
+        """Fresh triples without end, drawn independently from the seed."""
         return Triples(len(self.digits), seed)
 
     def take(self, index: Tensor) -> tuple[Pixels, Labels | None]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from orthogan import rng
 from orthogan.data import ImageSet, Order
-from orthogan.data.balance import CLASSES, Balanced, labels_to_balance
+from orthogan.data.ordering import Arrangement, ordered
 from orthogan.errors import ConfigError
 from orthogan.gan.augmentations import AUGMENTATIONS, Augmentation, augmented, num_draws
 from orthogan.gan.config import AugmentationConfig
@@ -71,18 +71,15 @@ class Part:
         return self.members[self._order.batch(images_seen, batch_size)]
 
 
-def split(images: ImageSet, held_out: int, seed: int, balance: str) -> tuple[Part, Part]:
-    """The images that are trained on, and those held out, each as `ImageSet.order` orders them.
+def split(images: ImageSet, held_out: int, seed: int, wanted: Arrangement) -> tuple[Part, Part]:
+    """The images that are trained on, and those held out, each as `ordered` orders them.
 
     Which ones are held out, the seed decides.
     """
     shuffled = rng.permutation(images.num_images, seed, "held-out", 0)
 
     def part(members: Indices) -> Part:
-        if balance == CLASSES:
-            labels = labels_to_balance(images.labels, images.draws_afresh, images.name)
-            return Part(members, Balanced(labels.cpu()[members], seed))
-        return Part(members, Order(len(members), seed))
+        return Part(members, ordered(images, wanted, seed, members))
 
     return part(shuffled[held_out:].sort().values), part(shuffled[:held_out])
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from orthogan.config import Config, OneOf, SomeOf
+from orthogan.data.ordering import Arrangement
 from orthogan.gan.augmentations import AUGMENTATIONS
 from orthogan.gan.losses import LOSSES
 from orthogan.gan.overfitting import MOST_PROBABLE
@@ -170,3 +171,8 @@ class TrainingConfig(RunConfig):
                 "batches only grow"
             )
         return self
+
+
+def arrangement(config: TrainingConfig) -> Arrangement:
+    """What the order of the images heeds."""
+    return Arrangement(config.data.balance, config.data.batches, config.batch_size)

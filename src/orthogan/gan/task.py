@@ -9,8 +9,10 @@ import torch
 
 from orthogan import data as image_data
 from orthogan.data import ImageSet
-from orthogan.data.balance import CLASSES, balance_note, labels_to_balance
+from orthogan.data.arranging import IID
+from orthogan.data.balance import CLASSES, balance_note
 from orthogan.data.inspection import inspect
+from orthogan.data.ordering import arrangement_note, check_arrangement
 from orthogan.errors import ConfigError
 from orthogan.evaluation import LiveScore
 from orthogan.evaluation.description import Report
@@ -18,10 +20,11 @@ from orthogan.evaluation.waiting import telling
 from orthogan.gan.augmentation_rule import resolved_augmentation, said_of_augmentation
 from orthogan.gan.compile_trial import resolve_compilation
 from orthogan.gan.conditions import kept_clusters, resolved_condition, said
-from orthogan.gan.config import TrainingConfig
+from orthogan.gan.config import TrainingConfig, arrangement
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.session import GanSession
 from orthogan.gan.trainer import Trainer
+from orthogan.organizing.leaving_out import DROP, without_copies
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -41,12 +44,12 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def load(self, config: TrainingConfig) -> ImageSet:
         """The images that a configuration names."""
-        return image_data.load(config.data.source, **config.data.form())
+        images = image_data.load(config.data.source, **config.data.form())
+        return without_copies(images) if config.data.copies == DROP else images
 
     def fit(self, config: TrainingConfig, data: ImageSet) -> TrainingConfig:
         """The configuration with both networks made for these images and their classes."""
-        if config.data.balance == CLASSES:
-            labels_to_balance(data.labels, data.draws_afresh, data.name)
+        check_arrangement(data, arrangement(config))
         shaped = config.evolve(
             generator=config.generator.fitted(data.size, data.colours).to_dict(),
             discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
@@ -59,6 +62,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         yield from config.without_effect()
         if config.data.balance == CLASSES and data.labels is not None:
             yield balance_note(data.labels, data.class_names)
+        if config.data.batches != IID:
+            yield arrangement_note(data, arrangement(config), config.seed)
 
     def why(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
         """What both networks are conditioned on, and what the discriminator sees."""

@@ -12,6 +12,7 @@ from torch.optim import Adam
 
 from orthogan import rng
 from orthogan.data import ImageSet, Order, to_floats
+from orthogan.data.ordering import ordered
 from orthogan.errors import ResumeError
 from orthogan.gan import schedule
 from orthogan.gan.augmenting import Augmenter, Part, num_held_out, split
@@ -20,7 +21,7 @@ from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
-from orthogan.gan.config import OptimizerConfig, TrainingConfig
+from orthogan.gan.config import OptimizerConfig, TrainingConfig, arrangement
 from orthogan.gan.decorrelation import decorrelated
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
@@ -82,11 +83,11 @@ class Trainer:
         self.images = images.to(device)
         found = clusters_of(config, images) if clusters is None else clusters
         self.clusters = None if found is None else found.to(device)
-        balance = config.data.balance
-        self.order: Order | Part = images.order(config.seed, balance)
+        wanted = arrangement(config)
+        self.order: Order | Part = ordered(images, wanted, config.seed)
         self._held_out: Part | None = None
         if count := num_held_out(config.augmentation, images):
-            self.order, self._held_out = split(images, count, config.seed, balance)
+            self.order, self._held_out = split(images, count, config.seed, wanted)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0

@@ -48,7 +48,8 @@ class Descriptors:
         """The descriptor of each image, moved by (rows, columns), then mirrored if asked for."""
         parts = torch.arange(len(self._small)).split(CHUNK)
         rows = [_cells(self._window(part, moved, mirrored=mirrored)) for part in parts]
-        return (torch.cat(rows) - self._centre) @ self._axes
+        codes: Principal = (torch.cat(rows) - self._centre) @ self._axes
+        return codes
 
     def middles(self, index: Tensor, moved: tuple[int, int], *, mirrored: bool) -> Tensor:
         """The same middles pixel by pixel: rows of numbers in [0, 1], all channels."""

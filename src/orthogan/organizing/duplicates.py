@@ -15,11 +15,11 @@ from orthogan.organizing.near_pairs import NearPairs
 from orthogan.shapes import Pixels
 
 # Of descriptors of length 1: copies brightened by a tenth into white or black lie as far apart.
-RADIUS = 0.15
+RADIUS = 0.1
 # Of middles with the same brightness: the largest distance of a copy. Chosen on planted copies, and
 # on images of one kind that are all alike (benchmarks/duplicates.py).
-COPY = 0.08
-MOST_GAIN, MOST_OFFSET = 0.25, 0.15  # of brightness: the same hand in dark skin is another image
+COPY = 0.06
+MOST_GAIN, MOST_OFFSET = 0.17, 0.12  # of brightness: the same hand in dark skin is another image
 CHUNK = 8192  # pairs compared at a time
 
 Report = Callable[[str, int, int], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from orthogan.shapes import OtherFeatures, Features
+from orthogan.shapes import Features, OtherFeatures
 
 BLOCK = 512  # rows compared at a time
 STRIPS = 64  # along the first axis
@@ -42,8 +42,8 @@ class NearPairs:
             start, end = torch.searchsorted(queries[first, 0].contiguous(), bounds).tolist()
             near = first[start:end]
             near = near[queries[near, 1].argsort()]
-            for block in near.split(BLOCK):
-                found.append(self._within(queries, block, strip, points))
+            blocks = near.split(BLOCK) if len(near) else ()
+            found += [self._within(queries, block, strip, points) for block in blocks]
         asked, answers = zip(*found, strict=True)
         return torch.cat(asked), torch.cat(answers)
 

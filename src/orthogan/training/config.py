@@ -33,6 +33,18 @@ class DataConfig(Config):
         description="as-is: every image is seen equally often; classes: every class is",
     )
 
+    batches: Literal["iid", "balanced", "decorrelated", "correlated"] = Field(
+        "iid",
+        description="which images share a batch: iid: any; balanced: each class, or cluster, in "
+        "its proportion; decorrelated: unlike ones; correlated: alike ones, to compare",
+    )
+
+    copies: Literal["keep", "drop"] = Field(
+        "keep",
+        description="keep: all images; drop: without images that are there twice, also moved, "
+        "mirrored or brightened (`orthogan organize`)",
+    )
+
     def form(self) -> dict[str, Any]:
         """How the images are loaded, as `orthogan.data.load` takes it."""
         return {name: getattr(self, name) for name in ("size", "colour", "labels", "fit")}

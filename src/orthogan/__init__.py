@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from orthogan.language.api import train_language
     from orthogan.models.generator import Model, sample
     from orthogan.models.load import load
+    from orthogan.organizing.api import organize
+    from orthogan.organizing.result import Organization
     from orthogan.models.projection import Projection, project
     from orthogan.report.run_report import report
     from orthogan.training.run import Run
@@ -47,6 +49,7 @@ _HOMES = {
     "Judgement": "orthogan.analysis.judging",
     "Look": "orthogan.analysis.look_result",
     "Model": "orthogan.models.generator",
+    "Organization": "orthogan.organizing.result",
     "Projection": "orthogan.models.projection",
     "RECIPES": "orthogan.gan.recipes",
     "Run": "orthogan.training.run",
@@ -63,6 +66,7 @@ _HOMES = {
     "load_data": "orthogan.data.api",
     "load_exported": "orthogan.export.onnx_file",
     "look": "orthogan.analysis.look",
+    "organize": "orthogan.organizing.api",
     "project": "orthogan.models.projection",
     "read_tables": "orthogan.embeddings",
     "resolve": "orthogan.gan.api",
@@ -80,6 +84,7 @@ __all__ = [
     "Judgement",
     "Look",
     "Model",
+    "Organization",
     "Projection",
     "Run",
     "Score",
@@ -97,6 +102,7 @@ __all__ = [
     "load_data",
     "load_exported",
     "look",
+    "organize",
     "project",
     "read_tables",
     "report",

@@ -71,7 +71,7 @@ def test_a_table_says_what_is_there_and_what_is_done(tmp_path: Path) -> None:
     assert rows["split"][1][0].startswith("Split by its folders: train (46 files) to train on, val")
     assert rows["copies"][1] == (
         "1 of 45 images repeat another one exactly.",
-        "They are kept, and seen as often as they are there.",
+        "They are kept, and seen as often as they are there (or data.copies=drop).",
     )
     assert rows["blanks"][1][0].startswith("1 of 45 images are blank")
     assert rows["skipped"] == (

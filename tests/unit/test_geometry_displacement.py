@@ -88,6 +88,17 @@ def test_a_tie_of_logits_that_parts_is_no_flip():
     assert census(tokens, step[None], "logits", bias).tolerance == factors.min()
 
 
+def test_of_two_tokens_in_one_direction_the_bias_alone_decides():
+    """No boundary lies between them: wherever they are, one of the two is named."""
+    tokens = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    bias = torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64)
+    for shift in ([0.0, 0.0], [0.3, 0.0]):
+        moved = torch.tensor(shift, dtype=torch.float64)
+        margins = identity_margin(tokens, moved, "logits", bias)
+        assert margins[0] == -math.inf
+        assert margins[1] == pytest.approx((1.5 + shift[0]) / math.sqrt(2))
+
+
 def test_a_single_token_has_nothing_to_become():
     assert identity_margin(torch.ones(1, 2), torch.ones(2)).tolist() == [math.inf]
     assert tolerance(torch.ones(1, 2), torch.ones(2)).tolist() == [math.inf]

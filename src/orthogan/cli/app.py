@@ -16,6 +16,7 @@ from orthogan.cli.geometry import geometry
 from orthogan.cli.judge import judge
 from orthogan.cli.language import language
 from orthogan.cli.look import look
+from orthogan.cli.organize import organize
 from orthogan.cli.output import show
 from orthogan.cli.parts import parts
 from orthogan.cli.project import project
@@ -57,7 +58,8 @@ def _options(
 
 
 for command in (
-    train, sample, evaluate, look, report, judge, project, compare, classify, language, generate,
+    organize, train, sample, project, evaluate, look, report, judge, compare, classify,
+    language, generate, geometry, export, recipes, parts, runs, doctor,
     geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

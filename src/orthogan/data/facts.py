@@ -11,7 +11,7 @@ TOPICS = {
     "pixels": "",
     "classes": "",
     "split": "",
-    "copies": "They are kept, and seen as often as they are there (data.copies=drop leaves them out).",
+    "copies": "They are kept, and seen as often as they are there (or data.copies=drop).",
     "blanks": "They are kept; remove them if they are not meant.",
     "dark": "",
     "skipped": "",

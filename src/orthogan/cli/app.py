@@ -60,6 +60,5 @@ def _options(
 for command in (
     organize, train, sample, project, evaluate, look, report, judge, compare, classify,
     language, generate, geometry, export, recipes, parts, runs, doctor,
-    geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -44,10 +44,15 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._small)
 
-    def of(self, moved: tuple[int, int], *, mirrored: bool) -> Principal:
-        """The descriptor of each image, moved by (rows, columns), then mirrored if asked for."""
+    def of(self, moved: tuple[int, int], *, mirrored: bool, gain: float = 1.0) -> Principal:
+        """The descriptor of each image, moved by (rows, columns), then mirrored if asked for.
+
+        A gain above 1 brightens it first: where that meets white, contrast is lost, and the
+        descriptor is another one.
+        """
         parts = torch.arange(len(self._small)).split(CHUNK)
-        rows = [_cells(self._window(part, moved, mirrored=mirrored)) for part in parts]
+        windows = (self._window(part, moved, mirrored=mirrored) for part in parts)
+        rows = [_cells((gain * window).clamp(max=1) if gain > 1 else window) for window in windows]
         codes: Principal = (torch.cat(rows) - self._centre) @ self._axes
         return codes
 

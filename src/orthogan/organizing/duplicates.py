@@ -20,6 +20,7 @@ RADIUS = 0.1
 # on images of one kind that are all alike (benchmarks/duplicates.py).
 COPY = 0.06
 MOST_GAIN, MOST_OFFSET = 0.17, 0.12  # of brightness: the same hand in dark skin is another image
+BRIGHTER = 1.1  # what is looked for beside: on white ground it changes most of an image
 CHUNK = 8192  # pairs compared at a time
 
 Report = Callable[[str, int, int], None]
@@ -92,10 +93,11 @@ def find_duplicates(pixels: Pixels, report: Report | None = None) -> Duplicates:
     found: dict[tuple[int, int], tuple[float, str]] = {}
     if len(seen) > 1:
         near = NearPairs(described.of((0, 0), mirrored=False)[seen], RADIUS)
-        every = list(ways())
-        for number, (moved, mirrored) in enumerate(every, 1):
-            first, second = near.of(described.of(moved, mirrored=mirrored)[seen])
-            is_pair = (first != second) if mirrored or moved != (0, 0) else (first < second)
+        every = [(*way, 1.0) for way in ways()] + [((0, 0), False, BRIGHTER)]
+        for number, (moved, mirrored, gain) in enumerate(every, 1):
+            first, second = near.of(described.of(moved, mirrored=mirrored, gain=gain)[seen])
+            is_symmetric = not mirrored and moved == (0, 0) and gain == 1
+            is_pair = (first < second) if is_symmetric else (first != second)
             first, second = seen[first[is_pair]], seen[second[is_pair]]
             for i, j, distance in _verified(described, first, second, moved, mirrored):
                 pair = (min(i, j), max(i, j))

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from orthogan.language.api import train_language
     from orthogan.models.generator import Model, sample
     from orthogan.models.load import load
+    from orthogan.models.projection import Projection, project
     from orthogan.organizing.api import organize
     from orthogan.organizing.result import Organization
-    from orthogan.models.projection import Projection, project
     from orthogan.report.run_report import report
     from orthogan.training.run import Run
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from planted import OTHERS
 from provenance import provenance
 from torch import Tensor
 
@@ -99,14 +100,13 @@ def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path)
-    parser.add_argument("--sets", nargs="+", help="[default: mnist and all folders]")
+    parser.add_argument("--sets", nargs="+", default=list(OTHERS), choices=OTHERS)
     parser.add_argument("--images", type=int, default=4000, help="of each set at most")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=RESULTS / "duplicates.json")
     asked = parser.parse_args()
-    names = asked.sets or ["mnist", *sorted(p.name for p in asked.folders.iterdir() if p.is_dir())]
     record: dict[str, Any] = {"provenance": provenance(), "sets": {}}
-    for name in names:
+    for name in asked.sets:
         size = None if name in NATIVE else 32
         images = load("mnist") if name == "mnist" else load(asked.folders / name, size=size)
         order = torch.from_numpy(np.random.default_rng(0).permutation(len(images)))

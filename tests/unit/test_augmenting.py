@@ -7,6 +7,7 @@ import torch
 from trainers import advance, bits, saved
 
 from orthogan.data import ImageSet
+from orthogan.data.ordering import Arrangement
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.gan.augmentations import AUGMENTATIONS
 from orthogan.gan.augmenting import Augmenter, num_held_out, split
@@ -193,7 +194,7 @@ def test_no_step_trains_on_held_out_images(make_trainer) -> None:
 
 def test_the_seed_decides_which_are_held_out() -> None:
     first, again, other = (
-        split(a_set(200), 40, seed, "as-is")[1].members.tolist() for seed in (0, 0, 1)
+        split(a_set(200), 40, seed, Arrangement())[1].members.tolist() for seed in (0, 0, 1)
     )
     assert first == again
     assert sorted(first) != sorted(other)
@@ -204,7 +205,7 @@ def test_balanced_classes_stay_balanced() -> None:
     images = ImageSet(
         torch.zeros(400, 1, 16, 16, dtype=torch.uint8), labels, class_names=("many", "few")
     )
-    for part in split(images, 100, 0, "classes"):
+    for part in split(images, 100, 0, Arrangement("classes")):
         seen = part.batch(0, 100)
         assert set(seen.tolist()) <= set(part.members.tolist())
         assert labels[seen].bincount().tolist() == [50, 50]

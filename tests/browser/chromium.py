@@ -33,7 +33,8 @@ class Visit:
         width: Of the window in pixels.
         scheme: `light` or `dark`.
         scripts: Whether scripts may run.
-        steps: JavaScript expressions, whose values come back in order.
+        steps: JavaScript expressions, or deeds of Playwright's pages with what they take, such as
+            `("hover", "#image")`; their values come back in order.
         axe: Look for violations of accessibility; the page's own policy is off meanwhile.
         picture: Where a picture of the whole page goes.
     """
@@ -42,7 +43,7 @@ class Visit:
     width: int = 1280
     scheme: str = "light"
     scripts: bool = True
-    steps: tuple[str, ...] = ()
+    steps: tuple[str | tuple[Any, ...], ...] = ()
     axe: bool = False
     picture: Path | None = None
 

@@ -19,7 +19,10 @@ async function visit(browser, wanted) {
   page.on("dialog", (dialog) => { found.dialogs += 1; dialog.dismiss(); });
   page.on("request", (request) => found.requests.push(request.url().slice(0, 100)));
   await page.goto(`file://${encodeURI(wanted.file).replaceAll("#", "%23").replaceAll("?", "%3F")}`);
-  for (const step of wanted.steps) found.values.push(await page.evaluate(step));
+  for (const step of wanted.steps) {
+    const isCode = typeof step === "string"; // else a deed: ["hover", "#image", ...]
+    found.values.push(isCode ? await page.evaluate(step) : await page[step[0]](...step.slice(1)));
+  }
   if (wanted.picture) await page.screenshot({ path: wanted.picture, fullPage: true });
   if (wanted.axe) {
     await page.evaluate(axe);

@@ -34,8 +34,16 @@ def computed(script: str, **given: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def drawn(program: Program, noise: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Images and attention weights of a program, as the page computes them."""
+def drawn(
+    program: Program, noise: Tensor, *, vectors: bool = True
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Images and attention weights of a program, as the page computes them.
+
+    Args:
+        program: The program.
+        noise: What it is given.
+        vectors: Whether there is WebAssembly, with its vectors.
+    """
     steps = [
         {"kind": step.kind, "inputs": step.inputs, "shape": step.shape, "settings": step.settings}
         for step in program.steps
@@ -46,7 +54,9 @@ def drawn(program: Program, noise: Tensor) -> tuple[np.ndarray, list[np.ndarray]
             const floats = (text) => new Float32Array(bytesOf(text).buffer);
             const constants = {};
             for (const place in given.constants) constants[place] = floats(given.constants[place]);
+            if (!given.vectors) delete globalThis.WebAssembly;
             const network = new Network(given.program, constants);
+            if ((network.heap !== null) !== given.vectors) throw new Error("another kernel");
             const made = network.run(floats(given.noise), given.count, true);
             const text = ({ data, offset, shape }) => Buffer.from(
               data.slice(offset, offset + sizeOf(shape)).buffer).toString("base64");
@@ -55,6 +65,7 @@ def drawn(program: Program, noise: Tensor) -> tuple[np.ndarray, list[np.ndarray]
             program={"steps": steps, "images": program.images, "weights": list(program.weights)},
             constants={place: _text(tensor) for place, tensor in program.constants.items()},
             noise=_text(noise),
+            vectors=vectors,
             count=len(noise),
         )
     )

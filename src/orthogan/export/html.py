@@ -125,7 +125,7 @@ def described(
 
 def _names(model: Model) -> list[str]:
     """What the classes are called on the page; numbers where they have no names."""
-    names = model.class_names or [f"class {i}" for i in range(model.generator.config.classes)]
+    names = model.class_names or [str(i) for i in range(model.generator.config.classes)]
     return [printable(name) for name in names]
 
 

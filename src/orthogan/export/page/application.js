@@ -1,7 +1,7 @@
 // The page itself: what its controls do.
 
 const MOST_SEED = (1n << 63n) - 1n;
-const AT_A_TIME = 8; // images of the grid drawn before the browser may answer its user
+const GRID_MILLISECONDS = 12; // of a frame that may go into the grid, so that the page answers
 const PLAY_SECONDS = 4; // from one seed to the other
 
 const byId = (id) => document.getElementById(id);
@@ -31,6 +31,7 @@ class Application {
   start() {
     this.listen();
     this.draw();
+    performance.mark("first image");
     this.fillGrid();
   }
 
@@ -75,11 +76,16 @@ class Application {
 
   say() {
     const label = this.label ?? this.generator.classOf(this.generator.latent(this.seed));
-    const name = label === null ? "" : `, ${this.model.classNames[label]}`;
+    const name = this.called(label);
     const far = this.way > 0 ? `, ${Math.round(100 * this.way)} % of the way to seed ${this.goal}` : "";
     const moved = this.amounts.some((amount) => amount !== 0) ? ", moved" : "";
     byId("said").textContent = `Seed ${this.seed}${name}${far}${moved}`;
     byId("large").setAttribute("aria-label", `Image of seed ${this.seed}${name}`);
+  }
+
+  // A class in words, behind a seed; nothing in a generator without classes.
+  called(label) {
+    return label === null ? "" : `, class ${this.model.classNames[label]}`;
   }
 
   setSeed(seed) {
@@ -105,6 +111,7 @@ class Application {
     const layer = this.weights[Number(byId("layer").value)];
     const head = byId("head").value === "" ? null : Number(byId("head").value);
     const { read, side } = this.overlay.show(layer, head, query);
+    this.reading = read;
     const best = read.reduce((best, each, token) => (each > read[best] ? token : best), 0);
     const place = (token) => `row ${Math.floor(token / side) + 1}, column ${(token % side) + 1}`;
     byId("attended").textContent =
@@ -171,27 +178,25 @@ class Application {
     byId("earlier").disabled = this.first === 0n;
     this.mark();
     const turn = (this.turn = (this.turn ?? 0) + 1); // a later one makes this one stop
-    const draw = (start) => {
-      if (turn !== this.turn || start >= this.model.gridSize) return;
-      const count = Math.min(AT_A_TIME, this.model.gridSize - start);
-      this.drawPart(start, count);
-      requestAnimationFrame(() => draw(start + count));
+    const draw = (at) => {
+      const until = performance.now() + GRID_MILLISECONDS;
+      while (turn === this.turn && at < this.model.gridSize) {
+        this.drawSmall(at++);
+        if (performance.now() >= until) return requestAnimationFrame(() => draw(at));
+      }
     };
     draw(0);
   }
 
-  drawPart(start, count) {
-    const seeds = Array.from({ length: count }, (_, i) => this.first + BigInt(start + i));
-    const latents = seeds.map((seed) => this.generator.latent(seed));
-    const labels = latents.map((latent) => this.label ?? this.generator.classOf(latent));
-    const noises = latents.map((latent, i) => this.generator.noise(latent, labels[i]));
-    this.generator.draw(noises).pixels.forEach((bytes, i) => {
-      const button = byId("grid").children[start + i];
-      paint(button.firstChild, bytes, this.model.size);
-      const name = labels[i] === null ? "" : `, ${this.model.classNames[labels[i]]}`;
-      button.setAttribute("aria-label", `Seed ${seeds[i]}${name}`);
-      button.title = `Seed ${seeds[i]}${name}`;
-    });
+  drawSmall(at) {
+    const seed = this.first + BigInt(at);
+    const latent = this.generator.latent(seed);
+    const label = this.label ?? this.generator.classOf(latent);
+    const { pixels } = this.generator.draw([this.generator.noise(latent, label)]);
+    const button = byId("grid").children[at];
+    paint(button.firstChild, pixels[0], this.model.size);
+    button.title = `Seed ${seed}${this.called(label)}`;
+    button.setAttribute("aria-label", button.title);
   }
 
   mark() {
@@ -312,7 +317,7 @@ class Application {
     const heads = () => {
       const count = steps[weights[Number(byId("layer").value)]].shape[1];
       const names = Array.from({ length: count }, (_, i) => [`Head ${i + 1}`, i]);
-      choices(byId("head"), [["Mean of the heads", ""], ...names]);
+      choices(byId("head"), [["All heads", ""], ...names]);
     };
     choices(byId("layer"), weights.map((_, i) => [`Layer ${i + 1}`, i]));
     heads();

@@ -10,6 +10,13 @@ class Network {
     this.constants = constants;
     this.kept = new Map(); // panels of constants, shared by all plans
     this.plans = new Map();
+    this.heap = VectorHeap.create();
+  }
+
+  // An array for a factor of a product.
+  panels(rows, depth) {
+    const size = panelSize(rows, depth);
+    return this.heap?.array(size) ?? new Float32Array(size);
   }
 
   once(key, make) {

@@ -19,8 +19,9 @@ function packRows(into, data, offset, rows, depth, rowStep, depthStep) {
   }
 }
 
+// Numbers in the panels of a factor: an even count of panels, as the vectors take columns.
 function panelSize(rows, depth) {
-  return Math.ceil(rows / PANEL) * PANEL * depth;
+  return Math.ceil(rows / (2 * PANEL)) * 2 * PANEL * depth;
 }
 
 // The product of four packed rows and four packed columns, all 16 sums at once, into `tile`.
@@ -43,8 +44,35 @@ function tileProduct(tile, a, i, b, j, depth) {
 
 const TILE = new Float64Array(PANEL * PANEL);
 
+// A B from panels by the vectors, as a matrix with rows of `stride` numbers; null without them.
+function vectorProduct(heap, a, b, rows, columns, depth) {
+  if (heap === null || !heap.holds(a, b)) return null;
+  const panels = Math.ceil(rows / PANEL);
+  const stride = Math.ceil(columns / (2 * PANEL)) * 2 * PANEL;
+  const data = heap.resultOf(panels * PANEL * stride);
+  if (data === null) return null;
+  heap.product(a.byteOffset, b.byteOffset, data.byteOffset, panels, stride / (2 * PANEL), depth);
+  return { data, stride };
+}
+
 // C = A B + bias, from panels; `bias` is one number a column, or null.
-function panelProduct(to, offset, a, b, rows, columns, depth, bias) {
+function panelProduct(heap, to, offset, a, b, rows, columns, depth, bias) {
+  const made = vectorProduct(heap, a, b, rows, columns, depth);
+  if (made === null) {
+    plainProduct(to, offset, a, b, rows, columns, depth, bias);
+    return;
+  }
+  for (let row = 0, at = offset; row < rows; row++) {
+    const from = row * made.stride;
+    if (bias === null) {
+      for (let c = 0; c < columns; c++, at++) to[at] = made.data[from + c];
+    } else {
+      for (let c = 0; c < columns; c++, at++) to[at] = made.data[from + c] + bias[c];
+    }
+  }
+}
+
+function plainProduct(to, offset, a, b, rows, columns, depth, bias) {
   for (let row = 0; row < rows; row += PANEL) {
     const high = Math.min(PANEL, rows - row);
     for (let column = 0; column < columns; column += PANEL) {
@@ -52,10 +80,8 @@ function panelProduct(to, offset, a, b, rows, columns, depth, bias) {
       tileProduct(TILE, a, row * depth, b, column * depth, depth);
       for (let r = 0; r < high; r++) {
         const at = offset + (row + r) * columns + column;
-        if (bias === null) {
-          for (let c = 0; c < wide; c++) to[at + c] = TILE[r * PANEL + c];
-        } else {
-          for (let c = 0; c < wide; c++) to[at + c] = TILE[r * PANEL + c] + bias[column + c];
+        for (let c = 0; c < wide; c++) {
+          to[at + c] = TILE[r * PANEL + c] + (bias === null ? 0 : bias[column + c]);
         }
       }
     }
@@ -71,13 +97,13 @@ function panelsOf(view, layout, network) {
     return (offset) => {
       const key = [view.name, offset, ...layout].join();
       return network.once(key, () => {
-        const panels = new Float32Array(panelSize(rows, depth));
+        const panels = network.panels(rows, depth);
         pack(panels, offset);
         return panels;
       });
     };
   }
-  const panels = new Float32Array(panelSize(rows, depth));
+  const panels = network.panels(rows, depth);
   return (offset) => {
     pack(panels, offset);
     return panels;
@@ -98,7 +124,7 @@ function matmul(made, left, right, bias, network) {
   return () => {
     for (const [to, from, other] of starts) {
       const [a, b] = [leftPanels(from), rightPanels(other)];
-      panelProduct(made.data, to, a, b, rows, columns, depth, shift);
+      panelProduct(network.heap, made.data, to, a, b, rows, columns, depth, shift);
     }
   };
 }
@@ -137,9 +163,9 @@ function windowsOf(columns, data, offset, form) {
 }
 
 // The way back: columns laid over each other where their windows overlap.
-function layWindows(data, offset, columns, form) {
+function layWindows(data, offset, { data: columns, stride: length }, form) {
   const { channels, height, width, kernel, stride, padding, dilation, rows, cols } = form;
-  let at = 0;
+  let start = 0; // of what one tap adds
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < kernel[0]; y++) {
       for (let x = 0; x < kernel[1]; x++) {
@@ -147,12 +173,13 @@ function layWindows(data, offset, columns, form) {
         const left = x * dilation[1] - padding[1];
         const first = Math.max(0, Math.ceil(-left / stride[1]));
         const last = Math.min(cols, Math.floor((width - 1 - left) / stride[1]) + 1);
-        for (let row = 0; row < rows; row++, at += cols) {
+        for (let row = 0, at = start; row < rows; row++, at += cols) {
           const i = row * stride[0] - padding[0] + y * dilation[0];
           if (i < 0 || i >= height) continue;
           let to = offset + (c * height + i) * width + left + first * stride[1];
           for (let col = first; col < last; col++, to += stride[1]) data[to] += columns[at + col];
         }
+        start += length;
       }
     }
   }
@@ -163,50 +190,57 @@ function convolution(made, given, weight, bias, settings, network) {
   const { groups, transposed } = settings;
   const [images, channels, height, width] = given.shape;
   const [, madeChannels, madeHeight, madeWidth] = made.shape;
-  const kernel = weight.shape.slice(2);
   const inside = { channels: channels / groups, height, width, rows: madeHeight, cols: madeWidth };
   const back = {
     channels: madeChannels / groups, height: madeHeight, width: madeWidth, rows: height, cols: width,
   };
+  const kernel = weight.shape.slice(2);
   const form = { ...settings, kernel, ...(transposed ? back : inside) };
-  const taps = form.channels * kernel[0] * kernel[1];
-  const places = form.rows * form.cols;
-  const columns = new Float32Array(taps * places);
-  const flat = { ...weight, data: weight.data };
-  const group = sizeOf(weight.shape) / groups;
-  const one = transposed
-    ? transposedGroup(made, given, flat, { form, taps, places, columns, network, channels: channels / groups })
-    : plainGroup(made, flat, given, { form, taps, places, columns, network, channels: madeChannels / groups });
+  const group = (transposed ? transposedGroup : plainGroup)(made, given, weight, form, network);
+  const [step, madeStep] = [inside.channels * height * width, back.channels * madeHeight * madeWidth];
+  const weightStep = sizeOf(weight.shape) / groups;
   return () => {
     if (transposed) made.data.fill(0, made.offset, made.offset + sizeOf(made.shape));
-    for (let image = 0; image < images; image++) {
-      for (let g = 0; g < groups; g++) {
-        const from = given.offset + (image * channels + (g * channels) / groups) * height * width;
-        const to = made.offset + (image * madeChannels + (g * madeChannels) / groups) * madeHeight * madeWidth;
-        one(from, to, weight.offset + g * group);
-      }
+    for (let each = 0; each < images * groups; each++) {
+      const start = weight.offset + (each % groups) * weightStep;
+      group(given.offset + each * step, made.offset + each * madeStep, start);
     }
     if (bias) addBias(made, bias);
   };
 }
 
-function plainGroup(made, weight, given, { form, taps, places, columns, network, channels }) {
+// One group of one image: weights times windows.
+function plainGroup(made, given, weight, form, network) {
+  const taps = form.channels * form.kernel[0] * form.kernel[1];
+  const places = form.rows * form.cols;
+  const channels = made.shape[1] / form.groups;
   const weights = panelsOf(weight, [channels, taps, taps, 1], network);
-  const panels = new Float32Array(panelSize(places, taps));
+  const columns = new Float32Array(taps * places);
+  const panels = network.panels(places, taps);
   return (from, to, at) => {
     windowsOf(columns, given.data, from, form);
     packRows(panels, columns, 0, places, taps, 1, places);
-    panelProduct(made.data, to, weights(at), panels, channels, places, taps, null);
+    panelProduct(network.heap, made.data, to, weights(at), panels, channels, places, taps, null);
   };
 }
 
-function transposedGroup(made, given, weight, { form, taps, places, columns, network, channels }) {
+// The other way: what each place gives to each tap of its window, laid over each other.
+function transposedGroup(made, given, weight, form, network) {
+  const taps = form.channels * form.kernel[0] * form.kernel[1];
+  const places = form.rows * form.cols;
+  const channels = given.shape[1] / form.groups;
   const weights = panelsOf(weight, [taps, channels, 1, taps], network);
-  const panels = new Float32Array(panelSize(places, channels));
+  const columns = new Float32Array(taps * places);
+  const panels = network.panels(places, channels);
   return (from, to, at) => {
     packRows(panels, given.data, from, places, channels, 1, places);
-    panelProduct(columns, 0, weights(at), panels, taps, places, channels, null);
-    layWindows(made.data, to, columns, form);
+    const factor = weights(at);
+    let product = vectorProduct(network.heap, factor, panels, taps, places, channels);
+    if (product === null) {
+      plainProduct(columns, 0, factor, panels, taps, places, channels, null);
+      product = { data: columns, stride: places };
+    }
+    layWindows(made.data, to, product, form);
   };
 }
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from orthogan.models.generator import Model
 from orthogan.report.markup import Html, element
+from orthogan.report.score_words import is_share, said_of
 from orthogan.report.tables import table
-from orthogan.report.wording import decimal
+from orthogan.report.wording import decimal, share
 from orthogan.terminal import printable
 
 _OWN_PLACE = {"title", "summary", "command", "scores", "verdict"}
@@ -36,29 +37,47 @@ def _scores(scores: Any) -> Html | None:
         return None
     rows = [
         (
-            printable(str(name)),
-            _number(score, "value"),
-            f"{_number(score, 'low')} to {_number(score, 'high')}",
-            _number(score, "floor"),
-            _number(score, "n"),
+            _named(str(name)),
+            _with_interval(str(name), score),
+            _value(str(name), score.get("floor")),
+            f"{score['n']:,}" if isinstance(score.get("n"), int) else "-",
         )
         for name, score in scores.items()
         if isinstance(score, Mapping)
     ]
     return table(
-        "Each score with its 95 % interval. Beside it, what real images score in the place of "
+        "Below each score its 95 % interval; beside it, what real images score in the place of "
         "generated ones: the best to hope for.",
-        ("Score", "value", "interval", "real images", "images"),
+        ("Score", "value", "real images", "images"),
         rows,
-        numeric=(1, 2, 3, 4),
+        numeric=(1, 2, 3),
     )
 
 
-def _number(score: Mapping[str, Any], name: str) -> str:
-    value = score.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return decimal(value) if isinstance(value, float) else "-"
+def _named(name: str) -> Html:
+    """A score by its title, with what it means below."""
+    title, meaning = said_of(name)
+    return element(
+        "span",
+        element("b", printable(title)),
+        element("span", meaning, class_="meaning") if meaning else None,
+    )
+
+
+def _with_interval(name: str, score: Mapping[str, Any]) -> Html:
+    low, high = (_value(name, score.get(key)) for key in ("low", "high"))
+    interval = None if "-" in (low, high) else f"{low} to {high}"
+    return element(
+        "span",
+        _value(name, score.get("value")),
+        element("span", interval, class_="meaning") if interval else None,
+    )
+
+
+def _value(name: str, value: Any) -> str:
+    if not isinstance(value, float | int):
+        return "-"
+    return share(value) if is_share(name) and 0 <= value <= 1 else decimal(float(value))
 
 
 def _facts(model: Model) -> Html:

@@ -14,6 +14,7 @@ from orthogan.geometry.identity.corrections import Correction
 from orthogan.geometry.identity.flip_count import Flip, FlipCount
 from orthogan.geometry.identity.meanings import Meaning
 from orthogan.geometry.identity.scale_limit import ScaleLimit, best_scale_limit
+from orthogan.notebooks import shown
 
 NUM_EXAMPLES = 3  # of words that turn into others, at each amplitude
 
@@ -54,6 +55,10 @@ class Analysis:
     scale_limits: tuple[ScaleLimit, ...] = ()
     readable: tuple[float, float] | None = None
     meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """The answer, its numbers and the deepest flips, for notebooks."""
+        return shown("analysis", self)
 
     @property
     def recommendation(self) -> ScaleLimit | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orthogan.evaluation.compared import Compared
 from orthogan.evaluation.groups import Group
+from orthogan.notebooks import shown
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class Evaluation:
     compared: Compared | None = None
     groups: tuple[Group, ...] = ()
     second: Evaluation | None = None
+
+    def _repr_html_(self) -> str:
+        """The verdict and a table of the scores, for notebooks."""
+        return shown("evaluation", self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; `json.dumps` takes it."""

@@ -17,6 +17,7 @@ from orthogan.devices import pick_device
 from orthogan.errors import ConfigError
 from orthogan.images.encoding import png
 from orthogan.images.grid import grid
+from orthogan.images.samples import as_samples
 from orthogan.models import bundle
 from orthogan.networks import GENERATORS, Generator, network_config, walks
 from orthogan.networks.directions import principal_directions
@@ -76,9 +77,9 @@ class Model:
         """
         chosen = self._classes(classes)
         if truncation == 1:
-            return sample_pixels(self.generator, list(seeds), chosen)
+            return as_samples(sample_pixels(self.generator, list(seeds), chosen))
         where = walks.places(self.generator, list(seeds), chosen)
-        return walks.drawn(self.generator, where, truncation)
+        return as_samples(walks.drawn(self.generator, where, truncation))
 
     def interpolate(
         self,
@@ -104,7 +105,7 @@ class Model:
         if len(stops) == 1 and chosen is not None:
             stops *= len(chosen)
         way = walks.between(walks.places(self.generator, stops, chosen), steps)
-        return walks.drawn(self.generator, way, truncation)
+        return as_samples(walks.drawn(self.generator, way, truncation))
 
     def move(
         self,
@@ -134,7 +135,7 @@ class Model:
         axis = principal_directions(self.generator, most=direction).directions[direction - 1]
         start = walks.places(self.generator, list(seeds), self._classes(classes))
         way = walks.along(start, axis, steps, REACH_RAD)
-        return walks.drawn(self.generator, way, truncation)
+        return as_samples(walks.drawn(self.generator, way, truncation))
 
     def _classes(self, asked: Sequence[int | str] | None) -> list[int] | None:
         if asked is None:

@@ -10,6 +10,7 @@ from typing import Any
 from orthogan.config import Config
 from orthogan.models.generator import load as load_generator
 from orthogan.models.load import load
+from orthogan.notebooks import shown
 from orthogan.shapes import Pixels
 from orthogan.terminal import pasteable
 from orthogan.training.run_folder import RunFolder
@@ -72,6 +73,10 @@ class Run:
             BundleError: the run has no model yet.
         """
         return load(self.path)
+
+    def _repr_html_(self) -> str:
+        """How it went, what it draws and its scores, for notebooks."""
+        return shown("run", self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `json.dumps` takes it."""

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from orthogan.errors import ConfigError
+from orthogan.notebooks import shown
 
 # Called with the work done and the work in all, both counted in tokens.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -71,6 +72,10 @@ class FlipCount:
     collisions: tuple[tuple[int, ...], ...]
     worst_flips: tuple[Flip, ...]
     keep: int
+
+    def _repr_html_(self) -> str:
+        """The counts in a table, for notebooks."""
+        return shown("flip_count", self)
 
     def worst(self, num: int = 20) -> list[Flip]:
         """The `num` deepest flips, or all of them if there are fewer; the deepest first.

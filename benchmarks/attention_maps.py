@@ -147,6 +147,35 @@ def compared(after: list[float | None], before: list[float | None]) -> dict[str,
     }
 
 
+ROWS = {
+    "attended": "attended to, patches",
+    "position_fraction": "same in every image",
+    "place_fraction": "of that, by patch",
+    "offset_fraction": "of that, by offset",
+    "detail_lift": "detail",
+    "distance": "distance, patches",
+    BORDER: "attention on the border, times even",
+    "moved": "moved (before: its floor)",
+}
+
+
+def table(record: dict[str, Any]) -> str:
+    """The summary of the default recipe as docs/look.md shows it."""
+    lines = [
+        "| | network | before | after | difference | 95 % interval |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, words in ROWS.items():
+        for role, rows in record["summary"]["default"].items():
+            row = rows[name]
+            low, high = row["interval"]
+            lines.append(
+                f"| {words} | {role} | {row['before']:.2f} | {row['after']:.2f} "
+                f"| {row['difference']:+.2f} | {low:+.2f} to {high:+.2f} |"
+            )
+    return "\n".join(lines)
+
+
 def draw(run: Path, out: Path, variant: str) -> None:
     """A picture of each network."""
     seen: Look = og.look(run, seeds=range(NUM_SEEN), shown=SHOWN)

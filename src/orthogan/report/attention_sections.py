@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROLES = ("codes", "tokens", "lost", "repaired", "sure", "unsure")  # colours of heads, in turn
 MOST_LINES = 12  # heads in one plot; of more no line could be followed
-COLUMNS = ("head", "attended to", "of even entropy", "same in every image", "by patch", "by offset",
+COLUMNS = ("head", "attended to", "same in every image", "by patch", "by offset",
            "detail", "distance (even)", "top offset")  # fmt: skip
 DEFINITIONS = (
     ("Attended to", ("e to the power of the mean entropy of a query's attention: 1 where it "
@@ -70,7 +70,7 @@ def attention_sections(looks: Sequence[Look]) -> list[Section]:
 
 def _network(network: NetworkLook, key: str, where: str) -> Section:
     of = f" of {where}" if where else ""
-    body: list[Html | None] = []
+    body: list[Html | None] = [notes([printable(note) for note in network.notes])]
     for number, layer in enumerate(network.layers):
         name = f"{network.role}{of}, {layer.name}"
         body += [
@@ -83,7 +83,7 @@ def _network(network: NetworkLook, key: str, where: str) -> Section:
         f"{key}-{network.role}",
         f"What does the {network.role}{of} attend to?",
         _answer(network),
-        [*body, notes([printable(note) for note in network.notes])],
+        body,
         f"{network.role.capitalize()}{of}",
     )
 
@@ -144,14 +144,13 @@ def _numbers(network: NetworkLook, number: int, name: str) -> Html:
         f"The {name} in numbers",
         [*COLUMNS, "moved"],
         rows,
-        (1, 2, 3, 4, 5, 6, 7, 9),
+        range(1, 9),
     )  # fmt: skip
 
 
 def _row(head: HeadStatistics) -> list[str]:
     return [
         decimal(head.attended),
-        share(round(head.entropy_fraction, 4)),
         *(_fraction(one) for one in (head.position_fraction, head.place_fraction,
                                      head.offset_fraction)),
         decimal(head.detail_lift),
@@ -229,7 +228,7 @@ def _beside(looks: Sequence[Look]) -> Section:
         "Every head of every source",
         COLUMNS,
         rows,
-        (1, 2, 3, 4, 5, 6, 7),
+        range(1, 8),
     )  # fmt: skip
     return Section(
         "attention-beside",

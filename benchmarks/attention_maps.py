@@ -177,9 +177,9 @@ def table(record: dict[str, Any]) -> str:
 
 
 def draw(run: Path, out: Path, variant: str) -> None:
-    """A picture of each network."""
+    """A picture of each network; of a variant, of the discriminator, where they differ most."""
     seen: Look = og.look(run, seeds=range(NUM_SEEN), shown=SHOWN)
-    for network in seen.networks:
+    for network in seen.networks if variant == "default" else seen.networks[1:]:
         alone = Look(source=seen.source, networks=(network,))
         name = network.role if variant == "default" else f"{network.role}-{variant}"
         (out / f"attention_maps-{name}.png").write_bytes(png(sheet_of([alone])))
@@ -189,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--variant-seeds", type=int, default=1)
-    parser.add_argument("--images", type=int, default=48_000, help="training images of each run")
+    parser.add_argument("--images", type=int, default=40_000, help="training images of each run")
     parser.add_argument("--runs", type=Path, default=Path("runs/attention-maps"))
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()

@@ -54,6 +54,20 @@ def test_the_table_of_records_is_that_of_the_results():
     assert table() in (ROOT / "benchmarks" / "README.md").read_text()
 
 
+def test_the_numbers_of_the_web_page_are_those_of_the_results():
+    text = (ROOT / "docs" / "export.md").read_text()
+    found = json.loads((ROOT / "benchmarks" / "results" / "web_page.json").read_text())
+    for page in found["pages"].values():
+        rates = page["images_per_second"]
+        cells = [
+            f"{page['bytes'] / 1e6:.2f} MB",
+            f"{page['first_image_s']['median']:.2f} s",
+            *(f"{rates[kind]['best']:.0f}, {rates[kind]['median']:.0f}" for kind in rates),
+            f"{page['steps_of_255']} step",
+        ]
+        assert f"| {' | '.join(cells)} |" in text
+
+
 def test_what_was_not_measured_is_told(monkeypatch, tmp_path: Path):
     import records
 

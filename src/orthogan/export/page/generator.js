@@ -60,8 +60,13 @@ function rounded(value) {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
+// From -1..1 to 0..255, in the float32 that Python computes in.
+function level(value) {
+  return Math.fround(Math.fround(value + 1) * 127.5);
+}
+
 function byteOf(value) {
-  return Math.min(255, Math.max(0, rounded((value + 1) * 127.5)));
+  return Math.min(255, Math.max(0, rounded(value)));
 }
 
 // The bytes of one image from its planes in [-1, 1]: grey, RGB, or RGB seen through an opacity.
@@ -69,11 +74,11 @@ function rgba(values, colours) {
   const area = values.length / colours;
   const bytes = new Uint8ClampedArray(4 * area);
   for (let i = 0; i < area; i++) {
-    const opacity = colours === 4 ? byteOf(values[3 * area + i]) : 255;
+    const opacity = colours === 4 ? byteOf(level(values[3 * area + i])) : 255;
     for (let c = 0; c < 3; c++) {
-      const value = values[(colours === 1 ? 0 : c) * area + i];
-      if (colours < 4) bytes[4 * i + c] = byteOf(value);
-      else if (opacity > 0) bytes[4 * i + c] = Math.min(255, Math.max(0, rounded(((value + 1) * 127.5 * 255) / opacity)));
+      const shown = level(values[(colours === 1 ? 0 : c) * area + i]);
+      if (colours < 4) bytes[4 * i + c] = byteOf(shown);
+      else if (opacity > 0) bytes[4 * i + c] = byteOf(Math.fround(Math.fround(shown * 255) / opacity));
     }
     bytes[4 * i + 3] = opacity;
   }

@@ -144,7 +144,7 @@ def _studio(described: Mapping[str, Any]) -> Html:
 
 def _stage(described: Mapping[str, Any]) -> Html:
     hint = (
-        "Point at the image, or move over it with the arrow keys, to see what a patch attends to."
+        "Point at a patch, touch it, or press the arrow keys to see what it attends to."
         if described["program"]["weights"]
         else "This generator has no attention."
     )

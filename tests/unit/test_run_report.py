@@ -412,3 +412,21 @@ def test_lines_are_thinned_to_their_means() -> None:
 
 def test_scores_that_are_no_numbers_are_left_out() -> None:
     assert scores_of({"a": {"value": float("inf")}, "b": {"value": True}, "c": 1}) == []
+
+
+def test_settings_that_came_later_are_no_difference(trained: Path, tmp_path: Path) -> None:
+    runs = copies(trained, tmp_path / "two", 1, 1.0)
+    record = json.loads((runs[0] / "run.json").read_text())
+    del record["config"]["data"]["fit"]
+    (runs[0] / "run.json").write_text(json.dumps(record))
+    assert "differ in one setting, batch_size" in page_of(*runs, out=tmp_path / "p.html").text
+
+
+def test_heads_are_told_once(trained: Path, tmp_path: Path) -> None:
+    words = "Among how many patches a head spreads its attention"
+    assert words not in page_of(trained, out=tmp_path / "page.html").text
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    shutil.rmtree(run / "bundle")
+    shutil.rmtree(run / "checkpoints")
+    assert words in page_of(run, out=tmp_path / "page.html").text

@@ -16,6 +16,7 @@ from orthogan.training.lock import FolderLock
 from orthogan.training.metrics_file import read_metrics, written_metrics
 from orthogan.training.run_folder import SCORE_FILE
 from orthogan.training.run_record import RUN_FILE, read_record
+from orthogan.training.task import TASKS
 
 Record: TypeAlias = dict[str, Any]
 Points: TypeAlias = tuple[list[float], list[float]]
@@ -85,8 +86,14 @@ class RunFacts:
 
     @property
     def settings(self) -> Record:
-        """Dotted names and values."""
-        return dict(flatten(self.record["config"]))
+        """Dotted names and values, those that a later version has brought at their defaults."""
+        recorded: Record = self.record["config"]
+        try:
+            task = TASKS[self.task]
+            usual = task.recipes[task.default_recipe]()
+        except LookupError:  # of a plugin that is not here
+            return dict(flatten(recorded))
+        return dict(flatten(type(usual).complete(recorded)))
 
     @property
     def seed(self) -> int:

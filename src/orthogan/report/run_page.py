@@ -50,7 +50,7 @@ def run_page(runs: Sequence[RunFacts], evidence: Sequence[Evidence], command: st
         answers(runs),
         text(runs),
         curves(runs),
-        tokens(runs),
+        tokens(runs, heads=all(each.look is None for each in evidence)),
         *attention(evidence),
         timeline(runs),
         settings(runs),

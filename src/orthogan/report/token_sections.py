@@ -25,16 +25,21 @@ SIGNS = (
 MOST_HEADS = 64  # rows of a table
 
 
-def tokens(runs: Sequence[RunFacts]) -> Section | None:
-    """Signs of a collapse, ranks and heads; None where a run has not looked."""
+def tokens(runs: Sequence[RunFacts], *, heads: bool) -> Section | None:
+    """Signs of a collapse, and ranks; None where a run has not looked.
+
+    Args:
+        runs: In order.
+        heads: Whether to say how widely each head looks, which attention maps say better.
+    """
     if not any(run.latest("geometry") for run in runs):
         return None
-    heads = side_by_side(runs, [[_heads(run)] for run in runs])
+    widths = side_by_side(runs, [[_heads(run)] for run in runs]) if heads else []
     return Section(
         "tokens",
         "Do its tokens stay apart?",
         _answer(runs),
-        [_signs(runs), _ranks(runs), *heads],
+        [_signs(runs), _ranks(runs), *widths],
         "Tokens",
     )
 

@@ -17,7 +17,7 @@ from orthogan.report.page import Section, page
 from orthogan.report.run_facts import RunFacts
 from orthogan.report.sample_sections import samples
 from orthogan.report.score_sections import groups, interval, scores, written
-from orthogan.report.score_words import said_of
+from orthogan.report.score_words import beside, said_of
 from orthogan.report.settings_sections import provenance, settings
 from orthogan.report.side_by_side import run_name, titles
 from orthogan.report.task_sections import answers, text
@@ -121,7 +121,11 @@ def _tiles(run: RunFacts) -> list[tuple[str, str]]:
     ]
     for score in run.scores:
         if score.name.partition("[")[0] in TILED and len(tiles) < MOST_TILES:
-            floor = "" if score.floor is None else f" (real: {written(score, score.floor)})"
+            floor = (
+                ""
+                if score.floor is None
+                else f" ({beside(run.task)}: {written(score, score.floor)})"
+            )
             title = said_of(score.name)[0].partition(" (")[0]
             tiles.append((written(score, score.value), f"{title}{floor}"))
     return tiles

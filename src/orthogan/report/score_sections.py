@@ -11,7 +11,7 @@ from orthogan.report.evidence import Evidence
 from orthogan.report.markup import Html, element
 from orthogan.report.page import Section
 from orthogan.report.run_facts import RunFacts, Score, number, texts, within
-from orthogan.report.score_words import is_share, said_of
+from orthogan.report.score_words import MEANING, beside, is_share, said_of
 from orthogan.report.side_by_side import letter, side_by_side
 from orthogan.report.tables import bar, notes, table
 from orthogan.report.wording import decimal, share
@@ -27,7 +27,7 @@ def scores(runs: Sequence[RunFacts]) -> Section | None:
         return None
     is_alone = len(runs) == 1
     answer = (
-        "In numbers, each beside what real data score in its place."
+        "In numbers, each beside what it is to be compared with."
         if runs[0].scores or not is_alone
         else "Nothing was measured yet."
     )
@@ -67,21 +67,23 @@ def _table(runs: Sequence[RunFacts]) -> Html | None:
     if not names:
         return None
     is_alone = len(runs) == 1
+    has_strips = is_alone and any(map(is_share, names))
+    floor = beside(runs[0].task)
     rows = []
     for name in names:
         known = next(scores[name] for scores in found if name in scores)
         cells = [_value(scores.get(name)) for scores in found]
-        strip = [_strip(known)] if is_alone else []
+        strip = [_strip(known)] if has_strips else []
         rows.append((_head(name), *cells, written(known, known.floor), *strip))
     caption = (
         "Below each value its 95 % interval over the choice of images, which holds the true value "
-        "in 19 of 20 repetitions. No generator does better than real data but by chance."
+        f"in 19 of 20 repetitions. {MEANING.get(runs[0].task, '')}"
     )
-    if is_alone:
-        caption += " On the right: interval (bar), value (dot), real data (line)."
+    if has_strips:
+        caption += f" On the right: interval (bar), value (dot), {floor} (line)."
     values = ["value"] if is_alone else [letter(index) for index in range(len(runs))]
-    strips = ["0 to 100 %"] if is_alone else []
-    headers = ["Score", *values, "real", *strips]
+    strips = ["0 to 100 %"] if has_strips else []
+    headers = ["Score", *values, floor, *strips]
     return table(caption, headers, rows, range(1, len(runs) + 2))
 
 
@@ -104,7 +106,7 @@ def _value(score: Score | None) -> Html:
 
 
 def _strip(score: Score) -> Html:
-    """The interval on a line from none to all, with the place of real data."""
+    """The interval on a line from none to all, with the place of what it is compared with."""
     if not is_share(score.name) or not 0 <= score.value <= 1:
         return Html("")
     low, high = score.low, score.high

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+# What a score is to be compared with, by the task of a run.
+BESIDE = {"gan": "real", "classify": "guessing", "language": "counting"}
+MEANING = {
+    "gan": "No generator does better than real images ('real') but by chance.",
+    "classify": "Who knows no image and names the most frequent class scores 'guessing'.",
+    "language": "Who knows only how often each token comes scores 'counting'.",
+}
 SHARES = {"precision", "recall", "coverage", "density", "memorised", "repeated", "accuracy"}
 # (title, meaning) by the name without its extractor.
 WORDS = {
@@ -23,11 +30,9 @@ WORDS = {
     "modes": ("Modes", "How many of the 1000 combinations of digits appear. Higher is better."),
     "mode-kl": ("Evenness of modes", ("How unevenly the combinations appear (KL, in nats). 0: as "
                 "often as each other.")),
-    "accuracy": ("Accuracy", ("How many held-out images are answered rightly. The column 'real' "
-                 "shows what guessing reaches.")),
+    "accuracy": ("Accuracy", ("How many held-out images are answered rightly.")),
     "bits_per_character": ("Bits per character", ("How uncertain the model is of the next "
-                           "character of text it has not seen. Lower is better; the column 'real' "
-                           "shows counting characters alone.")),
+                           "character of text it has not seen. Lower is better.")),
     "bits_per_byte": ("Bits per byte", ("How uncertain the model is of the next byte of text it "
                       "has not seen. Lower is better.")),
     "perplexity": ("Perplexity", ("Among how many words the model wavers on text it has not seen. "
@@ -50,3 +55,12 @@ def said_of(name: str) -> tuple[str, str]:
 def is_share(name: str) -> bool:
     """Whether a score lies in 0..1 and is read in per cent."""
     return name.partition("[")[0] in SHARES
+
+
+def beside(task: str) -> str:
+    """The heading of what a score is compared with.
+
+    >>> beside("classify"), beside("mine")
+    ('guessing', 'floor')
+    """
+    return BESIDE.get(task, "floor")

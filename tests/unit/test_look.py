@@ -17,10 +17,14 @@ from torch import Tensor, nn
 
 import orthogan as og
 from orthogan.analysis.attention_sheet import map_rows, sheet_of
+from orthogan.analysis.attention_statistics import Patches
+from orthogan.analysis.attention_weights import LayerRecord
 from orthogan.analysis.look import look
+from orthogan.analysis.look_result import LayerLook, NetworkLook
 from orthogan.analysis.trained import load_trained
 from orthogan.errors import BundleError, ConfigError, DataError, ShapeError, UnknownNameError
 from orthogan.images.labelled_sheet import CELL_PX
+from orthogan.images.overlay import WARM
 from orthogan.report.attention_page import attention_page, write_attention_page
 from orthogan.rng import normal, stream
 
@@ -258,6 +262,38 @@ def test_the_page_stands_alone(run: Path, tmp_path: Path) -> None:
     assert "How do they differ?" in both
     with pytest.raises(ConfigError, match=r"does not end in \.html"):
         write_attention_page([found], tmp_path / "maps.txt")
+
+
+def test_planted_maps_are_drawn_where_they_are() -> None:
+    """Each patch attends to the one on its right alone; the first head positively."""
+    patches = Patches((2, 2))
+    maps = torch.zeros(1, 2, 4, 4)
+    maps[:, 0, 0, 1] = maps[:, 0, 2, 3] = 1.0
+    maps[:, 1] = -maps[:, 0]
+    record = LayerRecord("block 1", patches, num_shown=1)
+    record.add(maps)
+    found = NetworkLook(
+        role="module", kind="Planted", seen="1 input", num_images=1, images=None,
+        captions=("input 0",), mean_image=None, query=(1, 0), layers=(LayerLook.of(record),),
+    )  # fmt: skip
+    single, mean, every, offsets = map_rows(found, 0)
+    assert [cell.note for cell in single.cells] == ["", "1", "-1", "0"]
+    assert single.cells[1].says == "strongest weight 1.000, on row 1, column 1"
+    for row in (single, mean):
+        warm, cold = (np.asarray(cell.picture).astype(int) for cell in row.cells[1:3])
+        half = CELL_PX // 2
+        assert (warm[half:, half:, 0] > warm[half:, half:, 2]).all()
+        assert (cold[half:, half:, 0] < cold[half:, half:, 2]).all()
+        assert np.ptp(warm[:half], axis=2).max() == 0  # grey: nothing is attended to there
+    # Two by two maps of two by two patches and a line between: 5 pixels, 22 each.
+    atlas = np.asarray(every.cells[1].picture)[1:-1, 1:-1][::22, ::22]
+    lit = np.argwhere(atlas[:, :, 0] == 255)
+    assert lit.tolist() == [[0, 1], [4, 1]]  # the first patch, and the first of the second row
+    # Offsets from (-1, -1) to (1, 1): the one to the right.
+    kernel = np.asarray(offsets.cells[1].picture)[1:-1, 1:-1]
+    side = kernel.shape[0] // 3
+    assert kernel[side + side // 2, 2 * side + side // 2].tolist() == list(WARM)
+    assert kernel[side // 2, side // 2].tolist() == [0, 0, 0]
 
 
 class Vision(nn.Module):

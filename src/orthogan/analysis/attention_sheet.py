@@ -207,6 +207,8 @@ def _weight(value: float) -> str:
 def _atlas(weights: NDArray[np.floating], grid: tuple[int, int]) -> NDArray[np.uint8]:
     """The map of every query at the place of the query, one pixel a patch, a line between."""
     rows, cols = grid
+    if rows == 1:  # tokens of a text: the map as it is, a row a query
+        return _coloured(weights)
     canvas = np.full((rows * (rows + 1) - 1, cols * (cols + 1) - 1, 3), 64, np.uint8)
     coloured = _coloured(weights).reshape(rows * cols, rows, cols, 3)
     for query, each in enumerate(coloured):
@@ -218,9 +220,9 @@ def _atlas(weights: NDArray[np.floating], grid: tuple[int, int]) -> NDArray[np.u
 
 def _kernel_picture(weights: NDArray[np.floating], grid: tuple[int, int]) -> Image.Image:
     kernel = offset_kernel(torch.from_numpy(weights), grid).kernel.numpy()
-    large = np.asarray(_fitted(_coloured(kernel)))
+    large = _enlarged(_coloured(kernel))
     middle = (grid[0] - 1, grid[1] - 1)
-    return Image.fromarray(framed(large, (kernel.shape[0], kernel.shape[1]), middle))
+    return _fitted(framed(large, (kernel.shape[0], kernel.shape[1]), middle))
 
 
 def _coloured(weights: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -233,10 +235,21 @@ def _coloured(weights: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def _fitted(pixels: NDArray[np.uint8]) -> Image.Image:
-    """A picture as a cell: enlarged with square pixels, or reduced to their means."""
-    is_small = max(pixels.shape[:2]) <= CELL_PX
-    how = Image.Resampling.NEAREST if is_small else Image.Resampling.BOX
-    return Image.fromarray(pixels).resize((CELL_PX, CELL_PX), how)
+    """A picture in the middle of a cell: enlarged with square pixels, or reduced to their means."""
+    large = Image.fromarray(_enlarged(pixels))
+    if max(large.size) > CELL_PX:
+        return large.resize((CELL_PX, CELL_PX), Image.Resampling.BOX)
+    cell = Image.new("RGB", (CELL_PX, CELL_PX), BACKGROUND)
+    cell.paste(large, ((CELL_PX - large.width) // 2, (CELL_PX - large.height) // 2))
+    return cell
+
+
+def _enlarged(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Each pixel as a square, as large as a cell has room for; of a single row, as a column."""
+    height, width = pixels.shape[:2]
+    factor = max(1, CELL_PX // max(height, width))
+    down = factor * width if height == 1 else factor
+    return pixels.repeat(down, axis=0).repeat(factor, axis=1)
 
 
 def _noted(cell: Cell) -> Image.Image:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pytest
 import torch
-from page_scripts import NEEDS_NODE, drawn
+from page_scripts import NEEDS_NODE, computed, drawn
 from torch import Tensor, nn
 
 from orthogan import rng
@@ -16,7 +16,7 @@ from orthogan.attention import Attention, key_names, score_names
 from orthogan.errors import ConfigError
 from orthogan.export.web.capture import captured
 from orthogan.export.web.lowering import lowered
-from orthogan.export.web.program import Program, run
+from orthogan.export.web.program import KERNELS, Program, run
 from orthogan.networks import GENERATORS, Generator
 from orthogan.networks.attending import PositionMode
 from orthogan.networks.calibration import calibrate
@@ -72,6 +72,14 @@ def weights_of(network: nn.Module) -> list[np.ndarray]:
     for hook in hooks:
         hook.remove()
     return seen
+
+
+@NEEDS_NODE
+def test_a_page_has_every_kernel() -> None:
+    there = computed(
+        "return [UNARY, BINARY, REDUCED, KERNELS].flatMap(Object.keys).concat([...VIEWS]);"
+    )
+    assert set(there) - {"copy"} == set(KERNELS)
 
 
 @NEEDS_NODE

@@ -43,14 +43,16 @@ class Application {
     let direction = normalised(from);
     if (way > 0) direction = between(direction, normalised(to), way);
     if (amounts.some((amount) => amount !== 0)) {
-      const moved = direction.map((each, i) =>
-        amounts.reduce((sum, amount, row) => sum + amount * generator.directions[row * direction.length + i], each),
-      );
-      direction = normalised(moved);
+      const axis = (row, i) => generator.directions[row * direction.length + i];
+      const moved = (each, i) => amounts.reduce((sum, by, row) => sum + by * axis(row, i), each);
+      direction = normalised(direction.map(moved));
     }
     if (labels[0] === null) return direction;
+    const [before, after] = labels;
     const vector = (label, i) => generator.classVectors[label * direction.length + i];
-    return direction.map((each, i) => each + (1 - way) * vector(labels[0], i) + way * vector(labels[1], i));
+    return direction.map(
+      (each, i) => each + (1 - way) * vector(before, i) + way * vector(after, i),
+    );
   }
 
   draw() {
@@ -114,8 +116,9 @@ class Application {
     this.reading = read;
     const best = read.reduce((best, each, token) => (each > read[best] ? token : best), 0);
     const place = (token) => `row ${Math.floor(token / side) + 1}, column ${(token % side) + 1}`;
+    const most = best === query ? "itself" : place(best);
     byId("attended").textContent =
-      `The patch in ${place(query)} attends most to ${best === query ? "itself" : place(best)} (weight ${read[best].toFixed(2)}).`;
+      `The patch in ${place(query)} attends most to ${most} (weight ${read[best].toFixed(2)}).`;
   }
 
   forget() {
@@ -343,7 +346,8 @@ function between(from, to, way) {
   const cosine = from.reduce((sum, each, i) => sum + each * to[i], 0) / length;
   const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
   if (Math.sin(angle) < 1e-6) return way < 0.5 ? from : to;
-  const [before, after] = [Math.sin((1 - way) * angle), Math.sin(way * angle)].map((each) => each / Math.sin(angle));
+  const before = Math.sin((1 - way) * angle) / Math.sin(angle);
+  const after = Math.sin(way * angle) / Math.sin(angle);
   return from.map((each, i) => before * each + after * to[i]);
 }
 

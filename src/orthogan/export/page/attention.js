@@ -41,10 +41,12 @@ class Overlay {
     this.canvas.width = this.canvas.height = this.model.size * zoom;
     const context = this.canvas.getContext("2d");
     const styles = getComputedStyle(this.canvas);
-    const [warm, cold, mark] = ["--warm", "--cold", "--mark"].map((name) => styles.getPropertyValue(name));
+    const colour = (name) => styles.getPropertyValue(name);
+    const [warm, cold, mark] = ["--warm", "--cold", "--mark"].map(colour);
     const box = (token) => {
       const [row, column] = [Math.floor(token / side), token % side];
-      return [(column * patch - margin) * zoom, (row * patch - margin) * zoom, patch * zoom, patch * zoom];
+      const [left, top] = [column * patch - margin, row * patch - margin];
+      return [left, top, patch, patch].map((pixels) => pixels * zoom);
     };
     read.forEach((each, token) => {
       context.globalAlpha = 0.8 * (Math.abs(each) / most);

@@ -113,7 +113,7 @@ function packed(plan, view) {
 
 function kernelOf(step, made, given, plan) {
   const { kind, settings } = step;
-  if (kind === "view") return unary("copy", { ...made, shape: given[0].shape, strides: packedStrides(given[0].shape) }, given[0]);
+  if (kind === "view") return unary("copy", tensor(made.data, given[0].shape), given[0]);
   if (UNARY[kind]) return unary(kind, made, given[0]);
   if (BINARY[kind]) return binary(kind, made, given[0], given[1]);
   if (REDUCED[kind]) {
@@ -143,7 +143,8 @@ const KERNELS = {
     return () => copies.forEach((copy) => copy());
   },
   pad: (made, [given], { before, value }) => {
-    const inside = before.reduce((part, start, axis) => sliced(part, axis, start, given.shape[axis], 1), made);
+    const cut = (part, start, axis) => sliced(part, axis, start, given.shape[axis], 1);
+    const inside = before.reduce(cut, made);
     const copy = unary("copy", inside, given);
     return () => {
       made.data.fill(value);

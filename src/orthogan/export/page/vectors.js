@@ -81,7 +81,8 @@ class VectorHeap {
   static create() {
     try {
       const memory = new WebAssembly.Memory({ initial: HEAP_BYTES >> 16 });
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(productModule()), { page: { memory } });
+      const code = new WebAssembly.Module(productModule());
+      const instance = new WebAssembly.Instance(code, { page: { memory } });
       return new VectorHeap(memory.buffer, instance.exports.product);
     } catch {
       return null;

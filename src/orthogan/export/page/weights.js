@@ -7,7 +7,8 @@ function bytesOf(base64) {
   return bytes;
 }
 
-// Arrays by step, or by name. Each is stored as float32, or as 16-bit integers with a float32 scale a row.
+// Arrays by step, or by name. Each is stored as float32, or as 16-bit integers with a float32
+// scale for each row.
 function constantsOf(stored, base64) {
   const { buffer } = bytesOf(base64);
   const constants = {};

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from chromium import Visit, needed, visited
 from hostile import hostile
 
 import orthogan as og
+from orthogan.analysis.judging import Judged, Judgement
 from orthogan.report import report
+from orthogan.report.judged_page import write_judged_page
 
 NUM_HOSTILE = 200
 
@@ -76,6 +79,25 @@ def test_names_run_nothing(run: Path, tmp_path: Path) -> None:
         assert seen.messages == []
         assert seen.requests == []
         assert seen.values == [2, 0, 0]  # the numbers and the sliders
+
+
+def test_names_of_judged_files_run_nothing(tmp_path: Path) -> None:
+    needed()
+    names = hostile(NUM_HOSTILE)
+    images = tuple(Judged(each, 0.0, 0.5, 0.5, None) for each in names)
+    pixels = torch.zeros(len(names), 1, 16, 16, dtype=torch.uint8)
+    found = Judgement(images, f"runs/{names[0]}", pixels, 0.5, None, notes=tuple(names))
+    file = write_judged_page(found, tmp_path / "judged.html", names[1])
+    steps = ("document.querySelectorAll('script').length",
+             ("[...document.querySelectorAll('*')].filter(e => [...e.attributes].some("
+             "a => a.name.startsWith('on'))).length"),
+             "document.querySelectorAll('.gallery img').length")  # fmt: skip
+    quiet, narrow = visited(
+        Visit(file=file, steps=steps), Visit(file=file, width=390, scheme="dark", axe=True)
+    )
+    assert (quiet.dialogs, quiet.messages, quiet.requests) == (0, [], [])
+    assert quiet.values == [1, 0, NUM_HOSTILE]
+    assert narrow.violations == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -9,7 +9,7 @@ from orthogan.errors import shortened
 from orthogan.report.markup import Html, element
 from orthogan.report.page import Section
 from orthogan.report.run_facts import Record, RunFacts, number, texts, within
-from orthogan.report.side_by_side import side_by_side
+from orthogan.report.side_by_side import side_by_side, titles
 from orthogan.report.tables import notes, table
 from orthogan.report.wording import count, decimal
 from orthogan.terminal import printable
@@ -32,7 +32,9 @@ def timeline(runs: Sequence[RunFacts]) -> Section:
         "timeline",
         "What happened, and when?",
         _answer(runs[0]) if len(runs) == 1 else "What each run did and decided.",
-        side_by_side(runs, [_of_run(run) for run in runs]),
+        side_by_side(
+            runs, [_of_run(run, title) for run, title in zip(runs, titles(runs), strict=True)]
+        ),
         "Timeline",
     )
 
@@ -49,7 +51,7 @@ def _ended(run: RunFacts) -> str:
     return printable(reason) or _answer(run)
 
 
-def _of_run(run: RunFacts) -> list[Html | None]:
+def _of_run(run: RunFacts, title: str) -> list[Html | None]:
     rows = list(_rows(run))
     left_out = len(rows) - MOST_ROWS
     if left_out > 0:
@@ -57,7 +59,7 @@ def _of_run(run: RunFacts) -> list[Html | None]:
         rows = [*rows[:half], (f"... {count(left_out)} more", "", ""), *rows[-half:]]
     kept = ", ".join(count(at) for at in run.checkpoints)
     facts = f"Checkpoints in the folder: at {kept} {run.unit}." if kept else "It has no checkpoint."
-    caption = "Training time counts neither pauses nor what came before a restart."
+    caption = f"{title}. Training time does not count pauses."
     headers = ["What happened", run.unit, "training time"]
     return [
         table(caption, headers, rows, (1, 2)),

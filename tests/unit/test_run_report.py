@@ -226,6 +226,8 @@ def test_a_grid_is_taken_back_to_its_own_pixels(tmp_path: Path) -> None:
 def test_what_is_no_run_is_refused(tmp_path: Path, trained: Path) -> None:
     with pytest.raises(DataError, match=r"is not a run folder \(it has no run.json\)"):
         report(tmp_path)
+    with pytest.raises(DataError, match="nowhere: does not exist; name a folder"):
+        report(tmp_path / "nowhere")
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(DataError, match="name another run"):
         report(tmp_path)

@@ -157,9 +157,9 @@ def read_run(path: Path) -> RunFacts:
         StorageError: a file cannot be read.
     """
     if not (path / RUN_FILE).is_file():
+        what = f"is not a run folder (it has no {RUN_FILE})" if path.exists() else "does not exist"
         raise DataError(
-            f"{path}: is not a run folder (it has no {RUN_FILE}); name a folder that training "
-            "wrote, as `orthogan runs` lists them."
+            f"{path}: {what}; name a folder that training wrote, as `orthogan runs` lists them."
         )
     try:
         record = read_record(path)

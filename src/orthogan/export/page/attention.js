@@ -42,7 +42,7 @@ class Overlay {
     const context = this.canvas.getContext("2d");
     const styles = getComputedStyle(this.canvas);
     const colour = (name) => styles.getPropertyValue(name);
-    const [warm, cold, mark] = ["--warm", "--cold", "--mark"].map(colour);
+    const [warm, cold, mark, edge] = ["--warm", "--cold", "--mark", "--edge"].map(colour);
     const box = (token) => {
       const [row, column] = [Math.floor(token / side), token % side];
       const [left, top] = [column * patch - margin, row * patch - margin];
@@ -54,11 +54,14 @@ class Overlay {
       context.fillRect(...box(token));
     });
     context.globalAlpha = 1;
-    context.strokeStyle = mark;
-    context.lineWidth = Math.max(2, zoom / 4);
+    // Light within dark, to be seen on any image.
     const [x, y, width, height] = box(query);
-    const inset = context.lineWidth / 2;
-    context.strokeRect(x + inset, y + inset, width - 2 * inset, height - 2 * inset);
+    const thin = Math.max(2, zoom / 6);
+    [[edge, 2 * thin], [mark, thin]].forEach(([style, line]) => {
+      context.strokeStyle = style;
+      context.lineWidth = line;
+      context.strokeRect(x + thin, y + thin, width - 2 * thin, height - 2 * thin);
+    });
     return { read, side };
   }
 }

@@ -1,6 +1,8 @@
 """Planted degradations: what the scores and the verdict say of images whose fault is known.
 
     python benchmarks/planted.py FOLDERS     # FOLDERS as benchmarks/folders.py makes them
+    python benchmarks/planted.py FOLDERS --extractor own --halves 3 --kinds 'group missing' mixed \
+        --out planted-own.json               # trained on each reference
 
 Half of each set is the reference, and the other half, unseen, is degraded in every way below. Each
 way has a mild and a severe degree and says what a verdict is to name. The unseen half as it is must
@@ -27,6 +29,7 @@ from torch.nn import functional
 from orthogan.data import ImageSet, load
 from orthogan.evaluation import Extractor, evaluate_images
 from orthogan.evaluation.extractors import load_extractor
+from orthogan.evaluation.own import OWN, own_extractor
 
 RESULTS = Path(__file__).parent / "results"
 # Each set, and the one that strangers are taken from.
@@ -77,10 +80,23 @@ class Remembered:
         return torch.stack([self._known[key] for key in keys]), torch.zeros(len(pixels), 0)
 
 
-def planted_rows(name: str, halves: Halves, extractor: Extractor) -> Iterator[dict[str, Any]]:
+REMEMBERED: dict[str, Remembered] = {}
+
+
+def judge(name: str, reference: Pixels) -> Extractor:
+    """The extractor of that name; `own` is trained on the reference."""
+    if name == OWN:
+        return own_extractor(ImageSet(reference, name="reference"))
+    return REMEMBERED.setdefault(name, Remembered(load_extractor(name)))
+
+
+def planted_rows(
+    name: str, halves: Halves, extractor: Extractor, kinds: list[str]
+) -> Iterator[dict[str, Any]]:
     """What the verdict says of every degradation of a set."""
     real = ImageSet(halves.reference, name=name)
-    for kind, planted in PLANTED.items():
+    for kind in kinds:
+        planted = PLANTED[kind]
         if planted.needs_colour and halves.reference.shape[1] == 1:
             continue
         for degree in ("mild", "severe"):
@@ -92,14 +108,15 @@ def planted_rows(name: str, halves: Halves, extractor: Extractor) -> Iterator[di
             yield facts | {"verdict": found.verdict, "scores": values}
 
 
-def halves_called_fine(pixels: Pixels, rounds: int, extractor: Extractor) -> list[str]:
+def halves_called_fine(pixels: Pixels, rounds: int, extractor: str) -> list[str]:
     """The verdicts on random halves of a set, each beside the other half."""
     verdicts = []
     for number in range(rounds):
         order = torch.from_numpy(np.random.default_rng(number).permutation(len(pixels)))
         first, second = order.tensor_split(2)
         real = ImageSet(pixels[second], name="half")
-        verdicts.append(evaluate_images(pixels[first], real, extractor=extractor).verdict)
+        net = judge(extractor, real.images)
+        verdicts.append(evaluate_images(pixels[first], real, extractor=net).verdict)
     return verdicts
 
 
@@ -159,6 +176,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(OTHERS), choices=OTHERS)
     parser.add_argument("--images", type=int, default=800, help="in each half")
     parser.add_argument("--halves", type=int, default=25)
+    parser.add_argument("--kinds", nargs="+", default=list(PLANTED), choices=PLANTED)
     parser.add_argument("--extractor", default="general")
     parser.add_argument("--out", type=Path, default=RESULTS / "planted.json")
     asked = parser.parse_args()
@@ -169,11 +187,12 @@ def main() -> None:
         pixels = loaded(asked.folders / name, size, 2 * asked.images)
         other = fitted(loaded(asked.folders / OTHERS[name], 32, asked.images), pixels)
         half = len(pixels) // 2
-        extractor = Remembered(load_extractor(asked.extractor))
+        REMEMBERED.clear()
         source = np.random.default_rng(0)
         parts = Halves(pixels[:half], pixels[half : 2 * half], other, source)
-        rows += planted_rows(name, parts, extractor)
-        halves[name] = halves_called_fine(pixels, asked.halves, extractor)
+        extractor = judge(asked.extractor, parts.reference)
+        rows += planted_rows(name, parts, extractor, asked.kinds)
+        halves[name] = halves_called_fine(pixels, asked.halves, asked.extractor)
         facts = summary(rows, halves)
         print(name, half, facts["named by set"][name], facts["false alarms"][name], flush=True)
         record = {"provenance": provenance(), "summary": facts, "rows": rows, "halves": halves}

@@ -169,6 +169,19 @@ STUDIES = {
             "no attention": ("generator.blocks=0", "discriminator.blocks=0"),
         },
     ),
+    "batches": Study(
+        "Does it matter which images share a batch? MNIST, conditioned on classes",
+        "gan",
+        "mnist",
+        30_000,
+        (),
+        {
+            "any images": (),
+            "each class in its proportion": ("data.batches=balanced",),
+            "decorrelated": ("data.batches=decorrelated",),
+            "correlated": ("data.batches=correlated",),
+        },
+    ),
     "orthogonal positions": Study(
         "Do orthogonal position codes help a generator? MNIST, conditioned on classes",
         "gan",

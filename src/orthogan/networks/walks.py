@@ -20,7 +20,7 @@ from orthogan.errors import ConfigError
 from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.networks.network import Generator, normalise
 from orthogan.rng import latents as latents_of
-from orthogan.shapes import Latents, Pixels
+from orthogan.shapes import Axis, Fractions, Latents, Pixels, Walk
 
 SMALLEST_SINE = 1e-4  # of the angle between two latents: below, the straight line is the circle
 
@@ -59,7 +59,7 @@ def places(generator: Generator, seeds: Sequence[int], classes: Sequence[int] | 
     return Places(normalise(latents), generator.class_latents(chosen))
 
 
-def on_great_circle(first: Latents, last: Latents, shares: Tensor) -> Tensor:
+def on_great_circle(first: Latents, last: Latents, shares: Fractions) -> Walk:
     """Latents of unit mean square between two of the same number: one row per share of each pair.
 
     Args:
@@ -107,7 +107,7 @@ def between(way: Places, steps: int) -> Places:
     return Places(directions.flatten(0, 1), shifts.flatten(0, 1))
 
 
-def along(start: Places, axis: Tensor, steps: int, reach_rad: float) -> Places:
+def along(start: Places, axis: Axis, steps: int, reach_rad: float) -> Places:
     """From each place to both sides along an axis, on the great circle through both.
 
     Args:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from orthogan.organizing.brightness import difference
-from orthogan.organizing.descriptors import Descriptors, ways
+from orthogan.organizing.descriptors import LEAST_SPREAD, Descriptors, ways
 from orthogan.organizing.near_pairs import NearPairs
 from orthogan.shapes import Pixels
 
@@ -19,9 +20,13 @@ RADIUS = 0.1
 # Of middles with the same brightness: the largest distance of a copy. Chosen on planted copies, and
 # on images of one kind that are all alike (benchmarks/duplicates.py).
 COPY = 0.06
+ROUGHLY = 0.15  # of cells: copies that white has cut off are further apart there
 MOST_GAIN, MOST_OFFSET = 0.17, 0.12  # of brightness: the same hand in dark skin is another image
+# Of the mean and the logarithm of the spread, beside the descriptor, so that smooth images such as
+# patches of skies, which have one descriptor, are not all compared with each other.
+LEVEL_WEIGHT, SPREAD_WEIGHT = 0.4, 0.2
 BRIGHTER = 1.1  # what is looked for beside: on white ground it changes most of an image
-CHUNK = 8192  # pairs compared at a time
+CHUNK = 128  # pairs compared at a time: their pixels stay in the cache
 
 Report = Callable[[str, int, int], None]
 
@@ -72,6 +77,13 @@ class Duplicates:
         return is_kept.nonzero()[:, 0]
 
 
+class _Pair(NamedTuple):
+    first: int
+    second: int
+    distance: float
+    how: str
+
+
 def find_duplicates(pixels: Pixels, report: Report | None = None) -> Duplicates:
     """Every image that is an earlier one again.
 
@@ -88,24 +100,34 @@ def find_duplicates(pixels: Pixels, report: Report | None = None) -> Duplicates:
     if len(pixels) < 2:
         return Duplicates((), (), len(pixels))
     described = Descriptors(pixels)
-    is_blank = described.is_blank()
+    level, spread = described.brightness()
+    is_blank = spread < LEAST_SPREAD
     seen = (~is_blank).nonzero()[:, 0]
-    found: dict[tuple[int, int], tuple[float, str]] = {}
+    found: dict[int, _Pair] = {}
     if len(seen) > 1:
-        near = NearPairs(described.of((0, 0), mirrored=False)[seen], RADIUS)
+        beside = torch.stack([LEVEL_WEIGHT * level, SPREAD_WEIGHT * spread.log()], 1)[seen]
+        base = described.of((0, 0), mirrored=False)[seen]
+        near = NearPairs(torch.cat([base, beside], 1), RADIUS)
         every = [(*way, 1.0) for way in ways()] + [((0, 0), False, BRIGHTER)]
         for number, (moved, mirrored, gain) in enumerate(every, 1):
-            first, second = near.of(described.of(moved, mirrored=mirrored, gain=gain)[seen])
+            asked = described.of(moved, mirrored=mirrored, gain=gain)[seen]
+            first, second = near.of(torch.cat([asked, beside], 1))
             is_symmetric = not mirrored and moved == (0, 0) and gain == 1
             is_pair = (first < second) if is_symmetric else (first != second)
             first, second = seen[first[is_pair]], seen[second[is_pair]]
-            for i, j, distance in _verified(described, first, second, moved, mirrored):
-                pair = (min(i, j), max(i, j))
-                if pair not in found or distance < found[pair][0]:
-                    found[pair] = distance, _how(moved, mirrored)
+            # Smooth images are copies of each other in every way; the first one is enough.
+            keys = first.minimum(second) * len(pixels) + first.maximum(second)
+            is_new = ~torch.isin(keys, torch.tensor([*found], dtype=torch.int64))
+            pairs = _verified(described, first[is_new], second[is_new], moved, mirrored)
+            for i, j, distance in pairs:
+                key = min(i, j) * len(pixels) + max(i, j)
+                if key not in found or distance < found[key].distance:
+                    found[key] = _Pair(min(i, j), max(i, j), distance, _how(moved, mirrored))
             if report is not None:
                 report("Looking for copies", number, len(every))
-    return Duplicates(_copies(found, pixels), tuple(is_blank.nonzero()[:, 0].tolist()), len(pixels))
+    return Duplicates(
+        _copies([*found.values()], pixels), tuple(is_blank.nonzero()[:, 0].tolist()), len(pixels)
+    )
 
 
 def _verified(
@@ -114,6 +136,12 @@ def _verified(
     """The pairs whose middles agree pixel by pixel, and how far they are apart."""
     found = []
     for left, right in zip(first.split(CHUNK), second.split(CHUNK), strict=True):
+        rough = difference(
+            described.cells(left, moved, mirrored=mirrored),
+            described.cells(right, (0, 0), mirrored=False),
+        )
+        is_near = rough.distance <= ROUGHLY
+        left, right = left[is_near], right[is_near]
         ours = described.middles(left, moved, mirrored=mirrored)
         theirs = described.middles(right, (0, 0), mirrored=False)
         distances, gain, offset = difference(ours, theirs)
@@ -131,7 +159,7 @@ def _how(moved: tuple[int, int], mirrored: bool) -> str:
     )
 
 
-def _copies(found: dict[tuple[int, int], tuple[float, str]], pixels: Pixels) -> tuple[Copy, ...]:
+def _copies(found: list[_Pair], pixels: Pixels) -> tuple[Copy, ...]:
     """Each later image of a group, beside the image of the group that it is nearest to."""
     parent: dict[int, int] = {}
 
@@ -140,11 +168,11 @@ def _copies(found: dict[tuple[int, int], tuple[float, str]], pixels: Pixels) -> 
             parent[place] = place = parent[parent[place]]
         return place
 
-    for i, j in sorted(found):
-        first, second = sorted((root(i), root(j)))
+    for pair in sorted(found):
+        first, second = sorted((root(pair.first), root(pair.second)))
         parent[second] = first
     best: dict[int, tuple[float, int, str]] = {}
-    for (i, j), (distance, how) in found.items():
+    for i, j, distance, how in found:
         if root(j) != j and (j not in best or distance < best[j][0]):
             best[j] = distance, i, how
         if root(i) != i and i not in best:

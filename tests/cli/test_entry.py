@@ -68,7 +68,7 @@ def test_help_of_a_command(cli) -> None:
 def test_the_shell_gets_completions() -> None:
     asked = {"_ORTHOGAN_COMPLETE": "complete_bash", "COMP_WORDS": "orthogan re", "COMP_CWORD": "1"}
     done = python("-m", "orthogan.cli", **asked)
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["recipes"], "")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["report", "recipes"], "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

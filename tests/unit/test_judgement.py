@@ -63,14 +63,18 @@ def test_a_wait_is_told_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
     report = waiting.telling(said.append)
     for done in range(1000, 10_001, 1000):
-        report(done, 10_000)
+        report("Describing 10,000 images", done, 10_000)
         now[0] += 2.0
     assert said == [
         "Describing 10,000 images: 20% done, 16 s left.",
     ]
     for done in (500, 1000):  # another set, quick enough to need no words
-        report(done, 1000)
+        report("Describing 1,000 images", done, 1000)
     assert len(said) == 1
+    for done in range(1, 60, 10):  # other work, which may have as many parts
+        report("Training an extractor", done, 1000)
+        now[0] += 2.0
+    assert said[1:] == ["Training an extractor: 1% done, 198 s left."]
 
 
 @pytest.mark.general_live_scores

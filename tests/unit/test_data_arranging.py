@@ -30,7 +30,8 @@ from orthogan.gan.trainer import Trainer
 
 COUNT, SIZE = 203, 8  # no multiple of a pool, so that some are left over
 CODES = torch.randn(COUNT, 5, generator=torch.Generator().manual_seed(0))
-KINDS = torch.arange(COUNT) % 3
+KINDS = torch.tensor([0, 0, 0, 1, 1, 2])[torch.arange(COUNT) % 6]
+SHARES = torch.tensor([1 / 2, 1 / 3, 1 / 6])
 
 RULES = {
     "balanced": lambda seed: Stratified(KINDS, seed),
@@ -61,9 +62,9 @@ def test_balanced_batches_hold_each_kind_in_its_proportion(size: int) -> None:
     order = Stratified(KINDS, 0)
     for number in range(COUNT // size):
         counts = KINDS[order.batch(number * size, size)].bincount(minlength=3)
-        assert int((counts - size / 3).abs().max()) <= 2
+        assert float((counts - size * SHARES).abs().max()) <= 2
     plain = [KINDS[Order(COUNT, 0).batch(n * size, size)].bincount(minlength=3) for n in range(6)]
-    assert max(int((counts - size / 3).abs().max()) for counts in plain) > 2
+    assert max(float((counts - size * SHARES).abs().max()) for counts in plain) > 2
 
 
 def test_decorrelated_members_are_less_alike_and_correlated_ones_more() -> None:

@@ -18,7 +18,7 @@ from orthogan.data.facts import Note
 from orthogan.errors import ConfigError
 from orthogan.organizing.brightness import difference
 from orthogan.organizing.descriptors import REACH, Descriptors, ways
-from orthogan.organizing.duplicates import find_duplicates
+from orthogan.organizing.duplicates import RADIUS, find_duplicates
 from orthogan.organizing.evenness import Part, effective_number, parts_of, remoteness
 from orthogan.organizing.leaving_out import without_copies
 from orthogan.organizing.near_pairs import NearPairs
@@ -70,6 +70,20 @@ def test_a_copy_is_found_in_its_disguise(digits: torch.Tensor, how: str) -> None
 
 def test_digits_of_many_hands_are_no_copies(digits: torch.Tensor) -> None:
     assert find_duplicates(digits).copies == ()
+
+
+def test_the_same_shape_with_other_detail_is_another_image() -> None:
+    """Their cells agree; it is pixel by pixel that they differ."""
+    source = np.random.default_rng(0)
+    coarse = torch.from_numpy(source.integers(20, 236, (20, 1, 8, 8)).astype(np.float32))
+    shapes = torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bilinear")
+    detail = torch.from_numpy(source.uniform(-10, 10, (2, 20, 1, 32, 32)).astype(np.float32))
+    first, second = (shapes + detail).clamp(0, 255).to(torch.uint8)
+    described = Descriptors(torch.cat([first, second]))
+    codes = described.of((0, 0), mirrored=False)
+    assert float((codes[:20] - codes[20:]).norm(dim=1).max()) < RADIUS
+    assert find_duplicates(torch.cat([first, second])).copies == ()
+    assert len(find_duplicates(torch.cat([first, first])).copies) == 20
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.6])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+import orthogan as og
 from orthogan.cli import main
 from orthogan.data import ImageSet, load
 from orthogan.errors import ConfigError
@@ -22,6 +23,7 @@ from orthogan.evaluation.own.inputs import opaque
 from orthogan.evaluation.own.learning import contrast, plan
 from orthogan.evaluation.own.views import views
 from orthogan.evaluation.verdict import agreed
+from orthogan.gan import evaluation
 from orthogan.networks import GENERATORS
 from orthogan.networks.sampling import sample_pixels
 from orthogan.rng import latents, stream
@@ -263,6 +265,17 @@ def test_the_class_of_a_seed_is_that_of_its_image() -> None:
         asked = sample_pixels(generator, [seed], [int(classes[seed])])
         assert torch.equal(asked, sample_pixels(generator, [seed]))
     assert len(set(classes.tolist())) == 3
+
+
+def test_the_classes_asked_for_are_those_of_the_data(digits: ImageSet) -> None:
+    model = og.load("mnist-demo")
+    asked = evaluation._asked_classes(model, digits, range(20))
+    assert asked is not None
+    shown = load_extractor("digits-cls").describe(model.sample(range(20)))[1].argmax(1)
+    assert int((asked == shown).sum()) >= 18
+    other = replace(digits, class_names=tuple("abcdefghij"))
+    assert evaluation._asked_classes(model, other, range(20)) is None
+    assert evaluation._asked_classes(None, digits, range(20)) is None
 
 
 @pytest.mark.second_judge

@@ -102,9 +102,9 @@ def evaluate(
 
 def _asked_classes(model: Model | None, real: ImageSet, seeds: range) -> Labels | None:
     """The class of each image of a model that is conditioned on the classes of the real ones."""
-    if model is None or model.data.get("condition") != "classes":
+    if model is None or not model.class_names or model.class_names != real.class_names:
         return None
-    return model.classes_of(seeds) if model.class_names == real.class_names else None
+    return model.classes_of(seeds)
 
 
 def _usual_number(real: ImageSet, extractor: Extractor) -> int:

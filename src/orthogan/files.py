@@ -40,6 +40,17 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """As `write_atomic`, after making the folders above.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, data)
+
+
 @contextmanager
 def committed_file(path: Path) -> Iterator[BinaryIO]:
     """A new file to write into, which becomes `path` when the block ends without an error.

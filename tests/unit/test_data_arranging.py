@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 import orthogan as og
-from orthogan.classification.config import ClassificationConfig
+from orthogan.classification.config import ClassificationConfig, LabelledDataConfig
+from orthogan.classification.examples import load_split
 from orthogan.classification.trainer import in_memory_order
 from orthogan.data import ImageSet, Order
 from orthogan.data.arranging import (
@@ -22,10 +24,11 @@ from orthogan.data.arranging import (
     spread_out,
     unit,
 )
-from orthogan.data.ordering import Arrangement, check_arrangement, ordered
+from orthogan.data.ordering import Arrangement, arrangement_note, check_arrangement, ordered
 from orthogan.errors import ConfigError
 from orthogan.gan.augmenting import split
 from orthogan.gan.config import TrainingConfig
+from orthogan.gan.task import GanTask
 from orthogan.gan.trainer import Trainer
 
 COUNT, SIZE = 203, 8  # no multiple of a pool, so that some are left over
@@ -154,6 +157,24 @@ def test_training_takes_the_order_it_is_asked_for() -> None:
     assert torch.equal(in_memory_order(learning, images).batch(0, 9), stratified.batch(0, 9))
 
 
-def test_a_run_says_how_alike_a_batch_is(tmp_path: Path, train_tiny) -> None:
-    run = train_tiny(tmp_path / "run", images=32, settings=("data.batches=decorrelated",))
-    assert run.status == "done"
+def test_a_run_says_how_alike_a_batch_is() -> None:
+    images, wanted = some_images(), Arrangement(batches="correlated", batch_size=8)
+    said = arrangement_note(images, wanted, 0)
+    found = re.search(r"Batches are correlated.* of 8 .*cosine of (.*) \(any images: (.*)\)", said)
+    assert found is not None
+    assert float(found[1]) > float(found[2])
+    config = TrainingConfig.model_validate({"data": {"batches": "correlated"}, "batch_size": 8})
+    assert said in list(GanTask().notes(config, images))
+
+
+def test_classifiers_leave_copies_out_and_arrange_batches(tmp_path: Path) -> None:
+    images = some_images()
+    twice = torch.cat([images.images, images.images[:40]])[:, 0]
+    kinds = torch.cat([images.labels, images.labels[:40]])
+    np.savez(tmp_path / "twice.npz", images=twice.numpy(), labels=kinds.numpy())
+    kept, dropped = (
+        load_split(LabelledDataConfig(source=str(tmp_path / "twice.npz"), copies=copies), 0)
+        for copies in ("keep", "drop")
+    )
+    hashes = [hash(image.numpy().tobytes()) for image in dropped.train.images.images]
+    assert len(set(hashes)) == len(hashes) < len(kept.train)

@@ -14,7 +14,7 @@ from orthogan.errors import BundleError, ShapeError, UnknownNameError
 from orthogan.evaluation.description import describe_pixels
 from orthogan.evaluation.extractors import EXTRACTORS
 from orthogan.evaluation.extractors.digits import DigitsExtractor, DigitsNet
-from orthogan.evaluation.grey import to_grey
+from orthogan.evaluation.inputs import to_grey
 
 ASSET = Path(str(resources.files("orthogan") / "assets" / "digits-extractor"))
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_extractor.py"

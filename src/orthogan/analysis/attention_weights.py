@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from orthogan.analysis.attention_statistics import MapTally, Patches
 from orthogan.attention import Attention, attention_weights
-from orthogan.embeddings.capture import Activations, capture
+from orthogan.embeddings.capture import Activations, capture, listening, run_module
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.shapes import Weights
 
@@ -98,7 +97,7 @@ def record_attention(
             records[name] = LayerRecord(title, placed, num_shown, num_images)
         records[name].add(weights)
 
-    with _listening(network) as listen, torch.inference_mode():
+    with listening(network) as listen, torch.inference_mode():
         for number, (name, layer) in enumerate(_layers(network).items(), 1):
             hook = partial(see, name, f"block {number}")
             listen(layer.register_forward_pre_hook(hook, with_kwargs=True))
@@ -131,7 +130,7 @@ def captured_attention(
         UnknownNameError: a pattern matches no module.
     """
     if has_attention(module) and not names:
-        return record_attention(module, lambda: _run(module, inputs), num_shown, patches), []
+        return record_attention(module, lambda: run_module(module, inputs), num_shown, patches), []
     records, others = [], []
     for layer in capture(module, inputs, **(names or {})):
         weights = _softmax_weights(layer)
@@ -199,26 +198,3 @@ def _layers(network: nn.Module) -> dict[str, Attention]:
 def _softmax_weights(layer: Activations) -> Tensor:
     groups = layer.query.shape[1] // layer.key.shape[1]
     return attention_weights(layer.query.float(), layer.key.float().repeat_interleave(groups, 1))
-
-
-@contextmanager
-def _listening(network: nn.Module) -> Iterator[Callable[[Any], None]]:
-    handles: list[Any] = []
-    modes = [(part, part.training) for part in network.modules()]
-    network.eval()
-    try:
-        yield handles.append
-    finally:
-        for handle in handles:
-            handle.remove()
-        for part, was_training in modes:
-            part.training = was_training
-
-
-def _run(module: nn.Module, inputs: Any) -> None:
-    if isinstance(inputs, Mapping):
-        module(**inputs)
-    elif isinstance(inputs, tuple):
-        module(*inputs)
-    else:
-        module(inputs)

@@ -9,7 +9,7 @@ from orthogan.classification.passes import features, probabilities
 from orthogan.data import ImageSet
 from orthogan.errors import ConfigError
 from orthogan.evaluation.extractors import HASH_DIGITS
-from orthogan.evaluation.grey import to_grey
+from orthogan.evaluation.inputs import to_grey
 from orthogan.networks.classifier import Classifier
 from orthogan.shapes import Features, Pixels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orthogan.files import storage_errors, write_atomic
+from orthogan.files import write_file
 from orthogan.images.encoding import png
 
 NUM_SHOWN = 16  # rows of a picture that still fits a screen when shrunk
@@ -32,6 +32,4 @@ def write_look(target: Path, trained: Any, found: Any, test: str | None) -> None
         picture = trained.draw_attention(
             images.images[:NUM_SHOWN], [f"true {name}" for name in true]
         )
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, png(picture))
+    write_file(target, png(picture))

@@ -146,9 +146,7 @@ def _write(found: list[Look], target: Path, command: str) -> None:
         write_attention_page(found, target, command=command)
         return
     from orthogan.analysis.attention_sheet import sheet_of
-    from orthogan.files import storage_errors, write_atomic
+    from orthogan.files import write_file
     from orthogan.images.encoding import png
 
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, png(sheet_of(found)))
+    write_file(target, png(sheet_of(found)))

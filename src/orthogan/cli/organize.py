@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -54,13 +55,13 @@ def organize(
         raise ConfigError(f"{out} is a folder; name a file in it, such as set.html.")
     from orthogan.data.api import load_data
     from orthogan.evaluation.waiting import telling
-    from orthogan.files import write_json
+    from orthogan.files import write_file
     from orthogan.organizing.api import organize as organize_set
 
     images = load_data(data, size=size)
     found = organize_set(images, batch_size=batch_size, seed=seed, report=telling(say))
     if out is not None and out.suffix.lower() == ".json":
-        write_json(out, found.to_dict())
+        write_file(out, (json.dumps(found.to_dict(), indent=2) + "\n").encode())
     elif out is not None:
         from orthogan.report.organization_page import write_organization_page
 

@@ -75,7 +75,7 @@ def _save(found: Any, target: Path) -> None:
     """Writes the latent (unit mean square) and, with classes, its label."""
     import numpy as np
 
-    from orthogan.cli.sample_files import write_content
+    from orthogan.files import write_file
 
     arrays = {"latent": found.latent.numpy()}
     if found.label is not None:
@@ -83,8 +83,8 @@ def _save(found: Any, target: Path) -> None:
     if target.suffix.lower() == ".npz":
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        write_content(buffer.getvalue(), target)
+        write_file(target, buffer.getvalue())
         return
     from safetensors.numpy import save as packed
 
-    write_content(packed(arrays), target)
+    write_file(target, packed(arrays))

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from orthogan.errors import ConfigError, listed
-from orthogan.files import storage_errors, write_atomic
+from orthogan.files import storage_errors, write_file
 from orthogan.images.encoding import SUFFIXES, encoded, picture_of
 from orthogan.images.sheet import enlarge, sheet, sheet_size
 
@@ -38,7 +38,7 @@ def write_grid(images: np.ndarray, target: Path, suffix: str, scale: int | None 
             f"A grid has at most {MOST_PIXELS:,} pixels, this one would have {width:,} x "
             f"{height:,}; ask for fewer seeds, a smaller --scale, a folder or a .npz."
         )
-    write_content(encoded(sheet(images, scale=scale), suffix), target)
+    write_file(target, encoded(sheet(images, scale=scale), suffix))
 
 
 def check_picture_name(target: Path) -> str:
@@ -60,7 +60,7 @@ def write_picture(picture: Image.Image, target: Path) -> None:
         ConfigError: its name is none of a picture.
         StorageError: the place cannot be written.
     """
-    write_content(encoded(picture, check_picture_name(target)), target)
+    write_file(target, encoded(picture, check_picture_name(target)))
 
 
 def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None:
@@ -71,7 +71,7 @@ def write_arrays(images: np.ndarray, seeds: Sequence[int], target: Path) -> None
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images, seeds=np.array(seeds, dtype=np.int64))
-    write_content(buffer.getvalue(), target)
+    write_file(target, buffer.getvalue())
 
 
 def write_pictures(
@@ -96,14 +96,3 @@ def write_pictures(
             if number == 0:
                 folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{seed:06d}{suffix}").write_bytes(content)
-
-
-def write_content(content: bytes, target: Path) -> None:
-    """Writes a file, entirely or not at all, and makes the folders above it.
-
-    Raises:
-        StorageError: the place cannot be written.
-    """
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, content)

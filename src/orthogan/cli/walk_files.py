@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from orthogan.cli.sample_files import MOST_PIXELS, write_content, write_pictures
+from orthogan.cli.sample_files import MOST_PIXELS, write_pictures
 from orthogan.errors import ConfigError, UnknownNameError
+from orthogan.files import write_file
 from orthogan.images import animation
 from orthogan.images.encoding import encoded
 from orthogan.images.sheet import fitting_scale, sheet
@@ -66,14 +67,14 @@ def write(
     scale, picture_format = form
     suffix = _suffix(target)
     if suffix in GRIDS:
-        write_content(encoded(_sheet(images, steps, scale), suffix), target)
+        write_file(target, encoded(_sheet(images, steps, scale), suffix))
         return
     frames = _chained(images, steps) if is_chain else _together(images, steps)
     if suffix:
         whole = scale or fitting_scale(_side(len(frames[0]), images.shape[2]))
         pictures = [_sheet(frame, None, whole) for frame in frames]
         there_and_back = [*pictures, *pictures[-2:0:-1]]
-        write_content(animation.animation(there_and_back, suffix), target)
+        write_file(target, animation.animation(there_and_back, suffix))
         return
     flat = np.concatenate(frames)
     write_pictures(flat, range(len(flat)), target, f".{picture_format or 'png'}", scale or 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from orthogan.data.order import Order
 from orthogan.shapes import Features, Labels
 
 IID, BALANCED, DECORRELATED, CORRELATED = "iid", "balanced", "decorrelated", "correlated"
+POOLS_AT_ONCE = 64  # arranged side by side: their tables take some 60 MB
 POOL = 8  # batches that are filled from the same images: the more, the less they must take
 RIDGE = 0.05  # of a unit vector's square: beyond the dimensions of the codes every image is the sum
 # of others, and is then chosen by how little it resembles them
@@ -53,7 +55,28 @@ class Stratified(Order):
         return shuffled[((rank + first[kinds]) / counts[kinds]).argsort()]
 
 
-class Decorrelated(Order):
+class _Pooled(Order):
+    """Shuffled epochs, cut into pools of eight batches that subclasses arrange; a rest stays."""
+
+    def __init__(self, codes: Features, seed: int, batch_size: int) -> None:
+        super().__init__(len(codes), seed)
+        self._codes, self._batch_size = unit(codes), batch_size
+
+    def _draw(self, epoch: int) -> Tensor:
+        shuffled = super()._draw(epoch)
+        size = POOL * self._batch_size
+        count = len(shuffled) // size * size
+        if not count:
+            return shuffled  # fewer images than a pool
+        pools = shuffled[:count].reshape(-1, size)
+        return torch.cat([*map(self._arranged, pools.split(POOLS_AT_ONCE)), shuffled[count:]])
+
+    @abstractmethod
+    def _arranged(self, pools: Tensor) -> Tensor:
+        """The images of some pools, batch after batch."""
+
+
+class Decorrelated(_Pooled):
     r"""Shuffled epochs whose batches hold images that are as unlike as can be.
 
     Eight batches at a time are filled from as many images as they hold. In turn each takes the
@@ -75,21 +98,11 @@ class Decorrelated(Order):
     several of these blocks.
     """
 
-    def __init__(self, codes: Features, seed: int, batch_size: int) -> None:
-        super().__init__(len(codes), seed)
-        self._codes, self._batch_size = unit(codes), batch_size
-
-    def _draw(self, epoch: int) -> Tensor:
-        shuffled = super()._draw(epoch)
-        size = POOL * self._batch_size
-        count = len(shuffled) // size
-        pools = shuffled[: count * size].reshape(count, size)
-        arranged = [spread_out(self._codes[part], POOL) for part in pools.split(64)]
-        order = torch.cat(arranged) if arranged else pools
-        return torch.cat([pools.gather(1, order).flatten(), shuffled[count * size :]])
+    def _arranged(self, pools: Tensor) -> Tensor:
+        return pools.gather(1, spread_out(self._codes[pools], POOL)).flatten()
 
 
-class Correlated(Order):
+class Correlated(_Pooled):
     """Shuffled epochs whose batches hold images that resemble each other: the opposite, to compare.
 
     Args:
@@ -101,25 +114,16 @@ class Correlated(Order):
         ConfigError: there are no images, or the seed is out of range.
     """
 
-    def __init__(self, codes: Features, seed: int, batch_size: int) -> None:
-        super().__init__(len(codes), seed)
-        self._codes, self._batch_size = unit(codes), batch_size
-
-    def _draw(self, epoch: int) -> Tensor:
-        shuffled = super()._draw(epoch)
-        size = POOL * self._batch_size
-        count = len(shuffled) // size
+    def _arranged(self, pools: Tensor) -> Tensor:
         pieces = []
-        for pool in shuffled[: count * size].split(size):
+        for pool in pools:
             left = pool
             while len(left):
                 likeness = self._codes[left] @ self._codes[left[0]]
-                nearest = likeness.argsort(descending=True, stable=True)[: self._batch_size]
-                pieces.append(left[nearest])
-                is_left = torch.ones(len(left), dtype=torch.bool)
-                is_left[nearest] = False
-                left = left[is_left]
-        return torch.cat([*pieces, shuffled[count * size :]])
+                order = likeness.argsort(descending=True, stable=True)
+                pieces.append(left[order[: self._batch_size]])
+                left = left[order[self._batch_size :].sort().values]
+        return torch.cat(pieces)
 
 
 def unit(codes: Features) -> Features:

@@ -106,13 +106,13 @@ def capture(
     """
     hook_points, watched = _watched(module, (query, key, value), num_heads)
     found: list[Activations] = []
-    with _listening(module) as listen:
+    with listening(module) as listen:
         for hook_point in hook_points:
             _listen_to(module, hook_point, num_heads, found, listen)
         for name, layer in watched.items():
             hook = partial(_multihead, name, num_heads, found)
             listen(layer.register_forward_hook(hook, with_kwargs=True))
-        _run(module, inputs)
+        run_module(module, inputs)
     _check_reached([*(hook_point.name for hook_point in hook_points), *watched], found)
     return found
 
@@ -145,7 +145,12 @@ def _check_reached(names: list[str], found: list[Activations]) -> None:
 
 
 @contextmanager
-def _listening(module: nn.Module) -> Iterator[Callable[[RemovableHandle], None]]:
+def listening(module: nn.Module) -> Iterator[Callable[[RemovableHandle], None]]:
+    """Inside, the module is in evaluation mode and takes no gradients; hooks given go at the end.
+
+    Args:
+        module: A model or a layer; its modes are put back afterwards, also after an error.
+    """
     handles: list[RemovableHandle] = []
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
@@ -204,7 +209,8 @@ def _multihead(
     found.append(_activations(name, (parts[0], parts[1], parts[2]), num_heads or layer.num_heads))
 
 
-def _run(module: nn.Module, inputs: Any) -> None:
+def run_module(module: nn.Module, inputs: Any) -> None:
+    """Calls a module with a tensor, a tuple of arguments, or a mapping of named ones."""
     if isinstance(inputs, Mapping):
         module(**inputs)
     elif isinstance(inputs, tuple):

@@ -13,12 +13,11 @@ from orthogan.data import ImageSet
 from orthogan.data.image_set import NUM_RGBA
 from orthogan.evaluation.cache import keep, kept
 from orthogan.evaluation.extractors import Extractor
-from orthogan.images.ground import laid_over
+from orthogan.evaluation.inputs import over_grounds
 from orthogan.rng import permutation
 from orthogan.shapes import Features, Labels, Pixels
 
 NUM_STACKED_CHANNELS = 3
-GROUNDS = (255, 0)  # white and black, under transparent images
 NUM_DIGITS = 10
 NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
 KEPT_IN_MEMORY = 4  # train and test of two data sets
@@ -92,9 +91,7 @@ def _described(pixels: Pixels, extractor: Extractor) -> tuple[Features, Tensor]:
     """
     if pixels.shape[1] != NUM_RGBA or extractor.channels == NUM_RGBA:
         return extractor.describe(pixels)
-    wide = pixels.to(torch.int32)
-    over = [laid_over(wide[:, :3], wide[:, 3:], ground).to(torch.uint8) for ground in GROUNDS]
-    (first, chances), (second, others) = (extractor.describe(each) for each in over)
+    (first, chances), (second, others) = map(extractor.describe, over_grounds(pixels))
     return (first + second) / 2, (chances + others) / 2
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from orthogan.data import ImageSet, ImageSource
+from orthogan.data import ImageSet, ImageSource, Order
 from orthogan.data.api import load_data
-from orthogan.data.arranging import BALANCED as IN_PROPORTION
-from orthogan.data.arranging import CORRELATED, DECORRELATED, IID, mean_likeness
+from orthogan.data.arranging import (
+    BALANCED,
+    CORRELATED,
+    DECORRELATED,
+    IID,
+    Correlated,
+    Decorrelated,
+    Stratified,
+    mean_likeness,
+)
 from orthogan.data.clusters import image_clusters, principal_codes
 from orthogan.data.image_set import to_floats
-from orthogan.data.ordering import SEED, Arrangement, ordered
+from orthogan.data.ordering import SEED, kinds_of
 from orthogan.errors import ConfigError
 from orthogan.geometry.spectra.correlation import dimension_correlation, member_correlation
 from orthogan.geometry.spectra.spectrum import effective_rank
@@ -29,6 +37,7 @@ NUM_OUTLIERS = 12
 NEIGHBOUR = 5
 CELLS = 8
 BATCH_SIZE = 32
+NUM_BATCHES = 50  # whose members are compared
 
 
 def organize(
@@ -88,17 +97,14 @@ def organize(
 
 
 def _likeness(images: ImageSet, codes: Tensor, batch_size: int, seed: int) -> dict[str, float]:
-    rules = (IID, IN_PROPORTION, DECORRELATED, CORRELATED)
-    number = min(50, len(images) // batch_size)
-    return {
-        rule: mean_likeness(
-            codes,
-            ordered(images, Arrangement(batches=rule, batch_size=batch_size), seed),
-            batch_size,
-            number,
-        )
-        for rule in rules
+    orders = {
+        IID: Order(len(images), seed),
+        BALANCED: Stratified(kinds_of(images), seed),
+        DECORRELATED: Decorrelated(codes, seed, batch_size),
+        CORRELATED: Correlated(codes, seed, batch_size),
     }
+    number = min(NUM_BATCHES, len(images) // batch_size)
+    return {rule: mean_likeness(codes, order, batch_size, number) for rule, order in orders.items()}
 
 
 def _outliers(codes: Tensor, seed: int) -> tuple[Outlier, ...]:

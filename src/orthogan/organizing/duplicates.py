@@ -26,6 +26,7 @@ MOST_GAIN, MOST_OFFSET = 0.17, 0.12  # of brightness: the same hand in dark skin
 # patches of skies, which have one descriptor, are not all compared with each other.
 LEVEL_WEIGHT, SPREAD_WEIGHT = 0.4, 0.2
 BRIGHTER = 1.1  # what is looked for beside: on white ground it changes most of an image
+ROUNDING = 1e-3  # of middles in float32
 CHUNK = 128  # pairs compared at a time: their pixels stay in the cache
 
 Report = Callable[[str, int, int], None]
@@ -182,10 +183,7 @@ def _copies(found: list[_Pair], pixels: Pixels) -> tuple[Copy, ...]:
         distance, other, how = best[place]
         if torch.equal(pixels[place], pixels[other]):
             how = "exact"
-        elif distance > _ROUNDING or not how:
+        elif distance > ROUNDING or not how:
             how = f"{how} and changed" if how else "changed"
         copies.append(Copy(place, root(place), how, distance))
     return tuple(copies)
-
-
-_ROUNDING = 1e-3  # of middles in float32

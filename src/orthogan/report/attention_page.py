@@ -7,10 +7,9 @@ from pathlib import Path
 
 from orthogan.analysis.attention_words import headline
 from orthogan.analysis.look_result import Look, NetworkLook
-from orthogan.files import storage_errors, write_atomic
 from orthogan.report.attention_sections import attention_sections
 from orthogan.report.page import page
-from orthogan.report.target import check_target
+from orthogan.report.target import check_target, write_page
 from orthogan.report.wording import decimal, short_name
 from orthogan.terminal import printable
 
@@ -54,10 +53,7 @@ def write_attention_page(
     target = Path(path)
     check_target(target)
     text = attention_page(looks, command=command)
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, text.encode("utf-8", "backslashreplace"))
-    return target
+    return write_page(target, text)
 
 
 def _summary(looks: Sequence[Look]) -> str:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.analysis.result import Analysis
-from orthogan.files import storage_errors, write_atomic
 from orthogan.report import cause_sections, identity_sections, word_sections
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
 from orthogan.report.measured import Measured, measure
 from orthogan.report.page import Section, page
-from orthogan.report.target import check_target
+from orthogan.report.target import check_target, write_page
 from orthogan.report.wording import short_name
 from orthogan.terminal import printable
 
@@ -92,10 +91,7 @@ def write_geometry_report(
     target = Path(path)
     check_target(target)
     text = geometry_report(analysis, command=command, seed=seed)
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, text.encode("utf-8", "backslashreplace"))
-    return target
+    return write_page(target, text)
 
 
 def _finite(value: Any) -> Any:

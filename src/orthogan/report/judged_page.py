@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from orthogan.analysis.judging import Judged, Judgement
-from orthogan.files import storage_errors, write_atomic
 from orthogan.images.sheet import sheet
 from orthogan.report.embedded import embedded
 from orthogan.report.markup import Html, element
 from orthogan.report.page import Section, page
 from orthogan.report.side_by_side import run_name
 from orthogan.report.tables import notes, table
-from orthogan.report.target import check_target
+from orthogan.report.target import check_target, write_page
 from orthogan.report.wording import count, plural, share
 from orthogan.shapes import Pixels
 from orthogan.terminal import printable
@@ -73,10 +72,7 @@ def write_judged_page(found: Judgement, path: Path, command: str) -> Path:
     """
     check_target(path)
     text = judged_page(found, command)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, text.encode("utf-8", "backslashreplace"))
-    return path
+    return write_page(path, text)
 
 
 def _gallery(images: tuple[Judged, ...], pixels: Pixels) -> Html:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from orthogan.data import ImageSet
-from orthogan.files import storage_errors, write_atomic
 from orthogan.images.grid import grid
 from orthogan.organizing.evenness import Part
 from orthogan.organizing.result import Organization
@@ -16,7 +15,7 @@ from orthogan.report.embedded import embedded
 from orthogan.report.markup import Html, element
 from orthogan.report.page import Section, page
 from orthogan.report.tables import bar, table, terms
-from orthogan.report.target import check_target
+from orthogan.report.target import check_target, write_page
 from orthogan.report.wording import count, decimal, share, short_name
 from orthogan.terminal import printable
 
@@ -74,10 +73,7 @@ def write_organization_page(
     target = Path(path)
     check_target(target)
     text = organization_page(found, images, command=command)
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, text.encode("utf-8", "backslashreplace"))
-    return target
+    return write_page(target, text)
 
 
 def _tiles(found: Organization) -> list[tuple[str, str]]:

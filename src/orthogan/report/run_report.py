@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.errors import ConfigError
-from orthogan.files import storage_errors, write_atomic
 from orthogan.models.bundle.names import RUNS
 from orthogan.report.evidence import Evidence, gathered
 from orthogan.report.run_facts import RunFacts, read_run
 from orthogan.report.run_page import run_page
-from orthogan.report.target import check_target
+from orthogan.report.target import check_target, write_page
 from orthogan.terminal import pasteable
 from orthogan.training.run import Run
 
@@ -96,9 +95,7 @@ def _written(
     facts: Sequence[RunFacts], evidence: Sequence[Evidence], target: Path, command: str
 ) -> Report:
     text = run_page(facts, evidence, command)
-    with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, text.encode("utf-8", "backslashreplace"))
+    write_page(target, text)
     return Report(target, {str(each.path): each.verdict for each in facts}, text)
 
 

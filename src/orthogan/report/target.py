@@ -5,8 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from orthogan.errors import ConfigError
+from orthogan.files import write_file
 
 SUFFIXES = (".html", ".htm")
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Writes a page, entirely or not at all; folders above it are made.
+
+    Raises:
+        StorageError: the place cannot be written.
+    """
+    write_file(path, text.encode("utf-8", "backslashreplace"))
+    return path
 
 
 def check_target(path: Path) -> None:

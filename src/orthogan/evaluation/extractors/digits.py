@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -12,7 +13,7 @@ from orthogan.data import ImageSet
 from orthogan.errors import BundleError
 from orthogan.evaluation.extractors import EXTRACTORS, HASH_DIGITS, Extractor
 from orthogan.evaluation.extractors.weights import verified_weights
-from orthogan.evaluation.grey import to_grey
+from orthogan.evaluation.inputs import full_batches, to_grey
 from orthogan.shapes import Features, Images, Pixels
 
 SIDE = 28  # it was trained on MNIST, which is 28 x 28
@@ -85,16 +86,11 @@ class DigitsExtractor:
         features = torch.empty(len(pixels), self.num_features)
         probabilities = torch.empty(len(pixels), self.num_classes)
         with torch.inference_mode():  # writes into ordinary tensors, usable anywhere
-            for start in range(0, len(pixels), BATCH_SIZE):
-                part = slice(start, start + BATCH_SIZE)
-                grey = to_grey(pixels[part], SIDE)
-                # Small batches take other kernels, which round otherwise. In full ones an image
-                # has the same features wherever it stands, and copies lie at distance 0.
-                full = torch.zeros(BATCH_SIZE, *grey.shape[1:])
-                full[: len(grey)] = grey
-                found, logits = self._net(full.contiguous(memory_format=torch.channels_last))
-                features[part] = found[: len(grey)]
-                probabilities[part] = logits[: len(grey)].softmax(1)
+            for part, grey in full_batches(pixels, BATCH_SIZE, partial(to_grey, side=SIDE)):
+                found, logits = self._net(grey)
+                count = part.stop - part.start
+                features[part] = found[:count]
+                probabilities[part] = logits[:count].softmax(1)
         return features, probabilities
 
 

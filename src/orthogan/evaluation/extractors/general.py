@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from orthogan.data import ImageSet
-from orthogan.errors import BundleError, ShapeError
+from orthogan.errors import BundleError
 from orthogan.evaluation.efficientnet import NUM_FEATURES, EfficientNetLite0
 from orthogan.evaluation.extractors import EXTRACTORS, HASH_DIGITS, Extractor
 from orthogan.evaluation.extractors.weights import verified_weights
+from orthogan.evaluation.inputs import full_batches, to_rgb
 from orthogan.shapes import Features, Pixels
 
 SIDE = 96  # at 32 px the deepest maps would be one pixel; at 224 an image costs five times as much
@@ -58,32 +60,10 @@ class GeneralExtractor:
         """Features, and no class probabilities (`B 0`); grey images become RGB, all are resized."""
         features = torch.empty(len(pixels), self.num_features)
         with torch.inference_mode():
-            for start in range(0, len(pixels), BATCH_SIZE):
-                part = slice(start, start + BATCH_SIZE)
-                images = to_rgb(pixels[part], SIDE)
-                # As in the digits extractor: full batches only, so that copies are described alike.
-                full = torch.zeros(BATCH_SIZE, *images.shape[1:])
-                full[: len(images)] = images
-                maps = self._net(full.contiguous(memory_format=torch.channels_last))
-                means = torch.cat([each.mean((2, 3)) for each in maps], 1)
-                features[part] = means[: len(images)]
+            for part, images in full_batches(pixels, BATCH_SIZE, partial(to_rgb, side=SIDE)):
+                means = torch.cat([each.mean((2, 3)) for each in self._net(images)], 1)
+                features[part] = means[: part.stop - part.start]
         return features, torch.zeros(len(pixels), 0)
-
-
-def to_rgb(pixels: Pixels, side: int) -> Tensor:
-    """RGB float images in [-1, 1] of `side` x `side`.
-
-    Raises:
-        ShapeError: the images have neither one nor three channels.
-    """
-    if pixels.shape[1] not in {1, 3}:
-        raise ShapeError(f"Pictures have 1 or 3 channels (axis 1), got {pixels.shape[1]}.")
-    images = pixels.float().expand(-1, 3, -1, -1) / 127.5 - 1
-    if images.shape[2:] != (side, side):
-        images = nn.functional.interpolate(
-            images, size=(side, side), mode="bilinear", antialias=True
-        )
-    return images
 
 
 @EXTRACTORS.register("general")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import NamedTuple
 
 import safetensors.torch
@@ -14,6 +15,7 @@ from orthogan.errors import ConfigError
 from orthogan.evaluation.cache import keep, kept
 from orthogan.evaluation.description import Report
 from orthogan.evaluation.extractors import HASH_DIGITS
+from orthogan.evaluation.inputs import full_batches
 from orthogan.evaluation.own.classifier import accuracy
 from orthogan.evaluation.own.inputs import as_input, num_channels, opaque
 from orthogan.evaluation.own.learning import learn_classes, learn_images
@@ -45,7 +47,7 @@ class OwnExtractor:
     Args:
         net: The trained network.
         channels: 1 or 3.
-        num_classes: Of the labels it was trained on; 0 without.
+        num_labels: Classes of the labels it was trained on; 0 without.
         check: Of images that were held out the fraction that is classified rightly, or whose second
             view is told from the views of the other ones.
 
@@ -73,14 +75,9 @@ class OwnExtractor:
         """Features, and no class probabilities (`B 0`); other sizes are made to fit."""
         features = torch.empty(len(pixels), self.num_features)
         with torch.inference_mode():
-            for start in range(0, len(pixels), BATCH_SIZE):
-                part = slice(start, start + BATCH_SIZE)
-                images = as_input(pixels[part], self.channels)
-                # Full batches only, so that copies are described alike wherever they stand.
-                full = torch.zeros(BATCH_SIZE, *images.shape[1:])
-                full[: len(images)] = images
-                found = self._net.features(full.contiguous(memory_format=torch.channels_last))
-                features[part] = found[: len(images)]
+            convert = partial(as_input, channels=self.channels)
+            for part, images in full_batches(pixels, BATCH_SIZE, convert):
+                features[part] = self._net.features(images)[: part.stop - part.start]
         return features, torch.zeros(len(pixels), 0)
 
     @property

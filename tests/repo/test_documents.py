@@ -31,7 +31,7 @@ def test_links_lead_somewhere():
         *(ROOT / "docs").rglob("*.md"),
         ROOT / "benchmarks" / "README.md",
     ]:
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        for target in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 

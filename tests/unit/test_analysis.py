@@ -57,10 +57,12 @@ def test_every_count_reports_its_progress(tables: Tables) -> None:
         progress=lambda done, total: heard.append((done, total)),
     )
     # Before and after the repair, the controls, the amplitude: six tokens are one tile each.
-    assert heard == [(6, 6)] * (2 + len(found.controls) + 1)
+    draws = sum(len(control.counts) for control in found.control_draws.values())
+    assert draws == 20 + 20 + 1
+    assert heard == [(6, 6)] * (2 + draws + 1)
     heard.clear()
     analyze(tables, corrections=(), progress=lambda done, total: heard.append((done, total)))
-    assert heard == [(6, 6)] * (1 + len(found.controls))
+    assert heard == [(6, 6)] * (1 + draws)
 
 
 def test_a_repair_removes_them(tables: Tables) -> None:

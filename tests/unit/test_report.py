@@ -58,9 +58,8 @@ def page(text: str) -> Page:
 
 def test_every_question_is_asked_in_order(page: Page) -> None:
     assert page.sections == [
-        "read", "flips", "worst", "places", "margins", "controls", "amplitude", "examples",
-        "repairs",
-        "directions", "correlations", "heads", "definitions",
+        "words", "read", "flips", "worst", "places", "margins", "motion", "controls", "amplitude",
+        "examples", "repairs", "directions", "repeats", "correlations", "heads", "definitions",
     ]  # fmt: skip
     links = [found["href"] for tag, found in page.tags if tag == "a"]
     assert links == ["#report", *(f"#{key}" for key in page.sections)]
@@ -70,7 +69,7 @@ def test_ids_are_unique_and_pictures_are_named(page: Page) -> None:
     ids = [found["id"] for _, found in page.tags if "id" in found]
     assert len(ids) == len(set(ids))
     pictures = [found for tag, found in page.tags if tag == "svg" and found.get("role") == "img"]
-    assert len(pictures) == 2 * 4  # wide and narrow
+    assert len(pictures) == 2 * 5  # wide and narrow
     assert all(found["aria-labelledby"] in ids for found in pictures)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -110,7 +109,7 @@ def test_the_numbers_are_those_of_the_analysis(found: Analysis, page: Page) -> N
     for number in (share(tree["kept"]), share(tree["certified"]), count(tree["flips"])):
         assert " ".join(number.split()) in page.text
     for control in tree["controls"].values():
-        assert " ".join(share(control["kept"]).split()) in page.text
+        assert " ".join(share(control["flip_share"]).split()) in page.text
     for repair in tree["repairs"]:
         assert count(repair["flips"][1]) in page.text
     assert f"{tree['heads']['first'][0]['tied_defect']:.2f}" in page.text
@@ -123,12 +122,18 @@ def test_a_question_without_an_answer_is_not_asked(found: Analysis) -> None:
 
     whole = set(Page(geometry_report(found)).sections)
     for name, key in (
-        ("controls", "controls"), ("amplitudes", "amplitude"), ("corrections", "repairs"),
+        ("control_draws", "controls"), ("amplitudes", "amplitude"), ("corrections", "repairs"),
         ("heads", "heads"),
     ):  # fmt: skip
         assert whole - sections(**{name: type(getattr(found, name))()}) == {key}
     alone = sections(
-        codes=None, flip_count=None, controls={}, amplitudes={}, counts={}, corrections=()
+        codes=None,
+        flip_count=None,
+        control_draws={},
+        amplitudes={},
+        counts={},
+        corrections=(),
+        motion=None,
     )
     assert alone == {"read", "heads", "definitions"}
     calm = analyze(Tables(100 * torch.eye(6), 0.01 * torch.ones(4, 6)), corrections=())

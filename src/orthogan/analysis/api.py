@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from orthogan.analysis.control_draws import draw_controls
+from orthogan.analysis.motion import motion
 from orthogan.analysis.network_tables import read_network
 from orthogan.analysis.result import Analysis
 from orthogan.analysis.trained import has_language, is_trained, unfinished_language
@@ -22,7 +25,6 @@ from orthogan.geometry.identity.recovery import linear_r2
 from orthogan.geometry.identity.scale_limit import ScaleLimit, best_scale_limit, shorten_to
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
-from orthogan.geometry.positions.controls import CONTROLS
 from orthogan.geometry.positions.sinusoidal import sinusoids
 from orthogan.language import tables_of_language, tables_of_run
 from orthogan.models import bundle
@@ -74,8 +76,8 @@ def analyze(
         analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
             gensim for English words, where it is installed.
         similarity: A file of judged similarities, `gensim` or `none`, likewise.
-        seed: Of the random controls, of the positions that words of a question stand at, and of
-            the tokens drawn from a network trained here.
+        seed: Of the first draw of the random controls, of the positions that words of a question
+            stand at, and of the tokens drawn from a network trained here.
         say: Hears what is being counted.
         progress: Called with (work done, work in all) of each count, in tokens, now and then.
 
@@ -110,12 +112,7 @@ def analyze(
         compare_corrections(tokens, codes, corrections, progress=progress) if corrections else ()
     )
     counted = found[0].before if found else count_flips(tokens, codes, reader, progress=progress)
-    controls = {}
-    for name, control in CONTROLS.items():
-        if name == "sinusoidal" and (not own or codes.shape[1] % 2):
-            continue
-        say(f"counting with {name} codes")
-        controls[name] = count_flips(tokens, control(codes, seed), reader, progress=progress)
+    draws = draw_controls(tokens, codes, reader, seed, own=own, say=say, progress=progress)
     for_words = tables.labels is not None and not own
     if amplitudes is None:
         amplitudes = WORD_AMPLITUDES if for_words else ()
@@ -125,7 +122,9 @@ def analyze(
         counts[factor] = count_flips(tokens, factor * codes, reader, progress=progress)
     if within is None:
         within = WORD_SHARE if for_words and reader == "euclidean" else 1.0
-    shortened = _scale_limits(tokens, codes, found, within, seed, say) if within < 1 else ()
+    # Where no more pairs flip than may, there is nothing to recommend.
+    is_needed = within < 1 and 1 - counted.kept > within
+    shortened = _scale_limits(tokens, codes, found, within, seed, say) if is_needed else ()
     best = best_scale_limit(shortened)
     displaced: dict[str, Tensor | None] = {"as they are": None, "with the codes": codes}
     if best is not None:
@@ -140,7 +139,7 @@ def analyze(
         codes,
         own,
         counted,
-        controls,
+        {name: each.counts[0] for name, each in draws.items()},
         amplitudes={factor: count.kept for factor, count in counts.items()},
         corrections=found,
         heads=heads,
@@ -149,6 +148,8 @@ def analyze(
         scale_limits=shortened,
         readable=linear_r2(tokens, codes) if shortened else None,
         meanings=meanings,
+        motion=motion(tokens, codes, seed),
+        control_draws=draws,
     )
 
 
@@ -226,9 +227,11 @@ def _read(
         raise ConfigError("'network' names a player of a GAN trained here; leave it out.")
     if isinstance(source, Tables):
         return source
-    return read_tables(
+    tables = read_tables(
         source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
     )
+    is_part = limit is not None and len(tables.tokens) == limit
+    return replace(tables, sample="the table, from its first row on") if is_part else tables
 
 
 def _codes(

@@ -60,13 +60,16 @@ def read_network(
         raise ConfigError(f"limit is at least 2 (None: {NUM_TOKENS:,} tokens), got {limit}.")
     found = load_trained(source, network)
     code = _code_of(found)
-    tokens, labels, notes = _sampled(found, code, limit or NUM_TOKENS, seed)
+    tokens, labels, notes, sample = _sampled(found, code, limit or NUM_TOKENS, seed)
     heads = read_heads(module_model(found.network), code.codes.shape[1], LoadOptions(), notes)
     codes, why = _added(code, found)
     if codes is None and not heads:
         raise DataError(f"{found.where}: {why} There is no attention either: nothing to analyse.")
     where = f"{source} ({found.role})"
-    return Tables(tokens, codes, labels, heads, where, (*notes, why))
+    side = math.isqrt(len(code.codes))
+    return Tables(
+        tokens, codes, labels, heads, where, (*notes, why), grid=(side, side), sample=sample
+    )
 
 
 def save_codes(source: str | Path, out: str | Path, codes: Tensor, change: str) -> Path:
@@ -132,8 +135,8 @@ def _added(code: PositionalEncoding, found: Trained) -> tuple[Tensor | None, str
 
 def _sampled(
     found: Trained, code: PositionalEncoding, num_tokens: int, seed: int
-) -> tuple[Tensor, tuple[str, ...], list[str]]:
-    """Content tokens, their labels, and a note on how they were drawn."""
+) -> tuple[Tensor, tuple[str, ...], list[str], str]:
+    """Content tokens, their labels, a note on how they were drawn, and what of."""
     num_places = len(code.codes)
     num_images = max(NUM_IMAGES, math.ceil(num_tokens / num_places))
     tokens, names, of_images = _contents(found, num_images, seed)
@@ -151,7 +154,7 @@ def _sampled(
         "this sample, and more tokens lie closer; every token is tried at every place, not only "
         "at its own."
     )
-    return all_tokens[chosen], labels, [note]
+    return all_tokens[chosen], labels, [note], of_images.partition(" (")[0]
 
 
 def _contents(found: Trained, num_images: int, seed: int) -> tuple[Tensor, list[str], str]:

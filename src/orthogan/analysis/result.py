@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from orthogan.analysis.control_draws import ControlDraws
+from orthogan.analysis.motion import Motion
 from orthogan.embeddings import Tables
 from orthogan.geometry.heads.keys import HeadTable
 from orthogan.geometry.identity.corrections import Correction
@@ -28,7 +30,8 @@ class Analysis:
         codes: The codes, `T D`; None where nothing displaces the tokens.
         own: Whether they are the source's own, not sinusoids that stand in for them.
         flip_count: Every (token, position) pair, decided; None without codes.
-        controls: The same for codes of the same size that know nothing of the tokens.
+        controls: The same for codes of the same size that know nothing of the tokens: the first
+            draw of each kind.
         amplitudes: Share of identities kept when the codes are multiplied by each factor.
         corrections: Changes of the codes, each with the flips before and after.
         heads: For each attention layer, what its heads use their key matrices for.
@@ -40,6 +43,8 @@ class Analysis:
         meanings: By test of words, what is solved with the words as they are, with the codes, and
             with the best scale limit or else the first correction.
         notes: Plain sentences.
+        motion: How the codes turn and repeat; None where nothing displaces the tokens.
+        control_draws: Every draw of each control.
     """
 
     tables: Tables
@@ -55,6 +60,8 @@ class Analysis:
     scale_limits: tuple[ScaleLimit, ...] = ()
     readable: tuple[float, float] | None = None
     meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
+    motion: Motion | None = None
+    control_draws: dict[str, ControlDraws] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         """The answer, its numbers and the deepest flips, for notebooks."""
@@ -99,6 +106,7 @@ class Analysis:
             "worst": _flips(self.worst()),
             "controls": {
                 name: {"kept": control.kept, "flips": control.flips}
+                | _of_draws(self.control_draws.get(name))
                 for name, control in self.controls.items()
             },
             "amplitudes": {str(factor): kept for factor, kept in self.amplitudes.items()},
@@ -118,9 +126,16 @@ class Analysis:
                 test: {name: asdict(meaning) for name, meaning in found.items()}
                 for test, found in self.meanings.items()
             },
+            "motion": None if self.motion is None else self.motion.to_dict(),
             "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
             "notes": list(self.notes),
         }
+
+
+def _of_draws(found: ControlDraws | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {"draws": len(found.counts), "flip_share": found.mean, "interval": found.interval}
 
 
 def _flips(named: Sequence[tuple[str, int, str, Flip]]) -> list[dict[str, Any]]:

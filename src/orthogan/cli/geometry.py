@@ -177,6 +177,7 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
     rows += [
         [f"repair: {each['name']}", number(each["kept"][1]), number(each["flips"][1])]
         for each in tree["repairs"]
+        if each["flips"][0]  # where nothing flips there is nothing to repair
     ]
     rows += [
         [f"{each['name']}, x {each['factor']:.3g}", number(each["kept"]), number(each["flips"])]

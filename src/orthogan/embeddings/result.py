@@ -74,6 +74,10 @@ class Tables:
         heads: `heads[layer][head]` holds Wq, Wk and Wv; empty where there are none.
         source: Where the tables come from.
         notes: Plain sentences on what was found, left out or changed.
+        grid: Rows and columns of patches, where positions are places in an image: the last
+            `rows * cols` of them, read row by row.
+        sample: What the tokens are only a part of, such as `256 generated images`; empty where
+            they are all there are.
 
     Raises:
         ShapeError: a table has no rows, is not two-dimensional, or the widths or counts differ.
@@ -90,12 +94,15 @@ class Tables:
     heads: Sequence[Layer] = ()
     source: str = "tables"
     notes: tuple[str, ...] = ()
+    grid: tuple[int, int] | None = None
+    sample: str = ""
 
     def __post_init__(self) -> None:
         check_table(self.tokens, f"{self.source}: the token table")
         if self.positions is not None:
             check_table(self.positions, f"{self.source}: the position table")
             check_widths(self.tokens.shape[1], self.positions.shape[1], self.source)
+            _check_grid(self.grid, len(self.positions), self.source)
         if self.labels is not None and len(self.labels) != len(self.tokens):
             raise ShapeError(
                 f"{self.source}: {len(self.labels):,} labels for {len(self.tokens):,} tokens; "
@@ -109,6 +116,14 @@ class Tables:
         return (
             f"Tables({n} tokens x {width}, {places}, {labels}, {len(self.heads)} layers, "
             f"source='{self.source}')"
+        )
+
+
+def _check_grid(grid: tuple[int, int] | None, positions: int, source: str) -> None:
+    if grid is not None and not 0 < grid[0] * grid[1] <= positions:
+        raise ShapeError(
+            f"{source}: a grid of {grid[0]} x {grid[1]} places needs as many positions, got "
+            f"{positions}."
         )
 
 

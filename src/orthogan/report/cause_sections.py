@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orthogan.analysis.control_draws import ControlDraws
 from orthogan.analysis.result import Analysis
-from orthogan.geometry.identity.flip_count import FlipCount
 from orthogan.geometry.spectra.estimates import Estimate
 from orthogan.report.figures import Axis, Plot, boundary, colours, dust, figure, says, spanning
 from orthogan.report.markup import Html, element
@@ -37,32 +37,36 @@ BEYOND = 2.0  # standard deviations of random rotations: what counts as unlike c
 def controls(analysis: Analysis, _: Measured | None) -> Section | None:
     """Whether any codes would do this."""
     found = analysis.flip_count
-    if found is None or not analysis.controls:
+    if found is None or not analysis.control_draws:
         return None
     own = "The source's own codes" if analysis.own else "The sinusoids that stand in"
-    every = [(own, found, "codes")]
-    every += [
-        (CONTROLS.get(name, name), each, "control") for name, each in analysis.controls.items()
-    ]
-    largest = max(1 - each.kept for _, each, _ in every) or 1.0
-    rows = [
-        (name, share(each.kept), count(each.flips), bar((1 - each.kept) / largest, role))
-        for name, each, role in every
-    ]
+    rate = 1 - found.kept
+    largest = max(rate, *(each.mean for each in analysis.control_draws.values())) or 1.0
+    rows = [(own, share(rate), "-", "-", bar(rate / largest, "codes"))]
+    rows += [
+        (CONTROLS.get(name, name), share(each.mean), _interval(each), count(len(each.counts)),
+         bar(each.mean / largest, "control"))
+        for name, each in analysis.control_draws.items()
+    ]  # fmt: skip
     return Section(
         "controls",
         "Would any codes of this size do the same?",
-        _beside(found, analysis.controls),
-        [table("Flips of the codes beside codes that know nothing of the tokens",
-               ["Codes", "kept", "flips", "share of pairs that flip"], rows, (1, 2))],
+        _beside(rate, analysis.control_draws),
+        [table("Flips of the codes beside codes that know nothing of the tokens: the mean over "
+               "the draws, and where one more draw would lie with 95\u202f%",
+               ["Codes", "flip", "one more draw", "draws", ""], rows, (1, 2, 3))],
         "Controls",
     )  # fmt: skip
 
 
-def _beside(found: FlipCount, others: dict[str, FlipCount]) -> str:
-    least, most = (pick(others.values(), key=lambda each: each.kept) for pick in (max, min))
-    low, high = least.flips / least.pairs, most.flips / most.pairs
-    rate = found.flips / found.pairs
+def _interval(found: ControlDraws) -> str:
+    return "-" if found.interval is None else _range(*found.interval)
+
+
+def _beside(rate: float, draws: dict[str, ControlDraws]) -> str:
+    """Whether these codes flip more pairs than one more draw of any control would."""
+    ranges = [each.interval or (each.mean, each.mean) for each in draws.values()]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
     if low == high == rate:
         return f"Yes: the controls flip exactly as many pairs, {share(rate)}."
     word = "more" if rate > high else "fewer" if rate < low else None
@@ -70,7 +74,7 @@ def _beside(found: FlipCount, others: dict[str, FlipCount]) -> str:
         return f"About so: controls flip {_range(low, high)} of the pairs, these {share(rate)}."
     return (
         f"No: these codes flip {share(rate)} of the pairs, {word} than any control "
-        f"({_range(low, high)})."
+        f"({_range(low, high)}, draws included)."
     )
 
 
@@ -135,7 +139,8 @@ def _in_order(
 
 def corrections(analysis: Analysis, _: Measured | None) -> Section | None:
     """What would stop it."""
-    if not analysis.corrections:
+    # Where nothing flips there is nothing to stop.
+    if not analysis.corrections or not analysis.corrections[0].before.flips:
         return None
     rows = [
         (

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.analysis.result import Analysis
-from orthogan.report import cause_sections, identity_sections, word_sections
+from orthogan.report import (
+    cause_sections,
+    identity_sections,
+    motion_sections,
+    place_sections,
+    term_section,
+    word_sections,
+)
 from orthogan.report.definitions import definitions
 from orthogan.report.head_sections import heads
 from orthogan.report.measured import Measured, measure
@@ -21,11 +28,13 @@ Answer = Callable[[Analysis, Measured | None], Section | None]
 
 # In the order in which a stranger asks.
 QUESTIONS: tuple[Answer, ...] = (
+    term_section.words,
     identity_sections.reading,
     identity_sections.flips,
     identity_sections.worst,
-    identity_sections.places,
+    place_sections.places,
     identity_sections.margins,
+    motion_sections.motion,
     cause_sections.controls,
     cause_sections.amplitudes,
     word_sections.examples,
@@ -33,6 +42,7 @@ QUESTIONS: tuple[Answer, ...] = (
     word_sections.scale_limits,
     word_sections.meanings,
     cause_sections.directions,
+    motion_sections.repeats,
     cause_sections.correlations,
     heads,
     definitions,

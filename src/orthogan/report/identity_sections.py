@@ -10,16 +10,15 @@ import torch
 from orthogan.analysis.result import Analysis
 from orthogan.report.figures import (
     Axis,
-    Kind,
     Plot,
     boundary,
     colours,
     figure,
-    label,
     legend_of,
     says,
     spanning,
 )
+from orthogan.report.grid_places import place_name
 from orthogan.report.markup import element
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
@@ -144,10 +143,10 @@ def worst(analysis: Analysis, _: Measured | None) -> Section | None:
     if found is None or not found.flips:
         return None
     rows = [
-        (token(name), count(position), token(becomes), decimal(flip.margin))
+        (token(name), place_name(analysis, position), token(becomes), decimal(flip.margin))
         for name, position, becomes, flip in analysis.worst(NUM_WORST)
     ]
-    first = rows[0]
+    first, at = rows[0], "" if analysis.tables.grid else "position "
     deepest = table(
         f"The {plural(len(rows), 'deepest flip')}: distance past the boundary, in embedding units",
         ["Token", "at position", "is read as", "margin"],
@@ -164,7 +163,7 @@ def worst(analysis: Analysis, _: Measured | None) -> Section | None:
         numeric=(1,),
     )
     answer = element(
-        "span", "The deepest: ", first[0], f" at position {first[1]} is read as ", first[2],
+        "span", "The deepest: ", first[0], f" at {at}{first[1]} is read as ", first[2],
         f". {plural(changed, 'token')} of {count(found.tokens)} change at some position.",
     )  # fmt: skip
     return Section(
@@ -173,70 +172,6 @@ def worst(analysis: Analysis, _: Measured | None) -> Section | None:
         answer,
         [element("div", deepest, most, class_="pair")],
         "Which into which",
-    )
-
-
-def places(analysis: Analysis, _: Measured | None) -> Section | None:
-    """At which positions."""
-    found, codes = analysis.flip_count, analysis.codes
-    if found is None or codes is None or found.positions < 2:
-        return None
-    flips_at = [int(n) for n in found.flips_per_position]
-    lengths = [float(length) for length in codes.double().norm(dim=1)]
-    across = Axis("position", -0.5, found.positions - 0.5, whole=True)
-    up = Axis("length of the code", 0.0, 1.06 * max(*lengths, 1e-300))
-    plots = [Plot(across, up, lambda axes: axes.plot(lengths, color=colours()["codes"]), 110.0)]
-    if found.flips:
-        plots.insert(0, Plot(across, _flip_axis(flips_at), partial(_draw_flips, flips_at)))
-    picture = figure(
-        "flips-by-position",
-        "Flips and length of the code at every position",
-        ("Above: tokens that change at each position. Below: " if found.flips else "")
-        + "how long the code of each position is, in embedding units.",
-        plots,
-    )
-    return Section(
-        "places", "At which positions?", _where(flips_at), [picture], "At which positions"
-    )
-
-
-def _flip_axis(flips_at: list[int]) -> Axis:
-    peak = max(flips_at)
-    some = sorted(n for n in flips_at if n)
-    is_log = peak > STEEP * some[len(some) // 2] or (peak > STEEP and len(some) < len(flips_at) / 2)
-    label = "tokens that change" + (" (logarithmic)" if is_log else "")
-    kind: Kind = "count" if is_log else "linear"
-    return Axis(label, 0.0, 1.12 * peak, kind, whole=True)
-
-
-def _draw_flips(flips_at: list[int], axes: Axes) -> None:
-    """Steps filled down to the axis; their outline keeps a single high position visible."""
-    axes.stairs(flips_at, torch.arange(len(flips_at) + 1) - 0.5, fill=True, lw=1.4,
-                color=colours()["lost"])  # fmt: skip
-    peak = max(flips_at)
-    if flips_at.count(peak) == 1:
-        at = flips_at.index(peak)
-        label(axes, (float(at), float(peak)), f"position {count(at)}: {count(peak)}")
-
-
-def _where(flips_at: list[int]) -> str:
-    total = sum(flips_at)
-    if not total:
-        return "Nowhere: no token changes at any position."
-    order = sorted(range(len(flips_at)), key=lambda t: (-flips_at[t], t))
-    touched = sum(n > 0 for n in flips_at)
-    if touched == 1:
-        return f"All of them at position {count(order[0])}."
-    reached, needed = 0, 0
-    while reached < MOST * total:
-        reached += flips_at[order[needed]]
-        needed += 1
-    first, second = order[:2]
-    peak = f", most at position {count(first)}" if flips_at[first] > flips_at[second] else ""
-    few = f"; {share(reached / total)} of the flips at {count(needed)} of them"
-    return (
-        f"At {count(touched)} of {plural(len(flips_at), 'position')}{peak}"
-        f"{few if needed < touched else ''}."
     )
 
 
@@ -306,9 +241,10 @@ def tiles(analysis: Analysis) -> list[tuple[str, str]]:
     tolerance = "-" if factor is None else decimal(factor) + f"{THIN}{TIMES}"
     if factor == float("inf"):
         tolerance = f"over 1,000{THIN}{TIMES}"
+    part = " of this sample" if analysis.tables.sample else ""
     return [
-        (share(found.kept), "of identities kept"),
-        (count(found.flips), f"of {plural(found.pairs, 'pair')} change identity"),
+        (share(found.kept), f"of identities{part} kept"),
+        (count(found.flips), f"of {plural(found.pairs, 'pair')}{part} change identity"),
         (share(found.certified), "proved safe by the code's length alone"),
         (tolerance, "the codes' length at which the first token changes"),
     ]
@@ -320,12 +256,23 @@ def summary(analysis: Analysis) -> str:
     if found is None:
         return f"{source} adds no position code to its tokens: none of them moves."
     whose = "its own position codes" if analysis.own else "sinusoidal position codes"
+    drawn = f"a sample of {count(found.tokens)} tokens ({analysis.tables.sample}) of {source}"
     if not found.flips:
+        which = f"of {drawn} none" if analysis.tables.sample else f"no token of {source}"
         return (
-            f"With {whose} no token of {source} is read as another one at any of "
-            f"{plural(found.positions, 'position')}."
+            f"With {whose} {which} is read as another one at any of "
+            f"{plural(found.positions, 'position')}.{_of_sample(analysis)}"
         )
+    where = drawn if analysis.tables.sample else source
     return (
-        f"With {whose} added, {plural(found.flips, 'pair')} of token and position in {source} are "
+        f"With {whose} added, {plural(found.flips, 'pair')} of token and position in {where} are "
         f"read as another token, of {count(found.pairs)}: {share(found.kept)} keep their identity."
+        f"{_of_sample(analysis)}"
     )
+
+
+def _of_sample(analysis: Analysis) -> str:
+    """What the counts of a part of the tokens say of all of them."""
+    if not analysis.tables.sample:
+        return ""
+    return " More tokens would lie closer to each other, so of all tokens no fewer would flip."

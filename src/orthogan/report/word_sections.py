@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orthogan.analysis.result import Analysis
 from orthogan.report.cause_sections import REPAIRS
+from orthogan.report.grid_places import place_name
 from orthogan.report.measured import Measured
 from orthogan.report.page import Section
 from orthogan.report.tables import table
@@ -21,7 +22,7 @@ def examples(analysis: Analysis, _: Measured | None) -> Section | None:
         (
             f"{TIMES} {amplitude:g}",
             token(name),
-            count(position),
+            place_name(analysis, position),
             token(becomes),
             decimal(flip.margin),
         )

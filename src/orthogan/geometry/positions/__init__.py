@@ -13,7 +13,9 @@ from orthogan.geometry.positions.displacement import (
     Displacement,
     largest_turn,
     split_displacement,
+    turns,
 )
+from orthogan.geometry.positions.repeats import CodeRepeats, code_repeats
 from orthogan.geometry.positions.sinusoidal import (
     code_product,
     first_near_return,
@@ -24,9 +26,11 @@ from orthogan.geometry.positions.sinusoidal import (
 
 __all__ = [
     "CONTROLS",
+    "CodeRepeats",
     "Displacement",
     "MeanCode",
     "code_product",
+    "code_repeats",
     "first_near_return",
     "frequencies",
     "isotropic_codes",
@@ -39,4 +43,5 @@ __all__ = [
     "sinusoids",
     "sinusoids_like",
     "split_displacement",
+    "turns",
 ]

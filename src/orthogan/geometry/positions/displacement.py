@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from orthogan.errors import ConfigError
-from orthogan.geometry.inputs import answer_dtype, check_directions, displacement, token_table
+from orthogan.geometry.inputs import (
+    answer_dtype,
+    check_directions,
+    displacement,
+    position_codes,
+    token_table,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,28 @@ def split_displacement(tokens: Tensor, shift: Tensor) -> Displacement:
     turn = torch.atan2(across, length + along)
     dtype = answer_dtype(tokens, shift)
     return Displacement(along.to(dtype), across.to(dtype), turn.to(dtype), length.to(dtype))
+
+
+def turns(tokens: Tensor, codes: Tensor) -> Tensor:
+    """The angle by which each code turns each token, radians, tokens x positions.
+
+    Args:
+        tokens: Embedding table, one row a token, none of them zero.
+        codes: Position codes, one row a position.
+
+    Raises:
+        ShapeError: not two matrices of one width.
+        DataError: a value is not finite, or a token is zero and has no direction.
+
+    Source: `split_displacement`, for all codes.
+
+    >>> turns(torch.tensor([[3.0, 0.0]]), torch.tensor([[1.0, 4.0], [2.0, 0.0]]))
+    tensor([[0.7854, 0.0000]])
+    """
+    table = token_table(tokens)
+    shifts = position_codes(table, codes)
+    every = [split_displacement(table, shift).turn for shift in shifts]
+    return torch.stack(every, dim=1).to(answer_dtype(tokens, codes))
 
 
 def largest_turn(length: float, radius: float) -> float:

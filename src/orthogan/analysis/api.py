@@ -15,6 +15,7 @@ from orthogan.analysis.motion import motion
 from orthogan.analysis.network_tables import read_network
 from orthogan.analysis.result import Analysis
 from orthogan.analysis.trained import has_language, is_trained, unfinished_language
+from orthogan.analysis.transformed import transform_tables
 from orthogan.embeddings import Tables, find_tests, read_tables, word_meanings
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.heads.keys import HeadTable, analyze_heads
@@ -26,6 +27,7 @@ from orthogan.geometry.identity.scale_limit import ScaleLimit, best_scale_limit,
 from orthogan.geometry.positions.alignment import place_positions
 from orthogan.geometry.positions.common_shift import mean_code
 from orthogan.geometry.positions.sinusoidal import sinusoids
+from orthogan.geometry.spectra.transforms import check_transform
 from orthogan.language import tables_of_language, tables_of_run
 from orthogan.models import bundle
 
@@ -48,6 +50,7 @@ def analyze(
     amplitudes: Sequence[float] | None = None,
     corrections: Sequence[str] = ("rotate",),
     within: float | None = None,
+    transforms: Sequence[str] = (),
     analogies: str | None = None,
     similarity: str | None = None,
     seed: int = 0,
@@ -73,6 +76,8 @@ def analyze(
         within: Shorten the codes, as given and after each change, until no more than that share
             of the pairs flips; 1 not to. None: 0.01 for words without codes of their own and the
             Euclidean rule, else 1.
+        transforms: Of the token table, before and after which flips, isotropy and meanings are
+            measured: `center`, `pca`, `pca=K`, `remove-top=K`, `whiten`.
         analogies: A file of analogies, `gensim` for the one it ships, or `none`. None: that of
             gensim for English words, where it is installed.
         similarity: A file of judged similarities, `gensim` or `none`, likewise.
@@ -84,7 +89,7 @@ def analyze(
     Raises:
         ConfigError: an amplitude, share or number of positions out of range, corrections or a
             fraction for another rule than the Euclidean, or an option without use for the source.
-        UnknownNameError: no such decision rule, correction, network or tensor.
+        UnknownNameError: no such decision rule, correction, transform, network or tensor.
         DataError: the source cannot be used.
         BundleError: a bundle is damaged, or holds no network of that name.
         ResumeError: no checkpoint of a run can be read.
@@ -94,6 +99,8 @@ def analyze(
     (0, False)
     """
     _check(reader, amplitudes or (), corrections, num_positions, within)
+    for spec in transforms:
+        check_transform(spec)
     if isinstance(source, str | Path):
         say(f"reading {source}")
     tables = _read(source, embedding, positions, limit, num_heads, network, seed)
@@ -104,8 +111,17 @@ def analyze(
     for name, layer in zip(getattr(tables.heads, "names", ()), tables.heads, strict=False):
         say(f"reading the heads of {name}")
         heads[name] = _forms(layer)
+    transformed = transform_tables(
+        tables,
+        lambda changed: _codes(changed, num_positions)[:2],
+        transforms,
+        tests,
+        reader=reader,
+        say=say,
+        progress=progress,
+    )
     if codes is None:
-        return Analysis(tables, None, True, None, heads=heads, notes=notes)
+        return Analysis(tables, None, True, None, heads=heads, notes=notes, transforms=transformed)
     tokens = tables.tokens
     say(f"counting {len(tokens):,} tokens at {len(codes):,} positions")
     found = (
@@ -150,6 +166,7 @@ def analyze(
         meanings=meanings,
         motion=motion(tokens, codes, seed),
         control_draws=draws,
+        transforms=transformed,
     )
 
 

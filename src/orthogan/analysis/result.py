@@ -10,6 +10,7 @@ from torch import Tensor
 
 from orthogan.analysis.control_draws import ControlDraws
 from orthogan.analysis.motion import Motion
+from orthogan.analysis.transformed import TransformedTable
 from orthogan.embeddings import Tables
 from orthogan.geometry.heads.keys import HeadTable
 from orthogan.geometry.identity.corrections import Correction
@@ -45,6 +46,7 @@ class Analysis:
         notes: Plain sentences.
         motion: How the codes turn and repeat; None where nothing displaces the tokens.
         control_draws: Every draw of each control.
+        transforms: The table as it is and under each transform; empty if none was asked for.
     """
 
     tables: Tables
@@ -62,6 +64,7 @@ class Analysis:
     meanings: dict[str, dict[str, Meaning]] = field(default_factory=dict)
     motion: Motion | None = None
     control_draws: dict[str, ControlDraws] = field(default_factory=dict)
+    transforms: tuple[TransformedTable, ...] = ()
 
     def _repr_html_(self) -> str:
         """The answer, its numbers and the deepest flips, for notebooks."""
@@ -126,6 +129,7 @@ class Analysis:
                 test: {name: asdict(meaning) for name, meaning in found.items()}
                 for test, found in self.meanings.items()
             },
+            "transforms": [each.to_dict() for each in self.transforms],
             "motion": None if self.motion is None else self.motion.to_dict(),
             "heads": {name: table.to_dict()["heads"] for name, table in self.heads.items()},
             "notes": list(self.notes),

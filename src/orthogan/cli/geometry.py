@@ -77,6 +77,13 @@ def geometry(
             help="Shorten the codes until no more flips; 1: do not. [default: 0.01 for words]",
         ),
     ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Measure before and after: center, pca, pca=K, remove-top=K, whiten.",
+        ),
+    ] = None,
     analogies: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Analogies: a file, gensim (its own) or none."),
@@ -113,6 +120,7 @@ def geometry(
     factors = None
     if amplitudes is not None:
         factors = [_factor(text) for text in amplitudes.split(",") if text.strip()]
+    wanted = [] if transform is None else _transforms(transform)
     from orthogan.analysis.api import analyze
     from orthogan.analysis.network_tables import save_codes
     from orthogan.analysis.trained import is_trained
@@ -134,6 +142,7 @@ def geometry(
             amplitudes=factors,
             corrections=() if repair == "none" or reader != "euclidean" else (repair,),
             within=within,
+            transforms=wanted,
             analogies=analogies,
             similarity=similarity,
             say=countdown.announce,
@@ -194,12 +203,43 @@ def _show(tree: dict[str, Any], heads: dict[str, Any]) -> None:
             ],
         )
     show_words(tree)
+    _show_transforms(tree["transforms"])
     for name, table in heads.items():
         show(f"\n{name}\n{table}")
     show(
         f"\n{tree['flips']:,} of {tree['tokens'] * max(tree['positions'], 1):,} (token, position) "
         f"pairs change identity; the norm bound alone would prove {tree['certified']:.1%} safe."
     )
+
+
+def _transforms(text: str) -> list[str]:
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    if not wanted:
+        raise ConfigError("--transform takes names separated by commas, such as pca,whiten.")
+    if len(set(wanted)) < len(wanted):
+        raise ConfigError(f"--transform names a transform twice in '{text}'; name it once.")
+    return wanted
+
+
+def _show_transforms(found: list[dict[str, Any]]) -> None:
+    if not found:
+        return
+    tests = list(found[0]["meanings"])
+    rows = [
+        [
+            each["name"],
+            "-" if each["flips"] is None else number(each["flips"]),
+            *(number(each[key]) for key in ("isoscore", "mean_cosine", "effective_rank")),
+            *(
+                number(each["meanings"][test]["value"])
+                for test in tests
+                if test in each["meanings"]
+            ),
+        ]
+        for each in found
+    ]
+    show("")
+    show_table(["table", "flips", "isoscore", "mean cosine", "effective rank", *tests], rows)
 
 
 def _factor(text: str) -> float:

@@ -14,6 +14,7 @@ from orthogan.report import (
     motion_sections,
     place_sections,
     term_section,
+    transform_sections,
     word_sections,
 )
 from orthogan.report.definitions import definitions
@@ -41,6 +42,7 @@ QUESTIONS: tuple[Answer, ...] = (
     cause_sections.corrections,
     word_sections.scale_limits,
     word_sections.meanings,
+    transform_sections.transforms,
     cause_sections.directions,
     motion_sections.repeats,
     cause_sections.correlations,

@@ -23,6 +23,11 @@ from orthogan.geometry.spectra.spectrum import (
     participation_ratio,
     stable_rank,
 )
+from orthogan.geometry.spectra.transforms import (
+    TableTransform,
+    table_transform,
+    transform_names,
+)
 from orthogan.geometry.spectra.usage import DimensionUsage, beside_permutations, dimension_usage
 from orthogan.geometry.spectra.weights import WeightSpectrum, weight_spectrum
 from orthogan.geometry.spectra.whitening import Whitening, whiten
@@ -31,6 +36,7 @@ __all__ = [
     "DimensionUsage",
     "Estimate",
     "SharedSpectrum",
+    "TableTransform",
     "WeightSpectrum",
     "Whitening",
     "beside_permutations",
@@ -50,7 +56,9 @@ __all__ = [
     "shared_spectrum",
     "spectral_clusters",
     "stable_rank",
+    "table_transform",
     "token_correlation",
+    "transform_names",
     "weight_spectrum",
     "whiten",
 ]

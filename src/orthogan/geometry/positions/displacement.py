@@ -22,6 +22,7 @@ from orthogan.geometry.inputs import (
     position_codes,
     token_table,
 )
+from orthogan.shapes import Angles, Codes, Table
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def split_displacement(tokens: Tensor, shift: Tensor) -> Displacement:
     return Displacement(along.to(dtype), across.to(dtype), turn.to(dtype), length.to(dtype))
 
 
-def turns(tokens: Tensor, codes: Tensor) -> Tensor:
+def turns(tokens: Table, codes: Codes) -> Angles:
     """The angle by which each code turns each token, radians, tokens x positions.
 
     Args:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from orthogan.errors import ConfigError
 from orthogan.geometry.inputs import binary_scale, token_table
+from orthogan.shapes import Codes
 
 MOST_CODES = 2048  # whose products are all held: 32 MB
 
@@ -39,7 +40,7 @@ class CodeRepeats:
         return asdict(self) | {"products": list(self.products)}
 
 
-def code_repeats(codes: Tensor, within: float = 0.2) -> CodeRepeats:
+def code_repeats(codes: Codes, within: float = 0.2) -> CodeRepeats:
     r"""Products of codes by the distance of their positions, and the first near-return.
 
     At distance m the mean square of $\|p_{s+m} - p_s\|$ is compared with that of $\|p_s\|$. For

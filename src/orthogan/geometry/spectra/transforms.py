@@ -16,6 +16,7 @@ from torch import Tensor
 from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.geometry.inputs import answer_dtype, check_width, token_table
 from orthogan.geometry.spectra.whitening import whiten
+from orthogan.shapes import Codes, MappedCodes, MappedTable, Table
 
 WIDTHS_PER_DIRECTION = 100  # Mu and Viswanath 2018, section 2.1: about D / 100 directions
 
@@ -34,20 +35,20 @@ class TableTransform:
     mean: Tensor
     matrix: Tensor
 
-    def apply_to_tokens(self, tokens: Tensor) -> Tensor:
+    def apply_to_tokens(self, tokens: Table) -> MappedTable:
         """The tokens under the map, in their own precision (float32 at least)."""
         check_width("tokens", tokens, len(self.mean), "mean")
         moved: Tensor = (tokens.double() - self.mean) @ self.matrix
         return moved.to(answer_dtype(tokens))
 
-    def apply_to_codes(self, codes: Tensor) -> Tensor:
+    def apply_to_codes(self, codes: Codes) -> MappedCodes:
         """The codes under the linear part of the map."""
         check_width("codes", codes, len(self.mean), "mean")
         moved: Tensor = codes.double() @ self.matrix
         return moved.to(answer_dtype(codes))
 
 
-def table_transform(tokens: Tensor, spec: str) -> TableTransform:
+def table_transform(tokens: Table, spec: str) -> TableTransform:
     """The map that a name asks for, with the statistics of a table.
 
     - `center`: the mean is taken off;

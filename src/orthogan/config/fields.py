@@ -93,12 +93,14 @@ class Setting:
         value: What it is.
         meaning: What it does.
         allowed: The values it can have, in words; empty where any will do.
+        choices: The same where each has a name of its own and one is taken; empty elsewhere.
     """
 
     name: str
     value: Any
     meaning: str
     allowed: str
+    choices: tuple[str, ...] = ()
 
 
 def described(config: Config, prefix: str = "") -> list[Setting]:
@@ -108,13 +110,20 @@ def described(config: Config, prefix: str = "") -> list[Setting]:
         value, dotted = getattr(config, name), f"{prefix}{name}"
         if not isinstance(value, Config):
             meaning, values = field.description or "", allowed(field)
-            found.append(Setting(name=dotted, value=value, meaning=meaning, allowed=values))
+            found.append(
+                Setting(
+                    name=dotted, value=value, meaning=meaning, allowed=values,
+                    choices=choices(field),
+                )
+            )  # fmt: skip
             continue
         kinds = _choice(field)
         for inner in described(value, f"{dotted}."):
             if inner.name == f"{dotted}.kind" and (kinds is not None or not inner.meaning):
-                names = inner.allowed if kinds is None else listed(kinds.values())
-                inner = replace(inner, meaning="which kind it is", allowed=names)
+                inner = replace(inner, meaning="which kind it is")
+                if kinds is not None:
+                    names = kinds.values()
+                    inner = replace(inner, allowed=listed(names), choices=tuple(names))
             found.append(inner)
     return found
 
@@ -122,6 +131,22 @@ def described(config: Config, prefix: str = "") -> list[Setting]:
 def about(part: Config) -> str:
     """What a part of a configuration is, in a line."""
     return (inspect.getdoc(type(part)) or "").partition("\n")[0]
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """The names of which the field takes one; none where it takes several, or other values.
+
+    >>> from pydantic import Field
+    >>> class Shade(Config):
+    ...     tone: Literal["light", "dark"] | None = None
+    >>> choices(Shade.model_fields["tone"])
+    ('null', 'light', 'dark')
+    """
+    mark, optional = _choice(field), ["null"] if NoneType in _members(field) else []
+    if isinstance(mark, SomeOf):
+        return ()
+    names = _literals(field) if mark is None else mark.values()
+    return (*optional, *names) if names else ()
 
 
 def allowed(field: FieldInfo) -> str:
@@ -133,25 +158,26 @@ def allowed(field: FieldInfo) -> str:
     >>> allowed(Point.model_fields["x"])
     'whole, 0 to 9'
     """
-    choice = _choice(field)
-    members = set(get_args(field.annotation)) if _is_union(field) else {field.annotation}
+    choice, members = _choice(field), _members(field)
     optional = ["null"] if NoneType in members else []
     if choice is not None:
         return listed([*optional, *choice.values()])
-    choices = [
-        str(value)
-        for member in members
-        if get_origin(member) is Literal
-        for value in get_args(member)
-    ]
-    if choices:
-        return listed([*optional, *choices])
+    names = _literals(field)
+    if names:
+        return listed([*optional, *names])
     base = next((_TYPES[kind] for kind in _TYPES if kind in members), "")
     return listed([*optional, ", ".join(filter(None, [base, _bounds(field)]))])
 
 
-def _is_union(field: FieldInfo) -> bool:
-    return get_origin(field.annotation) in {Union, UnionType}
+def _members(field: FieldInfo) -> set[Any]:
+    """The types of which a value is one."""
+    is_union = get_origin(field.annotation) in {Union, UnionType}
+    return set(get_args(field.annotation)) if is_union else {field.annotation}
+
+
+def _literals(field: FieldInfo) -> list[str]:
+    literals = [member for member in _members(field) if get_origin(member) is Literal]
+    return [str(value) for member in literals for value in get_args(member)]
 
 
 def _choice(field: FieldInfo) -> Choice | None:

@@ -1,7 +1,8 @@
 """The folder of one training run: what was asked, how it went, and where to resume.
 
 `run.json` (config, provenance, status), `metrics.jsonl` (append-only), `checkpoints/`,
-`samples/<images>.png`, `bundle/`. A lock keeps two processes from training into one folder.
+`samples/<images>.png`, `bundle/`. A lock keeps two processes from training into one folder; a file
+`stop` asks the one that does to stop.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from orthogan.training.run_record import (
     refuse_other_settings,
     refuse_other_task,
 )
+from orthogan.training.stop_request import withdraw_stop
 
 SCORE_FILE = "score.json"
 
@@ -98,6 +100,7 @@ class RunFolder:
             lock = FolderLock(path / ".lock")
         try:
             _clean(path)
+            withdraw_stop(path)  # of an earlier session that ended before it looked
             asked = json.loads(json.dumps({"config": config, "provenance": provenance}))
             if (path / RUN_FILE).exists():
                 run = cls(path, read_record(path), lock, resumed=True)

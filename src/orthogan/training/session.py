@@ -17,10 +17,12 @@ from orthogan.training.config import Budget
 from orthogan.training.duration import duration
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
+from orthogan.training.stop_request import withdraw_stop
 from orthogan.training.stop_signals import StopSignals
 
 METRICS_EVERY_S = 1.0
 SHOW_EVERY_S = 0.25
+LOOK_FOR_STOP_EVERY_S = 0.5
 MIN_SCORE_EVERY_S = 10.0
 # A score costs about half a second: 20 of them are a few per cent of a short run.
 SCORES_A_RUN = 20
@@ -174,7 +176,7 @@ class Session(ABC, Generic[TrainerT]):
     def _loop(self) -> None:
         trainer, clock = self.trainer, self.clock
         clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self.stop.received:
+        while (progress := clock.progress(trainer.images_seen)) < 1 and not self._is_stopped():
             record = self._step(progress)
             self._tell_stops()
             if record is None:
@@ -187,6 +189,13 @@ class Session(ABC, Generic[TrainerT]):
                 self.measure()
             if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
                 self.checkpoint()
+
+    def _is_stopped(self) -> bool:
+        """Whether a signal came, or somebody asked for a stop in the run folder."""
+        due = self.clock.is_due("stop", LOOK_FOR_STOP_EVERY_S)
+        if due and not self.stop.received and withdraw_stop(self.run.path):
+            self.stop.ask()
+        return self.stop.received != 0
 
     def _tell_stops(self) -> None:
         stopped_s = self.clock.pulse.stopped_s

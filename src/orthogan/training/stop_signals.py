@@ -20,6 +20,10 @@ class StopSignals:
         """What a run that was stopped is called."""
         return "preempted" if self.received == signal.SIGTERM else "interrupted"
 
+    def ask(self) -> None:
+        """Note the wish to stop as Ctrl-C would."""
+        self.received = signal.SIGINT
+
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Inside, a signal is noted; a second one raises KeyboardInterrupt at once."""

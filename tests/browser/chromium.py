@@ -30,16 +30,20 @@ class Visit:
 
     Attributes:
         file: The page.
+        address: Of a page of a server on this machine, in the place of a file.
         width: Of the window in pixels.
         scheme: `light` or `dark`.
         scripts: Whether scripts may run.
         steps: JavaScript expressions, or deeds of Playwright's pages with what they take, such as
-            `("hover", "#image")`; their values come back in order.
+            `("hover", "#image")`; `("until", code)` waits for code to be true, and
+            `("within", "#frame", ...)` does any of these in a frame. Their values come back in
+            order.
         axe: Look for violations of accessibility; the page's own policy is off meanwhile.
         picture: Where a picture of the whole page goes.
     """
 
-    file: Path
+    file: Path = Path()
+    address: str = ""
     width: int = 1280
     scheme: str = "light"
     scripts: bool = True

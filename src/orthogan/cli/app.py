@@ -24,6 +24,7 @@ from orthogan.cli.recipes import recipes
 from orthogan.cli.report import report
 from orthogan.cli.runs import runs
 from orthogan.cli.sample import sample
+from orthogan.cli.studio import studio
 from orthogan.cli.train import train
 from orthogan.version import __version__
 
@@ -58,7 +59,7 @@ def _options(
 
 
 for command in (
-    organize, train, sample, project, evaluate, look, report, judge, compare, classify,
+    organize, train, sample, project, evaluate, look, report, studio, judge, compare, classify,
     language, generate, geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

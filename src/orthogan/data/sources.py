@@ -97,6 +97,25 @@ def resolved(source: str) -> str:
     return str(path.absolute())
 
 
+def check_source(source: str) -> None:
+    """Nothing, if there is a source of this name; whether it can be used, loading it tells.
+
+    Raises:
+        DataError: there is none.
+    """
+    if source not in DATA_SETS and not _hub_of(source) and not is_kept(source):
+        _check_exists(source)
+
+
+def _check_exists(source: str | Path) -> None:
+    if not str(source) or not _exists(_path(source)):
+        known = [*DATA_SETS, *(f"{hub}:NAME" for hub in HUBS)]
+        raise DataError(
+            f"'{source}' is neither an existing file or folder nor a known data set."
+            f"{did_you_mean(str(source), known)}"
+        )
+
+
 def _read(source: str | Path, options: LoadOptions) -> ImageSet:
     if isinstance(source, str):
         if is_kept(source):
@@ -108,12 +127,7 @@ def _read(source: str | Path, options: LoadOptions) -> ImageSet:
             options.only_own_labels(source)
             return HUBS[hub](source.removeprefix(f"{hub}:"), options)
     path = _path(source)
-    if not str(source) or not _exists(path):
-        known = [*DATA_SETS, *(f"{hub}:NAME" for hub in HUBS)]
-        raise DataError(
-            f"'{source}' is neither an existing file or folder nor a known data set."
-            f"{did_you_mean(str(source), known)}"
-        )
+    _check_exists(source)
     format_ = _format_of(path)
     if not format_.has_test_split:
         options.only_split(str(path))

@@ -6,7 +6,7 @@ import html
 from typing import TypeAlias
 
 # Elements that have no content and no closing tag.
-VOID = {"meta", "col", "br", "img", "input"}
+VOID = {"meta", "link", "col", "br", "img", "input"}
 
 
 Value: TypeAlias = str | int | float | None

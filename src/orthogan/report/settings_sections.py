@@ -80,7 +80,7 @@ def _answer(run: RunFacts) -> str:
     recipe = printable(str(run.record.get("recipe", "")))
     if not recipe:
         return "The run does not say which recipe it started from."
-    changed = _changes(run)
+    changed = departures(run)
     if not changed:
         return f"Those of the recipe {recipe}, as they are."
     return f"Those of the recipe {recipe}, except the ones below."
@@ -97,7 +97,7 @@ def _answer_of_several(runs: Sequence[RunFacts]) -> str:
 
 def _of_run(run: RunFacts, is_alone: bool) -> list[Html | None]:
     why = [printable(each) for each in texts(run.record.get("why"))]
-    changed = _changes(run)
+    changed = departures(run)
     parts: list[Html | None] = [notes(why)]
     if changed:
         rows = [(element("code", printable(name)), _shown(before), _shown(now), printable(reason))
@@ -125,7 +125,7 @@ def _differing(runs: Sequence[RunFacts]) -> Html | None:
     return table(f"What differs between the runs. {legend}.", headers, rows)
 
 
-def _changes(run: RunFacts) -> list[tuple[str, Any, Any, str]]:
+def departures(run: RunFacts) -> list[tuple[str, Any, Any, str]]:
     """(setting, value of the recipe, value of the run, why) where they differ."""
     base = _recipe(run)
     found = []

@@ -38,6 +38,7 @@ from orthogan.geometry.spectra import (
     mean_cosine,
     member_correlation,
 )
+from orthogan.language.organizing import organize_text
 from orthogan.networks.sampling import sample_pixels
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
@@ -314,6 +315,7 @@ def main() -> None:
         "equivariance": equivariance(),
         "four terms": four_terms_of_perpendicular_codes(),
         "collapse": collapse(),
+        "text": organize_text("austen").to_dict(),
     }
     (RESULTS / "notes.json").write_text(json.dumps(record, indent=1) + "\n")
     notes_pictures.draw_all(record, RESULTS)

@@ -14,6 +14,7 @@ from orthogan.geometry.spectra.frames import (
     mahalanobis_products,
     placement,
 )
+from orthogan.geometry.spectra.mutual_information import mutual_information
 from orthogan.geometry.spectra.nulls import marchenko_pastur_edges
 from orthogan.geometry.spectra.overlap import SharedSpectrum, shared_spectrum
 from orthogan.geometry.spectra.spectrum import (
@@ -51,6 +52,7 @@ __all__ = [
     "marchenko_pastur_edges",
     "mean_cosine",
     "member_correlation",
+    "mutual_information",
     "participation_ratio",
     "placement",
     "shared_spectrum",

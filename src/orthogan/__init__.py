@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orthogan.version import __version__
 
 if TYPE_CHECKING:
-    from orthogan import geometry
+    from orthogan import attention, geometry
     from orthogan.analysis.api import analyze
     from orthogan.analysis.judging import Judgement, judge
     from orthogan.analysis.look import look
@@ -92,6 +92,7 @@ __all__ = [
     "analyze",
     "as_attention",
     "as_convolution",
+    "attention",
     "classify",
     "compare",
     "evaluate",
@@ -114,7 +115,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in {"geometry", "report"}:
+    if name in {"attention", "geometry", "report"}:
         return importlib.import_module(f"orthogan.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'orthogan' has no attribute '{name}'")

@@ -151,6 +151,7 @@ def test_public_names():
         "analyze",
         "as_attention",
         "as_convolution",
+        "attention",
         "classify",
         "compare",
         "evaluate",

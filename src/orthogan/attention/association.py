@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
+
 from orthogan.attention.fused import (
     fused_cosine,
     fused_softmax,
@@ -101,4 +103,11 @@ def check_order(order: str, score: str) -> None:
 
 def _linear_is_cheaper(query: Query, key: Key, value: Value) -> bool:
     costs = order_costs(query.shape[-2], key.shape[-2], key.shape[-1], value.shape[-1])
+    if torch.compiler.is_exporting():
+        # Imported here: it costs a third of a second, and whoever exports has paid it already.
+        from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+        # An exported program serves every length, so no comparison of lengths may decide: where
+        # they are unknown it takes the order that stays affordable for long sequences.
+        return not statically_known_true(costs.quadratic <= costs.linear)
     return costs.linear < costs.quadratic

@@ -8,6 +8,8 @@ from torch import Tensor
 from orthogan.attention.masks import num_readable, per_head
 from orthogan.shapes import HeadMask, Key, Mask, Query
 
+SAFE = 8  # roundings of the sum of the eigenvalues, which elimination does not lose
+
 
 def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None) -> Query:
     r"""$S \, q (K^\top K + \epsilon I)^{-1}$: products with keys become those with the dual keys.
@@ -40,15 +42,26 @@ def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None)
 
 
 def _solve(query: Query, key: Key, ridge: float, allowed: HeadMask | None) -> Query:
-    size = key.shape[-1]
-    prior = ridge * torch.eye(size, dtype=key.dtype, device=key.device)
     if allowed is None:
         gram = key.transpose(-1, -2) @ key
-        solved: Tensor = torch.linalg.solve(gram + prior, query.transpose(-1, -2))
+        solved: Tensor = torch.linalg.solve(_regular(gram, ridge), query.transpose(-1, -2))
         return solved.transpose(-1, -2)
     # Each query reads other keys, so each has a Gram matrix of its own: sums of k k^T over them, as
     # one product with the mask. That takes T K^2 numbers per head, where one Gram takes K^2.
     squares = (key.unsqueeze(-1) * key.unsqueeze(-2)).flatten(-2)
+    size = key.shape[-1]
     grams = (allowed.to(key.dtype) @ squares).unflatten(-1, (size, size))
-    solved = torch.linalg.solve(grams + prior, query.unsqueeze(-1))
+    solved = torch.linalg.solve(_regular(grams, ridge), query.unsqueeze(-1))
     return solved.squeeze(-1)
+
+
+def _regular(grams: Tensor, ridge: float) -> Tensor:
+    """Gram matrices plus the ridge, or what of it they can hold: one huge key drowns it."""
+    eye = torch.eye(grams.shape[-1], dtype=grams.dtype, device=grams.device)
+    with torch.no_grad():
+        # Below the rounding of the sum of the eigenvalues a ridge is no ridge, and the matrix of
+        # one huge key among small ones singular. Other matrices keep the ridge asked for.
+        sizes = grams.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+        rounding = torch.finfo(grams.dtype).eps * sizes
+        ridges = torch.where(rounding > ridge, SAFE * rounding, ridge)
+    return grams + ridges * eye

@@ -70,6 +70,8 @@ def is_fused_better(query: Query, key: Key, value: Value) -> bool:
 
     Function transforms, forward derivatives and compilers see through the written form alone.
     """
+    if torch.compiler.is_compiling():  # before the length is asked: a program serves every length
+        return False
     if key.shape[-2] < FUSED_FROM or key.shape[-1] != value.shape[-1] or _EXPECTED.get():
         return False
     return not is_transformed(query, key, value)

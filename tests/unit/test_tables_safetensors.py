@@ -366,3 +366,28 @@ def test_the_number_of_heads_is_checked(tmp_path: Path) -> None:
     path = model(tmp_path / "a.safetensors", wte__weight=TOKENS)
     with pytest.raises(ConfigError, match="num_heads is at least 1"):
         read_tables(path, num_heads=0)
+
+
+def model_in(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    save_file({"wte.weight": TOKENS}, folder / "model.safetensors")
+    return folder
+
+
+def test_a_model_beneath_the_folder_is_found(tmp_path: Path) -> None:
+    model_in(tmp_path / "models--a--b" / "snapshots" / "0f3c")
+    (tmp_path / "models--a--b" / "refs").mkdir()
+    tables = read_tables(tmp_path / "models--a--b")
+    assert torch.equal(tables.tokens, TOKENS)
+    assert "The model was found in the folder snapshots/0f3c." in tables.notes
+    assert torch.equal(read_tables(tmp_path).tokens, TOKENS)
+
+
+def test_several_models_beneath_the_folder_are_named(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        model_in(tmp_path / name)
+    with pytest.raises(DataError, match="holds no model, but 2 folders in it do: a, b; name one"):
+        read_tables(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"holds no \.safetensors file and no word vectors"):
+        read_tables(tmp_path / "empty")

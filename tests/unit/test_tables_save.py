@@ -150,14 +150,73 @@ def test_places_that_cannot_be_used(source: Path, tmp_path: Path) -> None:
         save_positions(tmp_path / "plain.st", tmp_path / "a.st", NEW)
 
 
-def test_of_several_files_one_is_named(tmp_path: Path) -> None:
-    save_file({"wpe.weight": TENSORS["wpe.weight"]}, tmp_path / "model-1.safetensors")
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"wpe.weight": "model-1.safetensors"}}))
-    with pytest.raises(DataError, match=r"several files; name the \.safetensors file"):
-        save_positions(tmp_path, tmp_path / "out.st", NEW)
-    out = save_positions(tmp_path / "model-1.safetensors", tmp_path / "out.st", NEW)
-    assert torch.equal(load_file(out)["wpe.weight"], NEW)
+@pytest.fixture
+def sharded(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shards = {
+        "model-1.safetensors": ("wte.weight", "a.first"),
+        "model-2.safetensors": ("wpe.weight",),
+    }
+    for shard, names in shards.items():
+        save_file({name: TENSORS[name] for name in names}, folder / shard, metadata={"of": shard})
+    places = {name: shard for shard, names in shards.items() for name in names}
+    index = {"metadata": {"total_size": 1}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    (folder / "vocab.txt").write_text("\n".join("abcdefg"))
+    return folder
+
+
+@pytest.mark.parametrize("by", ["", "model.safetensors.index.json"])
+def test_a_model_in_several_files_is_saved_as_a_folder(
+    sharded: Path, tmp_path: Path, by: str
+) -> None:
+    before = {path.name: path.read_bytes() for path in sharded.iterdir()}
+    out = save_positions(sharded / by, tmp_path / "new", NEW)
+    assert {path.name: path.read_bytes() for path in sharded.iterdir()} == before
+    after = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert [name for name in after if after[name] != before[name]] == ["model-2.safetensors"]
+    tables = read_tables(out)
+    assert tables.positions is not None
+    assert torch.equal(tables.positions, NEW)
+    assert torch.equal(tables.tokens, TENSORS["wte.weight"])
+    assert tables.labels == tuple("abcdefg")
+
+
+def test_a_shard_that_is_missing_leaves_nothing_behind(sharded: Path, tmp_path: Path) -> None:
+    (sharded / "model-1.safetensors").unlink()
+    for source in (sharded, sharded / "model.safetensors.index.json"):
+        with pytest.raises(DataError, match=r"model-1\.safetensors: missing, although model\."):
+            save_positions(source, tmp_path / "new", NEW)
+        with pytest.raises(DataError, match=r"model-1\.safetensors: missing, although model\."):
+            read_tables(source)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_holds_something_is_not_written_into(sharded: Path, tmp_path: Path) -> None:
+    for place in (sharded, tmp_path / "file"):
+        (tmp_path / "file").write_text("mine")
+        with pytest.raises(ConfigError, match="into a folder of its own; name one that is new"):
+            save_positions(sharded, place, NEW)
+    (tmp_path / "empty").mkdir()
+    assert save_positions(sharded, tmp_path / "empty", NEW).is_dir()
+    alone = save_positions(sharded / "model-2.safetensors", tmp_path / "one.st", NEW)
+    assert torch.equal(load_file(alone)["wpe.weight"], NEW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("llama", "no positions can be written: rotary model"),
+        ("marian", "no positions can be written: the library of 'marian' computes them"),
+    ],
+)
+def test_families_that_store_no_positions(tmp_path: Path, kind: str, why: str) -> None:
+    save_file({"model.shared.weight": TENSORS["wte.weight"]}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(DataError, match=why):
+        save_positions(tmp_path, tmp_path / "new.st", NEW)
 
 
 def test_a_full_disk_leaves_what_was_there(

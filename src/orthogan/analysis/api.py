@@ -257,7 +257,13 @@ def _codes(
     """The codes to count with, whether they are the source's own, and what to say about them."""
     if num_positions is None and tables.positions is not None:
         return tables.positions, True, tables.notes
-    if num_positions is None and len(tables.heads):
+    if num_positions is None and tables.codes == "unknown":
+        return (
+            None,
+            True,
+            (*tables.notes, "Nothing is counted: --num-positions asks for sinusoids."),
+        )
+    if num_positions is None and (tables.codes == "none" or len(tables.heads)):
         return None, True, (*tables.notes, "No position code is added to the tokens: none moves.")
     width = tables.tokens.shape[1]
     count = num_positions or NUM_POSITIONS

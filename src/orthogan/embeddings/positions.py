@@ -1,10 +1,20 @@
-"""Which tensor of a model is its position table, and which of its rows are positions."""
+"""Which codes a model adds to its tokens: a table, a formula, or none."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orthogan.embeddings.tensors import Model
+from orthogan.embeddings.families import (
+    ALIBI,
+    RELATIVE,
+    ROTARY,
+    Family,
+    computed_rows,
+)
+from orthogan.embeddings.families.known import ROTARY_SETTINGS
+from orthogan.embeddings.tensors import Model, positive
 from orthogan.errors import ShapeError
 from orthogan.shapes import Table
 
@@ -13,23 +23,15 @@ POSITIONS = (
     r"wpe\.weight",  # GPT-2
     r"embed_positions(\.weight)?",  # OPT, BART
     r"position_embedding(\.weight)?",  # CLIP
+    r"positions_embed\.weight",  # GPT
+    r"position_embeds_layer\.weight",  # Bark
     r"pos_embed(ding)?(\.weight)?",  # timm, torchvision
     r"positional_embedding(\.weight)?",  # CLIP as OpenAI stores it
     r"positions?(\.weight)?",  # files written by hand
 )
-# Models that count positions from the row after the padding token's.
-AFTER_PADDING = {
-    "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet", "luke",
-    "roberta-prelayernorm", "data2vec-text", "ibert", "esm", "xmod", "layoutlmv3", "mluke",
-}  # fmt: skip
-AFTER_TWO = {"opt", "bart", "mbart", "plbart"}
-PADDING_TOKEN = 1  # of these models, unless their configuration says otherwise
-ROTARY = "rotary model: queries and keys are turned, tokens are not displaced"
-ROTARY_SETTINGS = (
-    "rope_theta", "rope_parameters", "rope_scaling", "rotary_pct", "rotary_dim", "rotary_emb_base",
-    "global_rope_theta",
-)  # fmt: skip
-ALIBI = {"bloom", "mpt"}
+STORED_COPIES = (r"embed_positions\.weight",)  # of codes that are computed: Marian, Pegasus
+LENGTHS = ("max_position_embeddings", "max_target_positions", "n_positions", "max_source_positions")
+NUM_COMPUTED = 512  # of computed codes, where the configuration names no length
 SMALLEST_LENGTH = 64  # of a table whose two rows too many give the padding away
 
 
@@ -55,16 +57,130 @@ class PositionTable:
         return values.reshape(-1, self.width)[self.start :]
 
 
+@dataclass(frozen=True)
+class Codes:
+    """What a model adds to its tokens.
+
+    Attributes:
+        kind: "own", "none", "unknown" or "absent", as `Tables.codes`.
+        table: Where the codes are stored.
+        computed: The codes, where a formula makes them.
+    """
+
+    kind: str
+    table: PositionTable | None = None
+    computed: Table | None = None
+
+    def read(self, model: Model) -> Table | None:
+        """The positions, `T x D`."""
+        return self.computed if self.table is None else self.table.read(model)
+
+
+def position_codes(
+    model: Model, name: str | None, embedding: str, width: int, notes: list[str]
+) -> Codes:
+    """What a model adds to its tokens, as its family says.
+
+    Args:
+        model: The tensors.
+        name: The position table that the caller named, or None.
+        embedding: The token table; its part of the configuration decides.
+        width: The width of the sum.
+        notes: Gets the sentences on what was found.
+
+    Raises:
+        UnknownNameError: no tensor has that name.
+        ShapeError: the named tensor is not a table, or has no row that is a position.
+    """
+    family = model.family(embedding)
+    if name is None and family is not None and family.codes == "none":
+        notes.append(family.why)
+        return Codes("none")
+    is_computed = family is not None and family.codes == "computed"
+    table = position_table(
+        model, name, embedding, notes, STORED_COPIES if is_computed else POSITIONS
+    )
+    if table is not None and name is None and table.width != width:
+        notes.append(
+            f"The position table '{table.name}' has width {table.width}, the tokens {width}: "
+            "it does not displace them and was left out."
+        )
+        table = None
+    if family is None or family.codes == "refused":
+        return _of_unknown(model, table, embedding, name, notes)
+    if table is not None:
+        return Codes("own", table)
+    if family.formula is not None:
+        return Codes("own", computed=_computed(model, family, embedding, width, notes))
+    notes.append(
+        f"A '{model.kind(embedding)}' adds a stored table of positions, and none was recognised: "
+        "what is added is not known; name it with positions=."
+    )
+    return Codes("unknown")
+
+
+def _of_unknown(
+    model: Model,
+    table: PositionTable | None,
+    embedding: str,
+    name: str | None,
+    notes: list[str],
+) -> Codes:
+    """The codes of a model whose family is not in the table, by the names of its tensors."""
+    kind = model.kind(embedding)
+    why = None if table is not None else _why_none(model)
+    if why is not None:
+        notes.append(why)
+        return Codes("none")
+    if kind is not None and name is None:
+        what = "no position table was recognised" if table is None else f"'{table.name}' is read"
+        notes.append(
+            f"The family '{kind}' is not known here: {what}, but whether its library scales "
+            "tokens, skips rows or adds codes of another kind is not known."
+        )
+        return Codes("unknown", table)
+    if table is None:
+        notes.append(
+            "No position table was recognised; if the source holds one, name it with positions=."
+        )
+        return Codes("absent")
+    return Codes("own", table)
+
+
+def _computed(
+    model: Model, family: Family, embedding: str, width: int, notes: list[str]
+) -> Table | None:
+    if family.formula is None:
+        return None
+    number = model.whole(embedding, *LENGTHS)
+    first = family.first_row(model.tower(embedding))
+    notes.append(
+        f"Positions are computed as the library of '{model.kind(embedding)}' computes them "
+        f"(sinusoids from {first} on); none are stored"
+        + ("." if number else f", and config.json names no length: {NUM_COMPUTED} are given.")
+    )
+    rows = computed_rows(family.formula, first, number or NUM_COMPUTED, width)
+    padding = model.tower(embedding).get("pad_token_id")
+    if family.formula.is_padding_zero and type(padding) is int and 0 <= padding - first < len(rows):
+        rows[padding - first] = 0
+    return rows
+
+
 def position_table(
-    model: Model, name: str | None, embedding: str | None, notes: list[str]
+    model: Model,
+    name: str | None,
+    embedding: str | None,
+    notes: list[str],
+    patterns: Sequence[str] = POSITIONS,
 ) -> PositionTable | None:
-    """The position table of a model, or None with a note that says why there is none.
+    """The position table that a model stores, or None.
 
     Args:
         model: The tensors.
         name: The tensor the caller named, or None to recognise it.
         embedding: The token table; of several position tables the one beside it is taken.
         notes: Gets the sentences on what was found.
+        patterns: Ends of names of position tables.
 
     Raises:
         UnknownNameError: no tensor has that name.
@@ -73,9 +189,10 @@ def position_table(
     if name is not None:
         model.find(name)
         return _described(model, name, notes)
-    found = model.matching(POSITIONS, (2, 3))
+    # All that are named like positions, not only by the first pattern: the parts of one model may
+    # name theirs differently.
+    found = [name for pattern in patterns for name in model.matching((pattern,), (2, 3))]
     if not found:
-        notes.append(_why_none(model))
         return None
     chosen = min(found, key=lambda other: (-_shared(other, embedding or ""), "decoder" in other))
     if len(found) > 1:
@@ -102,8 +219,6 @@ def _described(model: Model, name: str, notes: list[str]) -> PositionTable:
         )
     if start:
         notes.append(f"The first {start} rows of '{name}' are padding, no positions.")
-    if _has_class_token(model, name):
-        notes.append(f"The first position of '{name}' is that of the class token.")
     return PositionTable(name, start, length - start, width)
 
 
@@ -113,35 +228,63 @@ def first_position(model: Model, name: str, num_rows: int) -> int:
     RoBERTa and its kin count on from the padding token, OPT and BART add two. Without a
     configuration, a table two rows longer than a power of two is of that kind.
     """
-    config = model.tower(name)
-    kind = model.kind(name)
-    if kind in AFTER_PADDING:
-        padding = config.get("pad_token_id")
-        return 1 + (padding if type(padding) is int and padding >= 0 else PADDING_TOKEN)
-    if kind is not None:
-        return 2 if kind in AFTER_TWO else 0
+    if model.kind(name) is not None:
+        family = model.family(name)
+        is_summed = family is not None and family.codes in {"stored", "computed"}
+        return family.first_row(model.tower(name)) if family is not None and is_summed else 0
     longest = num_rows - 2
     is_padded = longest >= SMALLEST_LENGTH and longest & (longest - 1) == 0
     return 2 if is_padded or "roberta." in name else 0
 
 
-def _has_class_token(model: Model, name: str) -> bool:
-    tokens = ("cls_token", "class_token", "class_embedding")
-    owners = [n.rpartition(".")[0] for n in model.tensors if n.endswith(tokens)]
-    return any(name.startswith(owner) for owner in owners)
+def image_grid(
+    model: Model, patches: str, num_rows: int, notes: list[str]
+) -> tuple[int, int] | None:
+    """The grid of the positions of a model of images; rows before it belong to other tokens.
+
+    Args:
+        model: The tensors.
+        patches: The patch projection, `D C H W`.
+        num_rows: Rows of the position table.
+        notes: Gets a sentence on both.
+    """
+    grid = _stated_grid(model, patches)
+    if grid is None or math.prod(grid) > num_rows:
+        side = math.isqrt(num_rows)
+        is_named = any("cls_token" in n or "class_" in n for n in model.tensors)
+        grid = (side, side) if num_rows - side * side <= (2 if is_named else 0) else None
+    if grid is None:
+        notes.append("The grid of the positions is not known: image_size and patch_size say it.")
+        return None
+    before = num_rows - math.prod(grid)
+    first = {0: "", 1: "The first position is that of the class token. "}.get(
+        before, f"The first {before} positions are those of class, distillation and other tokens. "
+    )
+    notes.append(f"{first}The positions of patches form a grid of {grid[0]} x {grid[1]}, by rows.")
+    return grid
 
 
-def _why_none(model: Model) -> str:
+def _stated_grid(model: Model, patches: str) -> tuple[int, int] | None:
+    config = model.tower(patches)
+    image = config.get("image_size")
+    stated = list(image) if isinstance(image, list | tuple) else [image, image]
+    sizes = [size for size in map(positive, stated) if size is not None]
+    if len(stated) != 2 or len(sizes) != 2:
+        return None
+    height, width = model.tensors[patches].shape[2:]
+    return sizes[0] // height, sizes[1] // width
+
+
+def _why_none(model: Model) -> str | None:
+    """Why a model of no known family has no codes, by settings and names of tensors."""
     config = model.tower("")
     names = model.tensors
     rotary = any(config.get(key) is not None for key in ROTARY_SETTINGS)
     if rotary or any(name.endswith(("rotary_emb.inv_freq", "rope.freqs")) for name in names):
         return ROTARY
     if any("relative_attention_bias" in name for name in names):
-        return "relative position bias: it is added to the logits, tokens are not displaced"
-    if model.kind("") in ALIBI or config.get("alibi") is True:
-        return "linear position bias (ALiBi): added to the logits, tokens are not displaced"
-    return "No position table was recognised; if the source holds one, name it with positions=."
+        return RELATIVE
+    return ALIBI if config.get("alibi") is True else None
 
 
 def _shared(one: str, other: str) -> int:

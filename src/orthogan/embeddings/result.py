@@ -78,6 +78,9 @@ class Tables:
             `rows * cols` of them, read row by row.
         sample: What the tokens are only a part of, such as `256 generated images`; empty where
             they are all there are.
+        codes: "own" where `positions` are what the model's library adds; "none" where it adds
+            none; "unknown" where the family is not known; "absent" for a table without a model.
+        shift: What the library adds to every token, whatever it is and wherever it stands.
 
     Raises:
         ShapeError: a table has no rows, is not two-dimensional, or the widths or counts differ.
@@ -96,6 +99,8 @@ class Tables:
     notes: tuple[str, ...] = ()
     grid: tuple[int, int] | None = None
     sample: str = ""
+    codes: str = "absent"
+    shift: Tensor | None = None
 
     def __post_init__(self) -> None:
         check_table(self.tokens, f"{self.source}: the token table")
@@ -108,6 +113,13 @@ class Tables:
                 f"{self.source}: {len(self.labels):,} labels for {len(self.tokens):,} tokens; "
                 "give one label a row."
             )
+
+    @property
+    def num_prefix(self) -> int:
+        """Positions before those of the grid: of class, distillation and register tokens."""
+        if self.grid is None or self.positions is None:
+            return 0
+        return len(self.positions) - self.grid[0] * self.grid[1]
 
     def __repr__(self) -> str:
         n, width = self.tokens.shape

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orthogan.embeddings.families import Family, family_of
 from orthogan.errors import DataError, UnknownNameError
 
 
@@ -35,6 +36,26 @@ class LazyTensor:
         return values if values.dtype == torch.float64 else values.float()
 
 
+# Parts of a configuration, and what names of their tensors hold; one without such a piece is read
+# where no other part fits: a table of tokens is the text's.
+PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("vision_config", ("vision", "visual", "image", "vit")),
+    ("image_config", ("image",)),
+    ("audio_config", ("audio", "speech")),
+    ("qformer_config", ("qformer",)),
+    ("text_encoder", ("text_encoder",)),
+    ("encoder", ("encoder",)),
+    ("decoder", ("decoder",)),
+    ("thinker_config", ()),
+    ("text_config", ()),
+    ("language_config", ()),
+    ("llm_config", ()),
+    ("decoder_config", ("decoder",)),
+    ("text_encoder", ()),
+)
+DEEPEST = 4  # parts within parts
+
+
 @dataclass(frozen=True)
 class Model:
     """The tensors of a model with what is known about them.
@@ -50,6 +71,10 @@ class Model:
     tensors: Mapping[str, LazyTensor]
     config: Mapping[str, Any] = field(default_factory=dict)
     count_heads: Callable[[str], int | None] = lambda _: None
+
+    def family(self, name: str) -> Family | None:
+        """The family of the part of the model that a tensor belongs to; None: not known."""
+        return family_of(self.kind(name), self.tower(name))
 
     def find(self, name: str) -> LazyTensor:
         """The tensor of exactly that name.
@@ -82,12 +107,18 @@ class Model:
         return []
 
     def tower(self, name: str) -> Mapping[str, Any]:
-        """The part of the configuration that is about a tensor: models of text and images nest."""
-        for part in ("vision_config", "text_config"):
-            nested = self.config.get(part)
-            if isinstance(nested, dict) and (part == "text_config" or "vision" in name):
-                return self.config | nested if isinstance(self.config, dict) else nested
-        return self.config
+        """The part of the configuration that is about a tensor, as far in as parts nest.
+
+        Models of several inputs and encoder-decoders hold a configuration for each part; what a
+        part does not say, the whole does.
+        """
+        config = dict(self.config)
+        for _ in range(DEEPEST):
+            part = _part_of(config, name)
+            if part is None:
+                break
+            config |= part
+        return config
 
     def kind(self, name: str) -> str | None:
         """The type of the model that a tensor belongs to, where the configuration names one."""
@@ -104,3 +135,15 @@ def positive(value: Any) -> int | None:
     """The value if it is a positive whole number."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     return int(value) if is_whole and value > 0 else None
+
+
+def _part_of(config: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The part of a configuration that a tensor belongs to; it is taken out of the whole."""
+    pieces = {word for piece in name.split(".")[:-1] for word in (piece, *piece.split("_"))}
+    for key, words in PARTS:
+        nested = config.get(key)
+        if isinstance(nested, dict) and nested and (not words or pieces.intersection(words)):
+            for other, _ in PARTS:
+                config.pop(other, None)
+            return nested
+    return None

@@ -61,7 +61,11 @@ AttentionMaps = Float[Tensor, "B blocks N rows cols"]
 
 # Tokens and attention.
 Tokens = Float[Tensor, "B T D"]
-Context = Float[Tensor, "B S D"]
+Context = Float[Tensor, "B S C"]  # in cross-attention of another width
+# With a batch or without.
+Sequence = Float[Tensor, "*batch T D"]
+OtherSequence = Float[Tensor, "*batch S C"]
+SequenceWeights = Float[Tensor, "*batch N T S"]
 Query = Float[Tensor, "B N T K"]
 Key = Float[Tensor, "B N S K"]
 Value = Float[Tensor, "B N S V"]
@@ -70,8 +74,9 @@ SharedWeights = Float[Tensor, "#B N T S"]  # of each sequence, or one for all
 HeadOutput = Float[Tensor, "B N T V"]
 PositionedQuery = Float[Tensor, "B N T Q"]  # may be wider: position beside content
 PositionedKey = Float[Tensor, "B N S Q"]
-Mask = Bool[Tensor, "*M T S"]  # for all of a batch, or one for each
-HeadMask = Bool[Tensor, "#B 1 T S"]
+# Boolean, or added to logits: for all of a batch, one for each of it, or one for each head.
+Mask = Bool[Tensor, "*M #T #S"] | Float[Tensor, "*M #T #S"]
+HeadMask = Bool[Tensor, "#B #N T S"] | Float[Tensor, "#B #N T S"]
 CausalMask = Bool[Tensor, "T T"]
 Grid = Float[Tensor, "B D H W"]
 Codes = Float[Tensor, "T P"]

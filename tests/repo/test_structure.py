@@ -21,6 +21,7 @@ COMMANDS = {
     *("gan/api.py:train", "classification/api.py:classify", "language/api.py:train_language"),
     *("experiments/compare.py:compare", "analysis/api.py:analyze"),
     *("cli/look.py:look", "analysis/look.py:look"),
+    "attention/layer.py:__init__",  # each option is a question; nn.MultiheadAttention has as many
 }
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common"}
 
@@ -41,7 +42,7 @@ def test_every_exception_is_needed():
     for name in COMMANDS:
         home, _, function = name.partition(":")
         tree = ast.parse((ROOT / "src" / "orthogan" / home).read_text())
-        found = [node for node in tree.body if getattr(node, "name", "") == function]
+        found = [node for node in ast.walk(tree) if getattr(node, "name", "") == function]
         assert any(
             lines_of(node) > MAX_FUNCTION_LINES or num_parameters(node) > MAX_PARAMETERS
             for node in found

@@ -104,7 +104,7 @@ def test_masks_of_both_shapes_and_no_other() -> None:
     torch.testing.assert_close(shared, attention_weights(query, key, mask=mask.expand(2, 4, 6)))
     assert bool((shared[:, :, 1, 2] == 0).all())
     assert int((shared == 0).sum()) == 6
-    for shape in ((6, 4), (1, 4, 6), (3, 4, 6), (2, 3, 4, 6), (2, 1, 4, 6), (6,)):
+    for shape in ((6, 4), (3, 4, 6), (2, 9, 4, 6), (3, 1, 4, 6), (6,)):
         with pytest.raises(ShapeError, match=r"4 queries and 6 keys has the shape \(4, 6\)"):
             attention_weights(query, key, mask=torch.ones(shape, dtype=torch.bool))
     with pytest.raises(ShapeError, match=r"boolean.*got torch.float32"):

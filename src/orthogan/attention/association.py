@@ -58,14 +58,15 @@ def apply_attention(
         key: `B N S K`.
         value: `B N S V`.
         score: One of `score_names()`.
-        mask: `T S` or `B T S`, True where a query may attend to a key; it needs the weights, so
-            "auto" then takes the quadratic order.
+        mask: As of `attention_weights`; it needs the weights, so "auto" then takes the quadratic
+            order.
         order: "auto" takes the cheaper order, by counted operations.
 
     Raises:
         UnknownNameError: no such score.
-        ShapeError: the mask is not boolean or does not fit.
-        ConfigError: the linear order was asked for with a mask or a score that is not linear.
+        ShapeError: the mask has another type or does not fit.
+        ConfigError: the linear order was asked for with a mask or a score that is not linear; or a
+            mask is to be added, and the score has no softmax.
     """
     if order != "quadratic" and score_traits(score).is_linear:
         if mask is None and (order == "linear" or _linear_is_cheaper(query, key, value)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from orthogan.attention.masks import num_readable, per_head
+from orthogan.attention.masks import is_allowed, num_readable, per_head
 from orthogan.shapes import HeadMask, Key, Mask, Query
 
 SAFE = 8  # roundings of the sum of the eigenvalues, which elimination does not lose
@@ -18,13 +18,14 @@ def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None)
         query: `B N T K`.
         key: `B N S K`.
         ridge: The ridge, positive, in squared key units.
-        mask: `T S` or `B T S`; each query then has the Gram matrix of the keys it may read.
+        mask: As of `attention_weights`; each query then has the Gram matrix of the keys it may
+            read.
 
     Returns:
         `B N T K`, in the precision of the query; solved in float32 at least.
 
     Raises:
-        ShapeError: the mask is not boolean or does not fit.
+        ShapeError: the mask has another type or does not fit.
 
     Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1.
 
@@ -32,7 +33,7 @@ def dual_queries(query: Query, key: Key, ridge: float, mask: Mask | None = None)
     >>> dual_queries(key, key, ridge=1.0)[0, 0].tolist()
     [[0.8..., 0.0], [0.0, 0.8...]]
     """
-    allowed = None if mask is None else per_head(mask, query, key)
+    allowed = None if mask is None else is_allowed(per_head(mask, query, key))
     wide = torch.promote_types(query.dtype, torch.float32)
     # The condition of a Gram matrix is that of the keys squared: bfloat16 would keep no digit.
     with torch.autocast(query.device.type, enabled=False):

@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
     """Sizes over all heads.
 
     Attributes:
-        width: Of the tokens.
+        width: Of the tokens that keys are made of: those of the context.
         value_size: Of the values.
         key_size: What was asked for; None leaves it to the kind of keys.
     """
@@ -74,6 +74,10 @@ class Keys(nn.Module):
     needs_calibration: ClassVar[bool] = False
     # Whether the keys are vectors of their own, not the tokens or the values themselves.
     is_separate: ClassVar[bool] = True
+    # Whether several heads of queries may share one head of keys and values.
+    can_be_shared: ClassVar[bool] = False
+    # Whether the context is projected as the tokens are, and so needs their width.
+    asks_of_context: ClassVar[bool] = False
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -109,6 +113,7 @@ class LearnedKeys(Keys):
     """A key matrix of their own (Vaswani et al. 2017)."""
 
     is_projected = True
+    can_be_shared = True
 
     def forward(self, sources: Sources) -> Tensor:
         """The projected context."""
@@ -120,6 +125,7 @@ class ValueKeys(Keys):
     """Keys tied to the values: what a token says is how it is found."""
 
     is_separate = False
+    can_be_shared = True
 
     def choose_size(self, sizes: Sizes) -> int:
         """The value size."""
@@ -138,6 +144,8 @@ class ValueKeys(Keys):
 @KEYS.register("queries")
 class QueryKeys(Keys):
     """Keys tied to the queries: logits of a sequence with itself are symmetric."""
+
+    asks_of_context = True
 
     def forward(self, sources: Sources) -> Tensor:
         """The context, projected as queries are."""

@@ -9,7 +9,17 @@ from orthogan.attention.keys import KeyKind, Keys, Sizes, Sources, make_keys
 from orthogan.attention.relative import RelativePositions
 from orthogan.attention.scores import attention_weights, score_names, score_traits
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.shapes import Context, Mask, PositionedKey, PositionedQuery, Tokens, Value, Weights
+from orthogan.shapes import (
+    Context,
+    Mask,
+    OtherSequence,
+    PositionedKey,
+    PositionedQuery,
+    Sequence,
+    SequenceWeights,
+    Tokens,
+    Value,
+)
 
 
 class Attention(nn.Module):
@@ -24,6 +34,9 @@ class Attention(nn.Module):
         key_size: Total key size over all heads; None means the value size (the width for keys
             without a matrix, which are the tokens).
         value_size: Total value size over all heads; None means `width`.
+        context_size: Width `C` of the context, which must then be given; None means `width`.
+        key_heads: Heads of keys and values, a divisor of `heads`: each serves as many heads of
+            queries (Ainslie et al. 2023, "GQA"). None means one a head.
         positions: Positions that act on queries and keys, `Rotary` or `UntiedPositions`; codes
             that are added to the tokens or appended to them act before the layer.
         order: Of the products of score "none", "quadratic" or "linear"; "auto" is the cheaper.
@@ -50,12 +63,17 @@ class Attention(nn.Module):
         key_size: int | None = None,
         value_size: int | None = None,
         *,
+        context_size: int | None = None,
+        key_heads: int | None = None,
         positions: RelativePositions | None = None,
         order: str = "auto",
     ) -> None:
         super().__init__()
         value_size = width if value_size is None else value_size
-        self.keys = make_keys(keys, Sizes(width, value_size, key_size))
+        self.context_size = width if context_size is None else context_size
+        self.key_heads = heads if key_heads is None else key_heads
+        self.keys = make_keys(keys, Sizes(self.context_size, value_size, key_size))
+        check_shared(self.keys, width, self.context_size, heads, self.key_heads)
         for name, size in (("key size", self.keys.size), ("value size", value_size)):
             if heads < 1 or size < heads or size % heads:
                 raise ConfigError(f"The {name} {size} must be a multiple of heads = {heads}.")
@@ -65,30 +83,39 @@ class Attention(nn.Module):
         self.key_size, self.value_size = self.keys.size, value_size
         # No biases: softmax ignores that of the keys, and that of the values shifts the output.
         self.query = nn.Linear(width, self.key_size, bias=False)
-        self.num_projected = self.key_size if self.keys.is_projected else 0
+        group = heads // self.key_heads
+        self.num_projected = self.key_size // group if self.keys.is_projected else 0
+        self.num_values = value_size // group
         # One product for keys and values: both read the context, and one wide product is quicker
         # than two narrow ones.
-        self.key_value = nn.Linear(width, self.num_projected + value_size, bias=False)
+        self.key_value = nn.Linear(
+            self.context_size, self.num_projected + self.num_values, bias=False
+        )
         self.output = nn.Linear(value_size, width, bias=False)
         self.positions = positions
 
     def forward(
-        self, tokens: Tokens, context: Context | None = None, mask: Mask | None = None
-    ) -> Tokens:
-        """Tokens `B T D` refined by what they attend to in themselves or in `context` `B S D`.
+        self, tokens: Sequence, context: OtherSequence | None = None, mask: Mask | None = None
+    ) -> Sequence:
+        """Tokens `B T D` refined by what they attend to in themselves or in `context` `B S C`.
 
         Args:
-            tokens: What asks.
-            context: What is read; None means the tokens themselves.
-            mask: `T S` or `B T S`, True where a token may attend; a token that may attend to
-                nothing comes out as zeros.
+            tokens: What asks; a single sequence `T D` comes without a batch.
+            context: What is read, with a batch like the tokens; None means the tokens themselves.
+            mask: `T S`, `B T S`, or `B N T S` with one a head; each axis may be 1. Boolean: True
+                where a token may attend; a token that may attend to nothing comes out as zeros.
+                Floating point: added to the logits before a softmax. Of a single sequence, three
+                axes are `N T S`.
 
         Raises:
             ShapeError: a width differs from the layer's, the context has another batch size, or
                 the mask does not fit.
-            ConfigError: whitened keys have seen too few tokens of the data set, or a mask meets
-                `order = "linear"`.
+            ConfigError: whitened keys have seen too few tokens of the data set, a mask meets
+                `order = "linear"`, or one to be added a score without a softmax.
         """
+        if tokens.dim() == 2:
+            single: Tensor = self(*self._as_batch(tokens, context, mask))
+            return single[0]
         query, key, value = self._project(tokens, tokens if context is None else context, mask)
         # softmax(Q K^T / sqrt(K)) V in each head, then all heads through one output matrix.
         mixed = apply_attention(query, key, value, self.score, mask, self.order)
@@ -96,11 +123,26 @@ class Attention(nn.Module):
         return refined
 
     def weights(
-        self, tokens: Tokens, context: Context | None = None, mask: Mask | None = None
-    ) -> Weights:
-        """The attention weights `B N T S` that `forward` applies."""
+        self, tokens: Sequence, context: OtherSequence | None = None, mask: Mask | None = None
+    ) -> SequenceWeights:
+        """The attention weights `B N T S` that `forward` applies; `N T S` of a single sequence."""
+        if tokens.dim() == 2:
+            return self.weights(*self._as_batch(tokens, context, mask))[0]
         query, key, _ = self._project(tokens, tokens if context is None else context, mask)
         return attention_weights(query, key, self.score, mask)
+
+    def _as_batch(
+        self, tokens: Tensor, context: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """A single sequence as a batch of one."""
+        if context is not None and context.dim() != 2:
+            raise ShapeError(
+                f"Tokens of shape {tuple(tokens.shape)} have no batch, and the context of shape "
+                f"{tuple(context.shape)} has one; give both or neither."
+            )
+        if mask is not None and mask.dim() == 3:
+            mask = mask[None]
+        return tokens[None], None if context is None else context[None], mask
 
     @property
     def num_kept(self) -> int:
@@ -114,7 +156,7 @@ class Attention(nn.Module):
         """
         is_moved = self.positions is not None and self.positions.moves_keys
         made = self.key_size if self.keys.is_separate or is_moved else 0
-        return made + self.value_size
+        return (made + self.value_size) * self.key_heads // self.heads
 
     def fit_keys(self, tokens: Tensor) -> None:
         """Adds tokens of the data set, as the layer meets them, to the statistics of its keys.
@@ -131,14 +173,19 @@ class Attention(nn.Module):
             ShapeError: another width, or no tokens.
             DataError: a value is not finite, or all tokens are alike.
         """
-        self._check("tokens", tokens, tokens.dim())
+        self._check("tokens", tokens, self.context_size, tokens.dim())
         self.keys.fit(tokens)
 
     def _project(
         self, tokens: Tokens, context: Context, mask: Mask | None
     ) -> tuple[PositionedQuery, PositionedKey, Value]:
-        self._check("tokens", tokens)
-        self._check("context", context)
+        if context is tokens and self.context_size != tokens.shape[-1] == self.query.in_features:
+            raise ShapeError(
+                f"This attention reads a context of width {self.context_size}, and its tokens have "
+                f"width {self.query.in_features}: they cannot attend to themselves; give a context."
+            )
+        self._check("tokens", tokens, self.query.in_features)
+        self._check("context", context, self.context_size)
         # Not `len`, which would fix the batch size of an exported program.
         batch, other = tokens.shape[0], context.shape[0]
         if context is not tokens and other != batch:
@@ -147,7 +194,7 @@ class Attention(nn.Module):
                 f"one context for all is context.expand({batch}, -1, -1)."
             )
         # Keys before queries: gradients are summed in this order, and recorded runs rest on it.
-        sizes = [self.num_projected, self.value_size]
+        sizes = [self.num_projected, self.num_values]
         projected, values = self.key_value(context).split(sizes, dim=-1)
         queries: Tensor = self.query(tokens)
         keys = self.keys(
@@ -158,22 +205,49 @@ class Attention(nn.Module):
                 ask=lambda: queries if context is tokens else self.query(context),
             )
         )
-        query, key = self._split_heads(queries), self._split_heads(keys)
+        query, key = self._split_heads(queries), self._split_heads(keys, self.key_heads)
+        value = self._split_heads(values, self.key_heads)
         if self.positions is not None:
             query, key = self.positions(query, key)
-        return self.keys.meet(query, key, mask), key, self._split_heads(values)
+        return self.keys.meet(query, key, mask), key, value
 
-    def _check(self, name: str, sequence: Tensor, num_axes: int = 3) -> None:
-        width = self.query.in_features
+    def _check(self, name: str, sequence: Tensor, width: int, num_axes: int = 3) -> None:
         if sequence.dim() != num_axes or sequence.dim() < 2 or sequence.shape[-1] != width:
             raise ShapeError(
                 f"Attention of width {width} expects {name} of shape (batch, tokens, {width}), "
                 f"got {tuple(sequence.shape)}."
             )
 
-    def _split_heads(self, sequence: Tensor) -> Tensor:
-        separate: Tensor = sequence.unflatten(-1, (self.heads, -1))
-        return separate.transpose(1, 2)
+    def _split_heads(self, sequence: Tensor, heads: int | None = None) -> Tensor:
+        """`B N T K`; fewer heads are each repeated for all that they serve."""
+        heads = self.heads if heads is None else heads
+        separate: Tensor = sequence.unflatten(-1, (heads, -1)).transpose(1, 2)
+        if heads == self.heads:
+            return separate
+        return separate.repeat_interleave(self.heads // heads, dim=1)
+
+
+def check_shared(keys: Keys, width: int, context_size: int, heads: int, key_heads: int) -> None:
+    """Nothing, if keys can be made of such a context, for so many heads.
+
+    Raises:
+        ConfigError: they cannot; with the reason.
+    """
+    if context_size < 1:
+        raise ConfigError(f"The context size is at least 1, got {context_size}.")
+    if context_size != width and keys.asks_of_context:
+        raise ConfigError(
+            f"Keys tied to queries project the context by the query matrix, which takes tokens of "
+            f"width {width}, not {context_size}; leave out context_size, or use keys of their own."
+        )
+    if heads < 1 or key_heads < 1 or heads % key_heads:
+        raise ConfigError(f"key_heads = {key_heads} must be a divisor of heads = {heads}.")
+    if key_heads != heads and not keys.can_be_shared:
+        raise ConfigError(
+            "Only keys that the layer projects can be shared by heads: learned, dual, or tied to "
+            "the values; these keys are the tokens or the queries, of which each head has its own "
+            "part. Leave out key_heads."
+        )
 
 
 def check_score(keys: Keys, score: str) -> None:

@@ -1,4 +1,4 @@
-"""Which queries may attend to which keys: boolean, True where attention is allowed."""
+"""Which queries may attend to which keys: boolean, True where attention is allowed; or added."""
 
 from __future__ import annotations
 
@@ -19,28 +19,46 @@ def causal_mask(num_tokens: int) -> CausalMask:
 
 
 def per_head(mask: Mask, query: Query, key: Key) -> HeadMask:
-    """A mask `T S` or `B T S` with an axis for the heads: `1 1 T S` or `B 1 T S`.
+    """A mask with axes for batch and heads, each of them of length 1 where it is for all.
 
     Args:
-        mask: Boolean; True where the query may attend to the key.
+        mask: `T S`, `B T S`, or with heads `B N T S`; each axis may be 1. Boolean: True where the
+            query may attend to the key. Floating point: added to the logits, minus infinity where
+            it may not.
         query: `B N T K`.
         key: `B N S K`.
 
+    Returns:
+        `B N T S`, where `B` and `N` may be 1.
+
     Raises:
-        ShapeError: the mask is not boolean, or fits neither shape.
+        ShapeError: the mask is of whole or complex numbers, or does not fit.
     """
-    batch, num_queries, num_keys = query.shape[0], query.shape[-2], key.shape[-2]
-    if mask.dtype != torch.bool:
+    if mask.dtype != torch.bool and not mask.is_floating_point():
         raise ShapeError(
-            f"A mask is boolean, True where a query may attend to a key; got {mask.dtype}."
+            f"A mask is boolean, True where a query may attend to a key, or of floating point "
+            f"numbers that are added to the logits; got {mask.dtype}."
         )
-    shapes = ((num_queries, num_keys), (batch, num_queries, num_keys))
-    if tuple(mask.shape) not in shapes:
+    batch, heads, num_queries = query.shape[:3]
+    num_keys = key.shape[-2]
+    wide = mask[:, None] if mask.dim() == 3 else mask[(None,) * (4 - mask.dim())]
+    whole = (batch, heads, num_queries, num_keys)
+    fits = 2 <= mask.dim() <= 4 and all(
+        size in (1, full) for size, full in zip(wide.shape, whole, strict=True)
+    )
+    if not fits:
         raise ShapeError(
-            f"A mask of {num_queries} queries and {num_keys} keys has the shape {shapes[0]} or "
-            f"{shapes[1]}, got {tuple(mask.shape)}."
+            f"A mask of {num_queries} queries and {num_keys} keys has the shape "
+            f"{(num_queries, num_keys)}, {(batch, num_queries, num_keys)} or, with one mask a "
+            f"head, {whole}; got {tuple(mask.shape)}. Axes of 1 stand for all; keys that are "
+            f"padding are a mask of shape {(batch, 1, num_keys)}."
         )
-    return mask[None, None] if mask.dim() == 2 else mask[:, None]
+    return wide.expand(-1, -1, num_queries, num_keys)
+
+
+def is_allowed(mask: HeadMask) -> HeadMask:
+    """Where a mask allows attention: itself if boolean, else where it is above minus infinity."""
+    return mask if mask.dtype == torch.bool else mask > -torch.inf
 
 
 def num_readable(query: Query, key: Key, mask: HeadMask | None) -> Tensor:
@@ -49,7 +67,7 @@ def num_readable(query: Query, key: Key, mask: HeadMask | None) -> Tensor:
     Args:
         query: `B N T K`; decides the precision.
         key: `B N S K`.
-        mask: As `per_head` returns it; None allows everything.
+        mask: As `per_head` returns it, boolean; None allows everything.
 
     Returns:
         A scalar without a mask, else one number a query, to be broadcast over `B N T S`.

@@ -38,6 +38,11 @@ def initialize_mimetic(layer: Attention) -> None:
     True
     """
     width = layer.query.in_features
+    if layer.context_size != width or layer.key_heads != layer.heads:
+        raise ConfigError(
+            "A mimetic initialization starts near the plain dot product of tokens with each "
+            "other; it needs a context as wide as the tokens, and keys for every head."
+        )
     check_mimetic(layer.keys.is_projected, layer.key_size // layer.heads, layer.value_size, width)
     queries, keys = layer.query.weight, layer.key_value.weight[: layer.key_size]
     for query, key in zip(queries.chunk(layer.heads), keys.chunk(layer.heads), strict=True):

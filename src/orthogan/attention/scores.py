@@ -7,6 +7,7 @@ nobody asks for the weights of a long sequence, `orthogan.attention.fused` takes
 
 A score takes a query `B N T K`, a key `B N S K` and a mask, to be broadcast over `B N T S`, or
 None. It must leave masked keys out of its normalisation; their weights are set to 0 afterwards.
+Scores whose rows sum to one pass the mask to `distribution`, which takes masks to be added as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from orthogan.attention.masks import num_readable, per_head
+from orthogan.attention.masks import is_allowed, num_readable, per_head
+from orthogan.errors import ConfigError
 from orthogan.registry import TraitRegistry
 from orthogan.shapes import HeadMask, HeadOutput, Key, Mask, Query, SharedWeights, Value, Weights
 
@@ -99,10 +101,16 @@ def scaled_products(query: Query, key: Key) -> Weights:
 
 
 def distribution(logits: Weights, mask: HeadMask | None) -> Weights:
-    """Softmax over the keys that the mask allows; over all of them where it allows none."""
+    """Softmax over the keys that the mask allows; over all of them where it allows none.
+
+    A mask of floating point numbers is added to the logits first.
+    """
     if mask is not None:
+        allowed = is_allowed(mask)
+        if mask is not allowed:
+            logits = logits + mask.masked_fill(~allowed, 0.0).to(logits.dtype)
         # Not minus infinity: a row without any key would then be NaN, and so its gradient.
-        logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+        logits = logits.masked_fill(~allowed, torch.finfo(logits.dtype).min)
     return logits.softmax(dim=-1)
 
 
@@ -132,20 +140,29 @@ def attention_weights(
         query: `B N T K`.
         key: `B N S K`.
         score: One of `score_names()`.
-        mask: `T S` or `B T S`, True where a query may attend to a key; None allows everything.
+        mask: `T S`, `B T S` or `B N T S`. Boolean: True where a query may attend to a key.
+            Floating point: added to the logits of scores whose rows sum to one. None allows
+            everything.
 
     Returns:
         Weights, `B N T S`: exactly 0 where masked, so all 0 in a row that may read nothing.
 
     Raises:
         UnknownNameError: no such score.
-        ShapeError: the mask is not boolean or does not fit.
+        ShapeError: the mask has another type or does not fit.
+        ConfigError: a mask to be added, and a score without a softmax.
     """
-    weigh = SCORES[score].weigh
+    found = SCORES[score]
     if mask is None:
-        return weigh(query, key, None)
-    allowed = per_head(mask, query, key)
-    return weigh(query, key, allowed).masked_fill(~allowed, 0.0)
+        return found.weigh(query, key, None)
+    wide = per_head(mask, query, key)
+    if wide.dtype != torch.bool and not found.sums_to_one:
+        able = ", ".join(name for name in SCORES if SCORES[name].sums_to_one)
+        raise ConfigError(
+            f"A mask of floating point numbers is added to logits before a softmax, and the score "
+            f"'{score}' has none; use a boolean mask, or one of the scores {able}."
+        )
+    return found.weigh(query, key, wide).masked_fill(~is_allowed(wide), 0.0)
 
 
 def attend(weights: SharedWeights, value: Value) -> HeadOutput:

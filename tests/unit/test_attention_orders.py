@@ -107,8 +107,8 @@ def test_masks_of_both_shapes_and_no_other() -> None:
     for shape in ((6, 4), (3, 4, 6), (2, 9, 4, 6), (3, 1, 4, 6), (6,)):
         with pytest.raises(ShapeError, match=r"4 queries and 6 keys has the shape \(4, 6\)"):
             attention_weights(query, key, mask=torch.ones(shape, dtype=torch.bool))
-    with pytest.raises(ShapeError, match=r"boolean.*got torch.float32"):
-        attention_weights(query, key, mask=torch.zeros(4, 6))
+    with pytest.raises(ShapeError, match=r"boolean.*got torch.int32"):
+        attention_weights(query, key, mask=torch.zeros(4, 6, dtype=torch.int32))
     layer = Attention(8, 2)
     with pytest.raises(ShapeError, match="5 queries and 5 keys"):
         layer(draw(2, 5, 8).float(), mask=mask)

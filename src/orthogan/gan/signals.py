@@ -167,8 +167,10 @@ def _overlap(network: nn.Module, tokens: dict[str, Tensor]) -> dict[str, float]:
 
 def _key_matrix(layer: Attention) -> Tensor | None:
     """What makes the keys from tokens, as `query.weight` makes queries; None if the data do."""
+    if layer.key_heads != layer.heads:
+        return None
     projected, values = layer.key_value.weight.detach().split(
-        [layer.num_projected, layer.value_size]
+        [layer.num_projected, layer.num_values]
     )
     kinds = {LearnedKeys: projected, ValueKeys: values, QueryKeys: layer.query.weight.detach()}
     return kinds.get(type(layer.keys))

@@ -5,30 +5,41 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from chromium import Seen, Visit, needed, visited
+from hostile import hostile
 
+from orthogan.gan.recipes import RECIPES
+from orthogan.studio.shelf import key_of
+from orthogan.training.run_folder import RunFolder
 from orthogan.training.stop_request import ask_to_stop
 
 PATIENCE_MS = 120_000  # of the frame: a command makes its page first
+NUM_HOSTILE = 60
 TINY = "new-from-the-page"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
     needed()
-    folder = tmp_path_factory.mktemp("studio") / "runs"
-    folder.mkdir()
     command = [sys.executable, "-m", "orthogan", "studio", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as process:  # fmt: skip
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        for run in folder.glob("*/run.json"):
-            ask_to_stop(run.parent)
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            for run in folder.glob("*/run.json"):
+                ask_to_stop(run.parent)
+            process.terminate()
 
 
 def until(condition: str) -> tuple[Any, ...]:
@@ -133,6 +144,33 @@ def test_everybody_can_read_it(address: str, run: str, width: int, scheme: str) 
         quiet(shown, address)
         assert shown.values[-1] is True, place
         assert checked.violations == [], place
+
+
+def test_names_run_nothing(address: str, folder: Path) -> None:
+    config = RECIPES["attention-gan"]().to_dict()
+    for at, name in enumerate(hostile(NUM_HOSTILE)):
+        made = "".join(each for each in name if each not in "/\0")[:80].strip(". ") or "x"
+        own = config | {"data": config["data"] | {"source": name}}
+        try:
+            run = RunFolder.open(folder / f"{at}{made}", own, {"command": name}, recipe=name)
+        except (OSError, ValueError):
+            continue  # no name of a folder
+        run.append_metrics({"images_seen": 9, "event": "escape", "reason": name})
+        run.update_status(name, reason=name, images_seen=9)
+        run.close()
+    keys = [key_of(path.parent.name) for path in sorted(folder.glob("*[<&]*/run.json"))]
+    own = address.partition("?")[0]
+    injected = (
+        "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some("
+        "a => a.name.startsWith('on')) || e.matches('iframe, main script')).length"
+    )
+    places = [own, f"{own}new", *(f"{own}runs/{key}" for key in keys[:8])]
+    assert len(places) == 10
+    steps = [step for place in places for step in (("goto", place), ("waitForTimeout", 1500),
+             injected)]  # fmt: skip
+    (seen,) = visited(Visit(address=address, steps=tuple(steps)))
+    quiet(seen, address)
+    assert seen.values[2::3] == [0] * len(places)
 
 
 def test_runs_are_told_apart_and_compared(address: str, run: str) -> None:

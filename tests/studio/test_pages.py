@@ -15,6 +15,7 @@ from studio_folders import everything, make_run
 
 from orthogan.gan.recipes import RECIPES
 from orthogan.studio import events
+from orthogan.studio.answers import Answers
 from orthogan.studio.desk import Desk
 from orthogan.studio.shelf import key_of
 from orthogan.studio.sources import source_key
@@ -46,6 +47,13 @@ def test_the_list_has_every_run_the_youngest_first(guest: TestClient) -> None:
     assert "2 runs, 0 training now." in text
     assert text.index(">first<") < text.index(">second<")
     assert "distance 1.50" in text
+
+
+def test_the_list_is_told_which_runs_are_left(desk: Desk, root: Path) -> None:
+    answers = Answers(desk)
+    assert answers._list()["order"] == [key_of("first"), key_of("second")]
+    shutil.rmtree(root / "first")
+    assert answers._list()["order"] == [key_of("second")]
 
 
 def test_a_run_that_is_damaged_is_told_of_and_the_others_shown(
@@ -233,6 +241,17 @@ def test_hostile_names_stay_text(guest: TestClient, root: Path) -> None:
         assert "<img src=x" not in text
 
 
+def test_what_is_no_text_is_shown_as_its_code(guest: TestClient, root: Path) -> None:
+    name = "bytes \udcff"
+    config = RECIPES["attention-gan"]().to_dict()
+    config["data"]["source"] = name
+    make_run(root, "odd", reason=name, config=config, status=name, recipe=name, why=[name])
+    for place in ("/", f"/runs/{key_of('odd')}", "/new"):
+        answer = guest.get(place)
+        assert answer.status_code == 200
+        assert "\\udcff" in answer.text
+
+
 def test_a_folder_that_disappears_is_said_and_may_come_back(
     guest: TestClient, root: Path, desk: Desk
 ) -> None:
@@ -254,8 +273,6 @@ def test_events_hold_what_has_changed_and_only_that() -> None:
 
 
 def test_what_changes_of_a_run_is_sent(desk: Desk, root: Path) -> None:
-    from orthogan.studio.answers import Answers
-
     parts = Answers(desk)._parts(key_of("first"))
     assert parts["grids"] == [200, 400]
     charts = {chart["key"]: chart for chart in parts["curves"]}

@@ -70,6 +70,13 @@ def test_one_process_per_run(processes: Processes) -> None:
     assert ended(processes, "k") == ""
 
 
+def test_what_no_process_can_be_given_is_said(processes: Processes) -> None:
+    for word in ("\ud800", "a\0b"):
+        with pytest.raises(StorageError, match="none that a process can be given"):
+            processes.start("k", "run", ["train", word])
+    assert processes.child("k") is None
+
+
 def test_where_no_log_can_be_written_nothing_starts(tmp_path: Path) -> None:
     (tmp_path / ".studio").write_text("in the way")
     processes = Processes(tmp_path)

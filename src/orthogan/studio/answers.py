@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from orthogan.errors import OrthoganError
+from orthogan.report.markup import Html
 from orthogan.report.run_facts import RunFacts
 from orthogan.report.run_report import MOST_RUNS
 from orthogan.report.side_by_side import run_name
@@ -38,12 +39,8 @@ class Answers:
 
     async def runs(self, _: Request) -> Response:
         """Every run."""
-        parts = await run_in_threadpool(self._list)
-        page = run_list.list_page(
-            {key: each for key, each in parts.items() if key != "head"}, parts["head"],
-            has_runs=len(parts) > 1,
-        )  # fmt: skip
-        return HTMLResponse(page)
+        cards, head = await run_in_threadpool(self._cards)
+        return HTMLResponse(run_list.list_page(cards, head))
 
     async def runs_events(self, _: Request) -> Response:
         """Every run, and again what changes of it."""
@@ -155,6 +152,11 @@ class Answers:
         return _to("/")
 
     def _list(self) -> Mapping[str, Any]:
+        cards, head = self._cards()
+        return {"head": head, "order": list(cards)} | cards
+
+    def _cards(self) -> tuple[dict[str, Html], Html]:
+        """Of each run its card, by its id; and what stands above them."""
         contents = self.desk.shelf.look()
         now = {key: self.desk.standing(key, run) for key, run in contents.runs.items()}
         processes = self.desk.processes
@@ -168,7 +170,7 @@ class Answers:
             str(self.desk.root), list(now.values()), contents.notes, contents.problem
         )
         cards = {key: run_list.card(key, run, now[key]) for key, run in contents.runs.items()}
-        return {"head": head} | starting | cards
+        return starting | cards, head
 
     def _parts(self, key: str) -> Mapping[str, Any]:
         run = self.desk.shelf.run(key)

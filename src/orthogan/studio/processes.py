@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from orthogan.errors import StorageError
 from orthogan.files import storage_errors
@@ -69,11 +70,7 @@ class Processes:
             with storage_errors(log):
                 log.parent.mkdir(parents=True, exist_ok=True)
                 with log.open("wb") as file:
-                    process = subprocess.Popen(  # noqa: S603 - words, not a shell
-                        [sys.executable, "-m", "orthogan", *words],
-                        stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )  # fmt: skip
+                    process = _started(words, file)
             self._children[key] = Child(name, tuple(words), process)
 
     def child(self, key: str) -> Child | None:
@@ -126,6 +123,16 @@ class Processes:
 
     def _log(self, key: str) -> Path:
         return self.root / LOGS / f"{key}.log"
+
+
+def _started(words: Sequence[str], log: BinaryIO) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - words, not a shell
+            [sys.executable, "-m", "orthogan", *words],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    except ValueError:  # a zero byte, or half of a surrogate pair
+        raise StorageError("A name in this command is none that a process can be given.") from None
 
 
 def _killed(number: int) -> str:

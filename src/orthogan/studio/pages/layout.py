@@ -44,7 +44,9 @@ def whole(title: str, *children: Html | None, script: str | None = None, wide: b
         element("main", *children, id="page"),
         class_="studio wide-page" if wide else "studio",
     )  # fmt: skip
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    text = f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    # A name on the disk may hold bytes that are no text; they are shown as their codes.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def message(title: str, sentence: str, *more: Html | None) -> str:

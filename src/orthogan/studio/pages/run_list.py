@@ -19,22 +19,21 @@ from orthogan.training.duration import duration
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_POINTS = 120.0, 32.0, 60
 
 
-def list_page(cards: Mapping[str, Html], head: Html, *, has_runs: bool) -> str:
+def list_page(cards: Mapping[str, Html], head: Html) -> str:
     """The page.
 
     Args:
         cards: Of each run by its id.
         head: What stands above them, see `heading`.
-        has_runs: Whether there is anything to compare.
     """
-    compared = element(
-        "p", element("button", "Compare the chosen runs"), class_="row",
-    ) if has_runs else None  # fmt: skip
+    compare = element("p", element("button", "Compare the chosen runs"), class_="row")
     return whole(
         "Runs",
         element("div", head, id="head"),
-        element("form", element("ul", *cards.values(), id="runs", class_="runs"), compared,
-                method="get", action="/compare"),
+        element(
+            "form", element("ul", *cards.values(), id="runs", class_="runs"), compare,
+            method="get", action="/compare",
+        ),
         script="list.js",
     )  # fmt: skip
 

@@ -19,8 +19,8 @@ def view_page(title: str, back: tuple[str, str], source: str, wait: str) -> str:
         title,
         element("div", element("h1", title), element("a", back[1], href=back[0], class_="button"),
                 class_="row viewed"),
-        element("p", f"It is being made, which takes {wait}.", id="wait", class_="muted",
-                role="status"),
+        element("p", f"It is being made, which takes {wait}, longer while runs train.",
+                id="wait", class_="muted"),
         element("iframe", src=source, title=title, id="view", sandbox="allow-scripts "
                 "allow-downloads"),
         script="view.js", wide=True,

@@ -41,7 +41,7 @@ function plotted(figure, chart) {
   const lines = chart.names.map((name, i) => ({
     label: name, stroke: colour(chart.roles[i]), width: 2, spanGaps: true, points: { show: false },
     dash: name === "real images" && chart.key === "distance" ? [6, 4] : undefined,
-    value: (_, value) => (value == null ? "-" : number(value)),
+    value: shownValue,
   }));
   const plot = new uPlot({
     width: place.clientWidth, height: HEIGHT,
@@ -52,9 +52,15 @@ function plotted(figure, chart) {
     ],
     legend: { markers: { width: 0, fill: (_, i) => (i ? colour(chart.roles[i - 1]) : "transparent") } },
     cursor: { sync: { key: "seen" } },
-    series: [{ label: chart.unit, value: (_, value) => (value == null ? "-" : number(value)) }, ...lines],
+    series: [{ label: chart.unit, value: shownValue }, ...lines],
   }, chart.data, place);
   return plot;
+}
+
+// Where the pointer is; elsewhere the latest value.
+function shownValue(plot, value, row) {
+  const found = value ?? plot.data[row].findLast((each) => each != null);
+  return found == null ? "-" : number(found);
 }
 
 function number(value) {

@@ -256,9 +256,27 @@ def table() -> str:
         for row in record["rows"]:
             if row["verdict"] == verdict:
                 reasons.setdefault(reason(row), []).append(row["kind"])
-        lines += ["", f"| {verdict}: why | kinds |", "|---|---|"]
+        if reasons:
+            lines += ["", f"| {verdict}: why | kinds |", "|---|---|"]
         lines += [f"| {why} | {', '.join(names)} |" for why, names in sorted(reasons.items())]
+    missing = Counter(obstacle(row) for row in record["rows"] if row["verdict"] == "not built")
+    lines += ["", "| not built: why | kinds |", "|---|---|"]
+    lines += [f"| {why} | {number} |" for why, number in missing.most_common()]
     return "\n".join(lines)
+
+
+def obstacle(row: dict[str, Any]) -> str:
+    """What kept a kind from being built, in one of a few groups; the record has its own words."""
+    why = str(row["why"])
+    if "neither tokens nor images" in why:
+        return "it takes neither tokens nor images (sound, series, grids of patches)"
+    if "ImportError" in why:
+        return "it needs a package that is not installed (timm, detectron2)"
+    if why.startswith("no guessed input runs"):
+        return "no guessed input runs"
+    if "parameters after shrinking" in why:
+        return "no rule makes it small"
+    return "its shrunk configuration contradicts itself"
 
 
 def reason(row: dict[str, Any]) -> str:

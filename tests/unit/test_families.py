@@ -67,7 +67,6 @@ def test_the_sum_is_that_of_the_family(
 
 NONE = [
     ("llama", {"rope_theta": 1e4}, "queries and keys are turned"),
-    ("unheard-of", {"rope_parameters": {"rope_type": "default"}}, "queries and keys are turned"),
     ("roformer", {}, "queries and keys are turned"),
     ("bert", {"position_embedding_type": "relative_key"}, "relative position bias"),
     ("bert", {"position_embedding_type": "relative_key_query"}, "relative position bias"),
@@ -186,6 +185,17 @@ def test_an_unknown_family_is_called_unknown_and_gets_no_sinusoids(tmp_path: Pat
         tmp_path / "model.safetensors", embedding="wte.weight", positions="wpe.weight"
     )
     assert torch.equal(plain.tokens, TOKENS)
+
+
+def test_settings_of_a_turn_beside_a_table_leave_an_unknown_family_unknown(tmp_path: Path) -> None:
+    config = {"model_type": "nobody-knows", "rope_theta": 1e4}
+    tables = read(tmp_path, config, **{"wte.weight": TOKENS, "wpe.weight": PLACES})
+    assert tables.codes == "unknown"
+    assert tables.positions is not None
+    config = {"model_type": "x", "text_config": config, "vision_config": {"model_type": "vit"}}
+    vision = {"visual.pos_embed": PLACES[None].clone()}
+    tables = read(tmp_path, config, **{"wte.weight": TOKENS}, **vision)
+    assert (tables.codes, tables.positions) == ("none", None)
 
 
 def test_a_stored_table_that_is_not_there(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from orthogan.embeddings.families import (
     ROTARY,
     Family,
     computed_rows,
+    is_known,
 )
 from orthogan.embeddings.families.known import ROTARY_SETTINGS
 from orthogan.embeddings.tensors import Model, positive
@@ -94,8 +95,11 @@ def position_codes(
     """
     family = model.family(embedding)
     if name is None and family is not None and family.codes == "none":
-        notes.append(family.why)
-        return Codes("none")
+        beside = _contradiction(model, embedding, width)
+        if beside is None:
+            notes.append(family.why)
+            return Codes("none")
+        return _of_unknown(model, beside, embedding, name, notes)
     is_computed = family is not None and family.codes == "computed"
     table = position_table(
         model, name, embedding, notes, STORED_COPIES if is_computed else POSITIONS
@@ -117,6 +121,18 @@ def position_codes(
         "what is added is not known; name it with positions=."
     )
     return Codes("unknown")
+
+
+def _contradiction(model: Model, embedding: str, width: int) -> PositionTable | None:
+    """The table of positions of a model whose settings alone say that it needs none."""
+    kind = model.kind(embedding)
+    if kind is None or is_known(kind):
+        return None
+    for pattern in POSITIONS:
+        for name in model.matching((pattern,), (2,)):
+            if model.kind(name) == kind and model.tensors[name].shape[1] == width:
+                return _described(model, name, [])
+    return None
 
 
 def _of_unknown(

@@ -53,16 +53,17 @@ _GROUPS: tuple[tuple[FamilyRule, str], ...] = (
         clip clip_text_model chinese_clip_text_model siglip_text_model siglip2_text_model
         blip_text_model flava_text_model groupvit_text_model owlvit_text_model owlv2_text_model
         x_clip_text_model aimv2_text_model metaclip_2_text_model clipseg_text_model
-        led qdqbert decision_transformer
-        vit deit vit_mae vit_msn dinov2 dinov2_with_registers ijepa yolos flava_image_model
+        led whisper qdqbert decision_transformer
+        vit deit vit_mae vit_msn dinov2 dinov2_with_registers ijepa flava_image_model
         clip_vision_model siglip_vision_model blip_vision_model chinese_clip_vision_model
         metaclip_2_vision_model owlvit_vision_model owlv2_vision_model
         altclip_vision_model git_vision_model clipseg_vision_model granite_docling_vision
         idefics3_vision idefics2_vision smolvlm_vision internvl_vision pixio
         qianfan_ocr_vision tipsv2_vision_model
+        sam3_vit_model
     """),
     (Family(scale=rooted_if("rescale_embeddings", False)), "big_bird"),
-    (Family(scale=rooted_if("scale_embedding", False)), "blenderbot blenderbot_small whisper"),
+    (Family(scale=rooted_if("scale_embedding", False)), "blenderbot blenderbot_small"),
     (switched("is_hybrid", False, Family("refused", "its patches come out of a convolutional "
                                          "network"), PLAIN), "dpt"),
     (switched("position_biased_input", True, PLAIN, BIASED), "deberta deberta_v2"),
@@ -104,6 +105,7 @@ _GROUPS: tuple[tuple[FamilyRule, str], ...] = (
         granitemoe_swa granite_docling granite_docling_text granite4_vision granite4_vision_text
     """),
     (Family("none", ROTARY, scale=factor("scale_emb")), "minicpm3 minicpm"),
+    (Family("none", ROTARY, scale=factor("embedding_scale")), "hrm_text"),
     (switched("alibi", False, SLOPED, TURNED), "falcon"),
     (Family("none", ROTARY, tokens="embed_tokens.weight"), "evolla"),
     (TURNED, """
@@ -115,7 +117,7 @@ _GROUPS: tuple[tuple[FamilyRule, str], ...] = (
         pix2struct_text_model
     """),
     (SLOPED, "bloom mpt"),
-    (RECURRENT, "mamba mamba2 falcon_mamba rwkv xlstm jamba"),
+    (RECURRENT, "mamba mamba2 falcon_mamba rwkv xlstm jamba nemotron_h kimi_linear zamba"),
     (HASHED, "canine"),
     (AXIAL, "reformer"),
     (JOINED, "mobilebert roc_bert"),

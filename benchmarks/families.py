@@ -17,6 +17,7 @@ import argparse
 import gc
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -161,7 +162,8 @@ def compare(folder: Path) -> dict[str, Any]:
     """The oracle in a folder against what orthogan reads of the checkpoint beside it."""
     found: dict[str, Any] = json.loads((folder / "seen.json").read_text())
     if "not built" in found:
-        return found | {"verdict": "not built", "why": found.pop("not built")}
+        why = re.sub(r"/\S*site-packages/", "", found.pop("not built"))  # where it is installed
+        return found | {"verdict": "not built", "why": why}
     oracle = load_file(folder / "oracle.safetensors")
     try:
         tables = read_tables(folder)

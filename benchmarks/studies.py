@@ -2,6 +2,7 @@
 
     python benchmarks/studies.py                     # all of them; goes on where it stopped
     python benchmarks/studies.py --studies positions
+    python benchmarks/studies.py --studies "key size" --seeds 2 --images 2000 --out try.json
     python benchmarks/studies.py --write             # puts the tables into docs/attention.md
 
 Every variant differs from its study's first one in the settings named, sees as many images, and is
@@ -19,10 +20,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cross_attention_gan  # noqa: F401 - registers the generator of a study
 import torch
 from marked_block import put
 from provenance import provenance
@@ -130,6 +132,42 @@ STUDIES = {
         30_000,
         PATCHES,
         {"class token": (), "mean": ("network.read_out=mean",)},
+    ),
+    "read-out, colour": Study(
+        "Class token or mean? Stacked-MNIST's triple label, in RGB",
+        "classifier",
+        "stacked-mnist",
+        30_000,
+        (),
+        {
+            "class token": (),
+            "mean": ("network.read_out=mean",),
+            "class token, patches": PATCHES,
+            "mean, patches": (*PATCHES, "network.read_out=mean"),
+        },
+    ),
+    "key size": Study(
+        "How small may keys be? Key size a head, of values of 24; MNIST, four heads",
+        "classifier",
+        "mnist",
+        30_000,
+        PATCHES,
+        {"None: that of the values": ()}
+        | {str(size): (f"network.key_size={4 * size}",) for size in (1, 2, 4, 8, 24)},
+    ),
+    "cross-attention": Study(
+        "Do keys matter more in cross-attention? Tokens of a generator attend to their class; "
+        "MNIST, conditioned on classes",
+        "gan",
+        "mnist",
+        30_000,
+        ("generator.kind=cross-attention", "generator.class_width=64"),
+        {
+            "learned keys": (),
+            "keys = values": ("generator.cross_keys=values",),
+            "keys = queries": ("generator.cross_keys=queries",),
+            "no keys": ("generator.cross_keys=identity",),
+        },
     ),
     "stem": Study(
         "Convolutions, patches, or both? MNIST",
@@ -240,9 +278,9 @@ def run_gan(study: Study, settings: tuple[str, ...], seed: int) -> dict[str, flo
     }
 
 
-def run_one(name: str, variant: str, seed: int) -> dict[str, float]:
-    """One training run."""
-    study = STUDIES[name]
+def run_one(name: str, variant: str, seed: int, images: int | None = None) -> dict[str, float]:
+    """One training run; `images` instead of the study's own, for a try."""
+    study = replace(STUDIES[name], images=images or STUDIES[name].images)
     settings = (*study.shared, *study.variants[variant])
     run = run_classifier if study.kind == "classifier" else run_gan
     return run(study, settings, seed)
@@ -327,19 +365,23 @@ def main() -> None:
     parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--images", type=int, help="only a try: fewer images a run; needs --out")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
     parser.add_argument("--write", action="store_true", help="only write the tables")
     asked = parser.parse_args()
     if asked.write:
         put(tables(read_record()), "studies", DOCUMENT)
         return
+    if asked.images and asked.out == RESULTS:
+        parser.error("--images is for a try; name another file with --out.")
     record = read_record(asked.out) | {
         "provenance": provenance(),
         "threads a run": 1,
     }
     os.environ["OMP_NUM_THREADS"] = "1"
-    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(asked.jobs, multiprocessing.get_context("spawn")) as pool:
         todo = {
-            pool.submit(run_one, *which): which
+            pool.submit(run_one, *which, asked.images): which
             for which in missing(record, asked.studies, asked.seeds)
         }
         for done in as_completed(todo):

@@ -134,11 +134,18 @@ def test_places_of_an_image_are_drawn_as_a_grid() -> None:
     heats = [found for tag, found in page.tags if tag == "table" and found.get("class") == "heat"]
     assert len(heats) >= 3  # flips, lengths, cosines
     assert not [found for _, found in page.tags if found.get("id") == "flips-by-position"]
-    assert "a sample of 3 tokens (two images)" in page.text
+    assert "a sample of 3 tokens (from two images)" in page.text
     assert "change identity" in page.text
     assert "of this sample" in page.text
     with pytest.raises(ShapeError, match="grid of 3 x 3 places"):
         Tables(tokens, codes, grid=(3, 3))
+
+
+def test_a_code_longer_than_its_token_may_turn_it_by_any_angle() -> None:
+    tables = Tables(torch.eye(3), torch.tensor([[-2.0, 0.1, 0.0]]))
+    text = Page(geometry_report(analyze(tables, corrections=()))).text
+    assert "longer than the token, and can turn it by any angle" in text
+    assert "arcsin" not in text
 
 
 def test_nothing_is_recommended_where_nothing_flips() -> None:

@@ -248,7 +248,7 @@ def _read(
         source, embedding=embedding, positions=positions, limit=limit, num_heads=num_heads
     )
     is_part = limit is not None and len(tables.tokens) == limit
-    return replace(tables, sample="the table, from its first row on") if is_part else tables
+    return replace(tables, sample="the first rows of its table") if is_part else tables
 
 
 def _codes(

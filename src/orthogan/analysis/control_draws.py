@@ -14,12 +14,9 @@ from orthogan.geometry.identity.flip_count import FlipCount, Progress
 from orthogan.geometry.positions.controls import CONTROLS
 from orthogan.statistics.student import student_quantile
 
-# (tokens up to here, draws): a count of 2,000 tokens takes a fraction of a second, one of 30,000
-# more than ten.
-DRAWS = ((2_000, 20), (8_000, 5))
-FEWEST_DRAWS = 3
-# Each position of isotropic codes is a draw of its own, and they take longest to count.
-DRAWN_ONCE_ABOVE = 8_000
+# A count of 2,000 tokens takes a fraction of a second, one of 30,000 more than ten.
+QUICK = 2_000
+DRAWS, FEWEST_DRAWS = 20, 3
 LEVEL = 0.95
 FIXED = "sinusoidal"  # nothing is drawn
 
@@ -100,6 +97,9 @@ def num_draws(name: str, num_tokens: int) -> int:
     >>> num_draws("rotated", 1000), num_draws("rotated", 30_522), num_draws("isotropic", 30_522)
     (20, 3, 1)
     """
-    if name == FIXED or (name == "isotropic" and num_tokens > DRAWN_ONCE_ABOVE):
+    if name == FIXED:
         return 1
-    return next((num for most, num in DRAWS if num_tokens <= most), FEWEST_DRAWS)
+    if num_tokens <= QUICK:
+        return DRAWS
+    # Each position of isotropic codes is a draw of its own, and they take longest to count.
+    return 1 if name == "isotropic" else FEWEST_DRAWS

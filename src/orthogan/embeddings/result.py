@@ -76,7 +76,7 @@ class Tables:
         notes: Plain sentences on what was found, left out or changed.
         grid: Rows and columns of patches, where positions are places in an image: the last
             `rows * cols` of them, read row by row.
-        sample: What the tokens are only a part of, such as `256 generated images`; empty where
+        sample: What the tokens are only drawn from, such as `256 generated images`; empty where
             they are all there are.
         codes: "own" where `positions` are what the model's library adds; "none" where it adds
             none; "unknown" where the family is not known; "absent" for a table without a model.

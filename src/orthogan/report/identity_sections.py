@@ -256,7 +256,7 @@ def summary(analysis: Analysis) -> str:
     if found is None:
         return f"{source} adds no position code to its tokens: none of them moves."
     whose = "its own position codes" if analysis.own else "sinusoidal position codes"
-    drawn = f"a sample of {count(found.tokens)} tokens ({analysis.tables.sample}) of {source}"
+    drawn = f"a sample of {count(found.tokens)} tokens (from {analysis.tables.sample}) of {source}"
     if not found.flips:
         which = f"of {drawn} none" if analysis.tables.sample else f"no token of {source}"
         return (

@@ -12,6 +12,7 @@ from orthogan.report.tables import terms
 from orthogan.report.wording import TIMES, count, decimal, plural, share
 
 DEGREE = "\u00b0"
+STRAIGHT = 180.0  # degrees
 
 
 def motion(analysis: Analysis, _: Measured | None) -> Section | None:
@@ -19,12 +20,17 @@ def motion(analysis: Analysis, _: Measured | None) -> Section | None:
     found = analysis.motion
     if found is None:
         return None
+    bound = (
+        f"no code of that length could turn that token by more than "
+        f"{decimal(found.largest_bound)}{DEGREE}, arcsin(|p| / |e|), which a code reaches that "
+        "points partly against the token"
+        if found.largest_bound < STRAIGHT
+        else "the code is longer than the token, and can turn it by any angle"
+    )
     facts = [
         ("Median turn", f"{decimal(found.median_turn)}{DEGREE}"),
-        ("Largest turn", (f"{decimal(found.largest)}{DEGREE}; no code of that length could turn "
-         f"that token by more than {decimal(found.largest_bound)}{DEGREE}, arcsin(|p| / |e|), "
-         "which a code reaches that points partly against the token")),
-    ]  # fmt: skip
+        ("Largest turn", f"{decimal(found.largest)}{DEGREE}; {bound}"),
+    ]
     if found.median_length is not None:
         facts.append(
             ("Length of the codes", (f"the median pair: {decimal(found.median_length)} {TIMES} "

@@ -10,7 +10,7 @@ from orthogan.report.wording import count, plural
 
 OF_IMAGES = (
     "What a network holds of one patch of an image: a vector of {width} numbers. There is no list "
-    "of all that could occur; the rows of this page are a sample of {sample}."
+    "of all that could occur; the rows of this page are a sample from {sample}."
 )
 OF_TEXT = (
     "One entry of the vocabulary (a word, a piece of a word, a letter) as the model sees it: a "

@@ -54,6 +54,15 @@ def test_the_table_of_records_is_that_of_the_results():
     assert table() in (ROOT / "benchmarks" / "README.md").read_text()
 
 
+def test_the_table_of_families_is_that_of_the_results():
+    from families import table
+
+    assert table() in (ROOT / "docs" / "families.md").read_text()
+    found = json.loads((ROOT / "benchmarks" / "results" / "families.json").read_text())["summary"]
+    assert found["compared"] >= 100
+    assert found["wrong"] == 0
+
+
 def test_the_numbers_of_the_web_page_are_those_of_the_results():
     text = (ROOT / "docs" / "export.md").read_text()
     found = json.loads((ROOT / "benchmarks" / "results" / "web_page.json").read_text())

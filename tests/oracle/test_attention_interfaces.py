@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from orthogan.attention import Attention, Rotary, attention_weights, line_coordinates, score_names
 from orthogan.attention.mimetic import initialize_mimetic
+from orthogan.embeddings import read_tables
 from orthogan.errors import ConfigError, ShapeError
 from orthogan.rng import initialization, stream
 
@@ -97,6 +98,18 @@ def test_groups_equal_a_layer_with_repeated_weights(keys: str, score: str) -> No
         heads = shared.key_value.weight.unflatten(0, (-1, 2, 2)).repeat_interleave(2, dim=1)
         plain.key_value.weight.copy_(heads.flatten(0, 2))
     close(shared(draw(2, 5, 8)), plain(draw(2, 5, 8)))
+
+
+@pytest.mark.parametrize("key_heads", [1, 2])
+def test_shared_heads_are_read_back_as_they_are_used(key_heads: int) -> None:
+    layer = layer_of(8, 4, key_heads=key_heads).float()
+    tables = read_tables(nn.ModuleDict({"tokens": nn.Embedding(9, 8), "attention": layer}))
+    tokens = draw(1, 5, 8).float()
+    logits = [
+        tokens[0] @ head.query @ (tokens[0] @ head.key).T / 2**0.5 for head in tables.heads[0]
+    ]
+    torch.testing.assert_close(layer.weights(tokens)[0], torch.stack(logits).softmax(-1))
+    assert [head.value.shape for head in tables.heads[0]] == [(8, 2)] * 4
 
 
 def test_groups_that_have_no_meaning_are_refused() -> None:

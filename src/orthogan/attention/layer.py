@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from orthogan.attention.association import apply_attention, check_order
@@ -84,6 +85,8 @@ class Attention(nn.Module):
         # No biases: softmax ignores that of the keys, and that of the values shifts the output.
         self.query = nn.Linear(width, self.key_size, bias=False)
         group = heads // self.key_heads
+        if group > 1:  # stored, so that a file says how its weights are to be read
+            self.register_buffer("queries_a_key", torch.full((1, 1), float(group)))
         self.num_projected = self.key_size // group if self.keys.is_projected else 0
         self.num_values = value_size // group
         # One product for keys and values: both read the context, and one wide product is quicker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ SEPARATE = (
     ("q_proj_weight", "k_proj_weight", "v_proj_weight"),  # torch, keys of another width
 )
 OURS = ("query", "key_value")
+SHARING = "queries_a_key"  # of ours, where several heads share their keys and values
 HEAD_SETTINGS = (
     "num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads",
 )  # fmt: skip
@@ -153,8 +155,12 @@ def projection(
     width = widths[0] if widths[0] == widths[1] else None
     if len(names) == 3:
         return Projection(names, width, rows, num_heads, as_they_are)
-    sizes = (rows[0], rows[0], rows[1] - rows[0])
-    return Projection(names, width, sizes, num_heads, _key_value)
+    group = 1
+    if SHARING in leaves:
+        group = int(model.tensors[leaves[SHARING]].read()[0, 0])
+    keys = rows[0] // max(1, group)
+    sizes = (rows[0], keys, rows[1] - keys)
+    return Projection(names, width, sizes, num_heads, partial(_key_value, keys))
 
 
 def projecting_leaves(leaves: Iterable[str]) -> tuple[str, ...]:
@@ -186,10 +192,10 @@ def as_they_are(outputs: Sequence[Tensor]) -> Parts:
     return query, key, value
 
 
-def _key_value(outputs: Sequence[Tensor]) -> Parts:
-    """Of ours, the second weight makes the keys, as wide as the queries, and then the values."""
+def _key_value(keys: int, outputs: Sequence[Tensor]) -> Parts:
+    """Of ours, the second weight makes the keys and then the values."""
     query, both = outputs
-    key, value = both.split([query.shape[-1], both.shape[-1] - query.shape[-1]], dim=-1)
+    key, value = both.split([keys, both.shape[-1] - keys], dim=-1)
     return query, key, value
 
 

@@ -33,7 +33,7 @@ from orthogan import data
 from orthogan.evaluation import LiveScore
 from orthogan.gan.api import resolve
 from orthogan.gan.trainer import Trainer
-from orthogan.gan.watch import STEPS_BETWEEN_MEASUREMENTS
+from orthogan.gan.watch.saturation import STEPS_BETWEEN_MEASUREMENTS
 from orthogan.networks.sampling import sample_pixels
 
 RESULTS = Path(__file__).parent / "results"

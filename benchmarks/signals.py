@@ -6,7 +6,8 @@ For each recipe one trainer at its defaults takes turns: `--steps` steps, then a
 times over. The share is the time of a look over that of all steps from one look to the next,
 `signals_every / batch_size` of them, at the median over the rounds; beside it the quartiles of
 the share within a round, so that a slower minute of the machine weighs on both. The first round
-warms up and is left out. On a GPU every span ends with a synchronisation.
+warms up and is left out. On a GPU every span ends with a synchronisation. `watch_share` is the time
+of the watch over the steps (`orthogan.gan.watch.eyes`) within those steps, over all of theirs.
 """
 
 from __future__ import annotations
@@ -64,6 +65,14 @@ def measure(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
     signals = Signals(config, trainer.images, trainer.precision)
     between = config.signals_every / config.batch_size
 
+    watch_at = trainer._look  # noqa: SLF001 - the watch sits inside the step
+    in_watch: list[float] = []
+
+    def watch(*given: Any) -> None:
+        in_watch.append(timed(lambda: watch_at(*given)))
+
+    trainer._look = watch  # type: ignore[method-assign]  # noqa: SLF001
+
     def steps() -> None:
         for _ in range(asked.steps):
             trainer.step(trainer.images_seen / IMAGES)
@@ -71,7 +80,12 @@ def measure(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
     def look() -> None:
         signals.measure(trainer.generator, trainer.discriminator)
 
-    pairs = [(timed(steps) / asked.steps, timed(look)) for _ in range(asked.rounds)][1:]
+    pairs = []
+    for _ in range(asked.rounds):
+        if len(pairs) == 1:
+            in_watch.clear()  # the first round warms up
+        pairs.append((timed(steps) / asked.steps, timed(look)))
+    pairs = pairs[1:]
     step_s, look_s = (statistics.median(column) for column in zip(*pairs, strict=True))
     low, _, high = statistics.quantiles([one / (between * step) for step, one in pairs], n=4)
     row = {
@@ -81,6 +95,7 @@ def measure(recipe: str, asked: argparse.Namespace) -> dict[str, Any]:
         "steps_between_looks": between,
         "share": round(look_s / (between * step_s), 5),
         "share_quartiles": [round(low, 5), round(high, 5)],
+        "watch_share": round(sum(in_watch) / sum(asked.steps * step for step, _ in pairs), 5),
     }
     print(recipe, row, flush=True)
     return row

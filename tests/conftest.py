@@ -95,6 +95,12 @@ def scored_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def many_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """520 such images: enough to keep 128 of them from training."""
+    return save_blobs(tmp_path_factory.mktemp("data") / "many.npz", 520)
+
+
+@pytest.fixture(scope="session")
 def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of features that outlives a test but not the tests."""
     return tmp_path_factory.mktemp("cache")

@@ -206,6 +206,21 @@ def test_other_settings_on_the_same_folder(
     assert printed.err.count("\n") == 1
 
 
+def test_when_it_ends_and_whether_it_goes_back_can_be_chosen(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = ["--dry-run", "--json"]
+    assert main([*words, *dry]) == 0
+    usual = json.loads(capsys.readouterr().out)
+    assert (usual["until"], usual["rollbacks"]) == ("budget", 3)
+    assert main([*words, "--no-rollback", *dry]) == 0
+    assert json.loads(capsys.readouterr().out)["rollbacks"] == 0
+    assert main([*words, "--until", "converged", *dry]) == 2  # 200 images are too few
+    assert "Leave out --until" in capsys.readouterr().err
+    assert main([*words, "--until", "tomorrow", *dry]) == 2
+    assert "'until' = 'tomorrow'" in capsys.readouterr().err
+
+
 def test_compiled_steps_can_be_asked_for(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,9 +15,10 @@ from disturbances import EACH_STEP, NEVER, at_step, plant_nan, record
 import orthogan
 from orthogan import rng
 from orthogan.errors import DivergedError
-from orthogan.gan import session, watch
+from orthogan.gan import session, watched_session
 from orthogan.gan.trainer import Trainer
-from orthogan.gan.watch import spread
+from orthogan.gan.watch import saturation as watch
+from orthogan.gan.watch.saturation import spread
 from orthogan.models import bundle
 from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
@@ -34,8 +35,9 @@ HEALTHY = 15 * BATCH
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "FLAT_PATIENCE", 4)
     monkeypatch.setattr(watch, "PATIENCE", 4)
-    monkeypatch.setattr(session, "START_STEPS", 1)
+    monkeypatch.setattr(watched_session, "START_STEPS", 1)
     monkeypatch.setattr(session, "UNFOLDED_STEPS", 16)
+    monkeypatch.setattr(watched_session, "UNFOLDED_STEPS", 16)
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, variation: Callable[[int, int], float]) -> None:
@@ -68,7 +70,7 @@ def kept_images(run: Path) -> list[int]:
 
 def refused(train: Callable[..., Any], path: Path, *settings: str, **options: Any) -> str:
     with pytest.raises(DivergedError) as caught:
-        train(path, *settings, **options)
+        train(path, "rollbacks=0", *settings, **options)
     assert caught.value.exit_code == 4
     assert record(path)["status"] == "diverged"
     assert record(path)["reason"] == str(caught.value)
@@ -164,7 +166,8 @@ def test_the_healthy_one_outlives_a_stop(
     plant(monkeypatch, lambda step, _: float(step < COLLAPSE))
     with monkeypatch.context() as patch:
         at_step(patch, 35, lambda _: signal.raise_signal(signal.SIGINT))
-        assert train_tiny(tmp_path / "run", EACH_STEP, images=960).status == "interrupted"
+        stopped = train_tiny(tmp_path / "run", EACH_STEP, "rollbacks=0", images=960)
+        assert stopped.status == "interrupted"
     told = refused(train_tiny, tmp_path / "run", EACH_STEP, images=960)
     check_named(told, tmp_path / "run", HEALTHY)
 
@@ -172,7 +175,7 @@ def test_the_healthy_one_outlives_a_stop(
 def test_the_healthy_one_outlives_another_attempt(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "START_STEPS", 1000)
+    monkeypatch.setattr(watched_session, "START_STEPS", 1000)
     plant(monkeypatch, lambda step, attempt: float(step < COLLAPSE and attempt == 0))
     told = refused(train_tiny, tmp_path / "run", EACH_STEP, "escape_attempts=1", images=960)
     assert "in each of 2 attempts" in told
@@ -219,7 +222,7 @@ def test_a_lasting_alarm_of_the_geometry_is_in_the_last_line(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch, lambda *_: 1.0)
-    look = session.Signals.measure
+    look = watched_session.Signals.measure
 
     def planted(signals: Any, generator: Any, discriminator: Any) -> dict[str, Any]:
         seen = looks.append(1) or len(looks)
@@ -227,7 +230,7 @@ def test_a_lasting_alarm_of_the_geometry_is_in_the_last_line(
         return found | {"generator_rank_collapse": 0.95 if seen > 2 else 0.0}
 
     looks: list[int] = []
-    monkeypatch.setattr(session.Signals, "measure", planted)
+    monkeypatch.setattr(watched_session.Signals, "measure", planted)
     run = train_tiny(tmp_path / "run", EACH_STEP, "signals_every=64", images=320)
     assert run.status == "done"
     assert run.reason.endswith(

@@ -66,9 +66,7 @@ def test_a_run_on_stacked_digits_logs_its_modes(
     train_tiny, stacked: StackedImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task.GanTask, "load", lambda _, config: stacked)
-    monkeypatch.setattr(
-        task, "_live_score", lambda images, report: LiveScore(images, num_fakes=384)
-    )
+    monkeypatch.setattr(task, "_live_score", lambda images, *_: LiveScore(images, num_fakes=384))
     run = train_tiny(tmp_path / "run", images=32)
     assert 1 <= run.scores["modes"] < run.scores["modes of real images"] < 384
     assert run.scores["mode-kl"] > run.scores["mode-kl of real images"] > 0
@@ -87,3 +85,20 @@ def test_a_score_that_takes_long_is_taken_rarely() -> None:
     assert session._score_every_s == 80  # training has 19 times as long
     session.config = session.trainer.config = session.config.evolve("score_every_s=7")
     assert session._score_every_s == 7
+
+
+def test_unseen_images_get_a_distance_of_their_own(many_file: Path) -> None:
+    whole = load(many_file)
+    trained, unseen = whole.only(torch.arange(320)), whole.only(torch.arange(320, 520))
+    plain = LiveScore(trained, num_fakes=128, extractor="digits-cls")
+    assert not plain.has_unseen
+    assert plain.read(unseen.images).unseen is None
+    score = LiveScore(trained, num_fakes=128, extractor="digits-cls", unseen=unseen)
+    assert score.has_unseen
+    found = score.read(unseen.images)
+    assert found.distance == plain.read(unseen.images).distance
+    assert found.unseen is not None
+    assert found.unseen < found.distance  # most of them are the unseen ones themselves
+    assert 0.3 < score.unseen_gap < 3
+    few = whole.only(torch.arange(100))
+    assert not LiveScore(trained, num_fakes=128, extractor="digits-cls", unseen=few).has_unseen

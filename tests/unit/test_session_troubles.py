@@ -13,8 +13,9 @@ import pytest
 from disturbances import EACH_STEP, NEVER, STEPS, at_step, final_bits, plant_nan, record
 
 from orthogan.errors import DivergedError, StorageError
-from orthogan.gan import session, watch
+from orthogan.gan import watched_session
 from orthogan.gan.trainer import Trainer
+from orthogan.gan.watch import saturation as watch
 from orthogan.training import session as sitting
 from orthogan.training.checkpoint import load_checkpoint
 from orthogan.training.run_folder import read_metrics
@@ -58,7 +59,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(
     with monkeypatch.context() as patch:
         at_step(patch, number, plant_nan)
         with pytest.raises(DivergedError) as caught:
-            train_tiny(tmp_path / "run", setting)
+            train_tiny(tmp_path / "run", setting, "rollbacks=0")
     kept = 16 * (number - 1) if setting == EACH_STEP else 0
     assert caught.value.exit_code == 4
     assert str(caught.value).startswith(f"Diverged at {16 * number} images: ")
@@ -69,14 +70,16 @@ def test_a_weight_that_is_not_finite_is_never_saved(
     assert checkpoint is not None
     assert checkpoint.images_seen == kept
     assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
-    assert train_tiny(tmp_path / "run").status == "done"
+    assert train_tiny(tmp_path / "run", "rollbacks=0").status == "done"
     assert final_bits(tmp_path / "run") == whole
 
 
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: str) -> None:
     with pytest.raises(DivergedError, match=r"Diverged at \d+ images: "):
-        train_tiny(tmp_path / "run", f"{player}_optimizer.learning_rate=1e30", EACH_STEP)
+        train_tiny(
+            tmp_path / "run", f"{player}_optimizer.learning_rate=1e30", EACH_STEP, "rollbacks=0"
+        )
     checkpoint = load_checkpoint(tmp_path / "run")
     assert checkpoint is not None
     assert all(bool(tensor.isfinite().all()) for tensor in checkpoint.tensors.values())
@@ -84,6 +87,7 @@ def test_a_step_size_beyond_reason_diverges(train_tiny, tmp_path: Path, player: 
 
 # The discriminator is left to win; the convolutional generator starts flat and cannot move.
 DOOMED = (
+    "rollbacks=0",
     "penalty.kind=none",
     "discriminator_optimizer.learning_rate=0.01",
     "generator_optimizer.learning_rate=1e-12",
@@ -120,7 +124,7 @@ def kill_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Lets the discriminator win within a few steps.
-IMPATIENT = ("penalty.kind=none", "discriminator_optimizer.learning_rate=0.02")
+IMPATIENT = ("rollbacks=0", "penalty.kind=none", "discriminator_optimizer.learning_rate=0.02")
 
 
 def test_a_saturated_start_is_escaped_from(
@@ -141,7 +145,11 @@ def test_a_saturated_start_is_escaped_from(
 
 
 # Nobody learns anything, so nobody wins.
-IDLE = ("discriminator_optimizer.learning_rate=1e-12", "generator_optimizer.learning_rate=1e-12")
+IDLE = (
+    "rollbacks=0",
+    "discriminator_optimizer.learning_rate=1e-12",
+    "generator_optimizer.learning_rate=1e-12",
+)
 
 
 def flatten_first_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +174,7 @@ def test_one_image_without_a_winner_is_told_apart_after_the_start(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flatten_first_attempt(monkeypatch)
-    monkeypatch.setattr(session, "START_STEPS", 1)
+    monkeypatch.setattr(watched_session, "START_STEPS", 1)
     with pytest.raises(DivergedError, match="has not won, long after the start"):
         train_tiny(tmp_path / "run", *IDLE, images=640)
 
@@ -234,7 +242,7 @@ def test_saturation_after_the_start_keeps_the_run(
     train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kill_first_attempt(monkeypatch)
-    monkeypatch.setattr(session, "START_STEPS", 1)
+    monkeypatch.setattr(watched_session, "START_STEPS", 1)
     path = tmp_path / "run"
     with pytest.raises(DivergedError, match="long after the start"):
         train_tiny(path, *IMPATIENT, images=960)

@@ -18,11 +18,12 @@ from orthogan.attention import Attention, score_names
 from orthogan.attention.scores import score_traits
 from orthogan.data import load, to_floats
 from orthogan.gan import api
-from orthogan.gan import trainer as trainer_module
-from orthogan.gan.collapse_alarm import PATIENCE
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.signals import NUM_IMAGES, Signals
 from orthogan.gan.trainer import Trainer
+from orthogan.gan.watch.alarm import Alarm
+from orthogan.gan.watch.detectors import GEOMETRY
+from orthogan.gan.watch.detectors import GEOMETRY_PATIENCE as PATIENCE
 from orthogan.geometry import head_forms
 from orthogan.geometry.heads import largest_share
 from orthogan.models.bundle.tensors import digest, pack
@@ -251,7 +252,8 @@ def test_a_collapse_is_told_once_and_a_healthy_run_is_not(
         trainer.generator.synthesise = synthesise
 
     monkeypatch.setattr(Trainer, "_start", planted)
-    train_tiny(tmp_path / "run", "signals_every=32", show_progress=True, images=192)
+    settings = ("signals_every=32", "rollbacks=0")
+    train_tiny(tmp_path / "run", *settings, show_progress=True, images=192)
     alarms, told = lines(tmp_path / "run", "alarm"), capsys.readouterr().err
     if healthy_images == 1000:
         assert alarms == []
@@ -270,6 +272,6 @@ def test_a_checkpoint_from_before_the_alarm_is_read(make) -> None:
     trainer = make()
     state = trainer.state()
     del state["alarm"]
-    trainer.alarm.update({"mode_collapse": 1.0})
+    trainer.alarm.update({"mode_collapse": 1.0}, 1000)
     trainer.restore(trainer.tensors(), state)
-    assert trainer.alarm.looks == trainer_module.CollapseAlarm().looks
+    assert trainer.alarm.looks == Alarm(GEOMETRY).looks

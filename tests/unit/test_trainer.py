@@ -16,7 +16,7 @@ from orthogan.gan import trainer as module
 from orthogan.gan.finite import DeferredUpdate
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.trainer import StepRecord, Trainer
-from orthogan.gan.watch import PATIENCE, STEPS_BETWEEN_MEASUREMENTS
+from orthogan.gan.watch.saturation import PATIENCE, STEPS_BETWEEN_MEASUREMENTS
 from orthogan.models.bundle.tensors import digest, pack
 from orthogan.training.precision import has_native_bfloat16, resolve_precision
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from orthogan.gan.objectives import DiscriminatorStep
-from orthogan.gan.watch import (
+from orthogan.gan.watch.saturation import (
     FLAT_PATIENCE,
     PATIENCE,
     STEPS_BETWEEN_MEASUREMENTS,

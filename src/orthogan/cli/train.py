@@ -57,6 +57,20 @@ def train(
             "--compile", metavar="WHEN", help="auto, on or off: compiled steps. [default: auto]"
         ),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="budget|converged",
+            help="converged: end before the budget once images no longer get better. "
+            "[default: budget]",
+        ),
+    ] = None,
+    no_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--no-rollback", help="Only tell what the watch finds; do not go back to a checkpoint."
+        ),
+    ] = False,
     size: Size = None,
     colour: ColourPlanes = None,
     fit: Fit = None,
@@ -77,6 +91,8 @@ def train(
         "data.labels": labels,
         "data.colour": colour,
         "data.fit": fit,
+        "until": until,
+        "rollbacks": "0" if no_rollback else None,
     }
     requested: dict[str, Any] = {
         "model": model,

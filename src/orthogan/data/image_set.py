@@ -125,6 +125,11 @@ class ImageSet:
         """The images of a batch of the order as float32 in [-1, 1]."""
         return to_floats(self.take(index)[0])
 
+    def only(self, index: Tensor) -> ImageSet:
+        """The set of those images alone."""
+        pixels, labels = self.take(index.to(self.images.device))
+        return replace(self, images=pixels, labels=labels)
+
     def to(self, device: torch.device | str) -> ImageSet:
         """The same set with its tensors on `device`."""
         labels = None if self.labels is None else self.labels.to(device)

@@ -26,7 +26,7 @@ from orthogan.evaluation.frechet import (
 )
 from orthogan.evaluation.modes import class_counts, count_modes, divergence, uniform_shares
 from orthogan.rng import permutation
-from orthogan.shapes import Pixels
+from orthogan.shapes import Features, OtherFeatures, Pixels
 
 NUM_FAKES = 2048  # 32 for each of 64 features; 0.15 s on one core; more for many features
 # Of a large network, whose components are compared: a second or two on one core.
@@ -45,12 +45,14 @@ class Reading:
         modes: Classes reached; None for ordinary images.
         mode_kl: KL of the class shares from uniform, in nats, which grows as images get fewer;
             None for ordinary images.
+        unseen: Frechet distance to images that were held out; None where there are none.
     """
 
     distance: float
     class_shares: tuple[float, ...]
     modes: float | None = None
     mode_kl: float | None = None
+    unseen: float | None = None
 
 
 class LiveScore:
@@ -66,9 +68,15 @@ class LiveScore:
         extractor: What describes the images: a registered name, an extractor, or "auto" for one
             that knows the real images.
         report: Is told how many real images of how many are described.
+        unseen: Images that are not trained on, for a distance of their own; left out where they
+            are too few for one.
 
     Raises:
         ConfigError: too few images for the extractor's features.
+
+    Attributes:
+        unseen_gap: How many times as far the unseen images lie from the training images as so many
+            training images from the rest; about 1 where both are of one kind, and without any.
     """
 
     def __init__(
@@ -77,6 +85,7 @@ class LiveScore:
         num_fakes: int | None = None,
         extractor: str | Extractor = DEFAULT_EXTRACTOR,
         report: Report | None = None,
+        unseen: ImageSet | None = None,
     ) -> None:
         self._net = extractor_for(real, extractor, report)
         self._stacked = is_by_channel(real, self._net)
@@ -93,12 +102,22 @@ class LiveScore:
             self._components = principal_components(described.features, most)
         described = self._compared(described)
         self._moments = moments(described.features)
+        self._unseen, self.unseen_gap = None, 1.0
+        if unseen is not None and len(unseen) >= SAMPLES_PER_FEATURE * described.features.shape[1]:
+            others = self._compared(describe_set(unseen, self._net, report)).features
+            self._unseen = moments(others)
+            self.unseen_gap = gap_of(described.features, others)
         count = len(described.classes)
         order = permutation(count, 0, "live-floor", 0)
         part = order[: min(self.num_fakes, count // 2)]
         rest = moments(described.features[order[len(part) :]])
         chosen = Description(described.features[part], described.classes[part])
         self.real = self._reading(chosen, rest)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Whether readings have a distance to images that are not trained on."""
+        return self._unseen is not None
 
     @property
     def floor(self) -> float:
@@ -125,7 +144,11 @@ class LiveScore:
                 f"the real ones {self._shape}; they must agree."
             )
         found = describe_pixels(fake[: self.num_fakes].cpu(), self._net, self._stacked)
-        return self._reading(self._compared(found), self._moments)
+        compared = self._compared(found)
+        reading = self._reading(compared, self._moments)
+        if self._unseen is None:
+            return reading
+        return replace(reading, unseen=frechet_distance(moments(compared.features), self._unseen))
 
     def distance(self, fake: Pixels) -> float:
         """The Frechet distance alone."""
@@ -146,3 +169,17 @@ class LiveScore:
             return Reading(distance, shares)
         target = uniform_shares(self._num_classes)
         return Reading(distance, shares, count_modes(counts), divergence(counts, target))
+
+
+def gap_of(trained: Features, unseen: OtherFeatures) -> float:
+    """The distance of other images to a set over that of as many of its own to the rest.
+
+    Args:
+        trained: Features of the set.
+        unseen: Features of the others.
+    """
+    count = min(len(unseen), len(trained) // 2)
+    order = permutation(len(trained), 0, "unseen-gap", 0)
+    rest = moments(trained[order[count:]])
+    own = frechet_distance(moments(trained[order[:count]]), rest)
+    return frechet_distance(moments(unseen[:count]), rest) / max(own, 1e-12)

@@ -147,7 +147,19 @@ class TrainingConfig(RunConfig):
         le=MOST_RESTARTS,
         description="restarts with a gentler start if the first image saturates",
     )
+    rollbacks: int = Field(
+        3,
+        ge=0,
+        le=MOST_RESTARTS,
+        description="returns to the last healthy checkpoint, each with one thing changed, before a "
+        "sick run is given up; 0: what is found is only told",
+    )
     budget: BudgetConfig = BudgetConfig(seconds=300.0)
+    until: Literal["budget", "converged"] = Field(
+        "budget",
+        description="when training ends; converged: before the budget, once images that were held "
+        "out show no more gain",
+    )
     signals_every: int | None = Field(
         16_384, ge=1, description="images between measurements of the geometry; null: none"
     )

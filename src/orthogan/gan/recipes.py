@@ -77,5 +77,6 @@ def faithful() -> TrainingConfig:
         discriminator_optimizer=adam,
         batch_size=64,
         escape_attempts=0,
+        rollbacks=0,
         condition="none",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 from orthogan.data import to_floats
@@ -11,11 +12,13 @@ from orthogan.errors import DivergedError
 from orthogan.evaluation import LiveScore, Reading
 from orthogan.evaluation.waiting import telling
 from orthogan.files import write_atomic
-from orthogan.gan.collapse_alarm import PATIENCE
+from orthogan.gan.best import Best, better
 from orthogan.gan.judgement import judged
-from orthogan.gan.signals import Signals
-from orthogan.gan.trainer import StepRecord, Trainer
-from orthogan.gan.watch import SUSPICIOUS_SPREAD, spread
+from orthogan.gan.outcome import Outcome, next_words, outcome
+from orthogan.gan.rollback import SickError
+from orthogan.gan.trainer import Trainer
+from orthogan.gan.watch.saturation import SUSPICIOUS_SPREAD, UNFOLDED_STEPS, spread
+from orthogan.gan.watched_session import WatchedSession
 from orthogan.images.encoding import png
 from orthogan.images.grid import grid
 from orthogan.models.bundle import save_bundle
@@ -23,9 +26,10 @@ from orthogan.networks import Generator
 from orthogan.networks.sampling import sample_pixels
 from orthogan.terminal import pasteable
 from orthogan.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
     newest_checkpoint,
     resume_from,
-    set_aside,
     taken_back,
 )
 from orthogan.training.duration import duration
@@ -33,7 +37,6 @@ from orthogan.training.health import CollapseError
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run import resuming
 from orthogan.training.run_folder import RunFolder, read_metrics
-from orthogan.training.session import Session
 from orthogan.training.state_tensors import restore
 
 GRID_SEEDS = range(64)
@@ -42,13 +45,13 @@ NUM_REAL = 256  # images that say how much real ones vary
 MAX_SCORE_SHARE = 0.05
 # Scores of one generator differ by less than a tenth from one set of images to the next.
 PAST_ITS_BEST = 1.2
-# A pair that saturates within so many steps has learnt nothing that starting again would lose.
-START_STEPS = 1000
-# Healthy images vary by half of what real ones do from here on (docs/log.md).
-UNFOLDED_STEPS = 64
+# Times as far from the training images as those from each other: planted, a set of one class only,
+# and healthy sets (benchmarks/sick_runs.py).
+FOREIGN = 5.0
+FLAT_LOOKS = 2  # looks in a row at images that are all alike, before that is said of a done run
 
 
-class GanSession(Session[Trainer]):
+class GanSession(WatchedSession):
     """Drives a trainer: checkpoints, scores, sample grids, the watch, and why it stopped.
 
     Args:
@@ -61,77 +64,39 @@ class GanSession(Session[Trainer]):
     def __init__(
         self, trainer: Trainer, run: RunFolder, display: ProgressDisplay, score: LiveScore | None
     ) -> None:
-        super().__init__(trainer, trainer.config.budget, run, display)
-        self.config, self.score = trainer.config, score
+        super().__init__(trainer, run, display)
+        self.score = score
+        self.reading: Reading | None = None  # the latest
         self._measured_at = -1  # image count
-        self._signals = (
-            None
-            if self.config.signals_every is None
-            else Signals(self.config, trainer.images, trainer.precision)
-        )
         self._measure_s = 0.0  # what the latest score took
         self._variation = 1.0  # of the latest samples, as a fraction of that of real images
         self._verdict = ""  # on the images of the finished run
+        self._chosen = ""  # which model was kept, where it is not the last
 
-    def _place(self) -> dict[str, Any]:
-        return super()._place() | {"attempt": self.trainer.attempt}
-
-    def _step(self, progress: float) -> StepRecord | None:
-        before = self.trainer.images_seen
-        record = self.trainer.step(progress)
-        if self.trainer.watch.is_saturated:
-            self._restart_or_stop()
-            return None
-        self._measure_geometry_if_due(before)
-        return record
+    def _add_to_course(self) -> None:
+        if self.score is None or self.reading is None:
+            return
+        unseen = self.reading.unseen
+        distance = self.reading.distance if unseen is None else unseen
+        self.trainer.course.add(self.trainer.images_seen, distance)
 
     @property
     def _score_every_s(self) -> float:
+        if self.config.budget.images is not None and self.config.score_every_s is None:
+            return math.inf  # at milestones
         patient = max(super()._score_every_s, self._measure_s / MAX_SCORE_SHARE)
         return self.config.score_every_s or patient
 
-    def _restart_or_stop(self) -> None:
-        trainer, why = self.trainer, self.trainer.watch.verdict
-        found = why[:1].upper() + why[1:]
-        if trainer.watch.steps > START_STEPS:
-            raise CollapseError(
-                f"{found}, long after the start; "
-                "lower the learning rates or raise penalty.gamma_end."
+    def _resume(self) -> None:
+        super()._resume()
+        gap = 1.0 if self.score is None else self.score.unseen_gap
+        if gap > FOREIGN and not self.trainer.images_seen:
+            found = (
+                f"other held-out images: they lie {gap:.0f} times as far from the training images "
+                "as those from each other, so what is learned cannot be what is held out"
             )
-        if trainer.attempt >= self.config.escape_attempts:
-            raise CollapseError(
-                f"{found} at the start, in each of {trainer.attempt + 1} attempts; "
-                "lower the learning rates or raise penalty.gamma_start."
-            )
-        seen = trainer.images_seen
-        set_aside(self.run.path, self._healthy)
-        trainer.restart()
-        self._log({"event": "escape", "abandoned_at": seen, "reason": why})
-        self.display.note(
-            f"Failed start at {seen:,} images: {why}. Starting again "
-            f"(attempt {trainer.attempt + 1}) with half the step size and twice the penalty."
-        )
-        self.checkpoint()
-        self.clock.mark(trainer.images_seen)
-
-    def _measure_geometry_if_due(self, before: int) -> None:
-        """A look at the geometry where the step has passed a multiple of `signals_every`.
-
-        By images and not by the clock, so that a resumed run looks where the whole one did.
-        """
-        trainer, every = self.trainer, self.config.signals_every or 1
-        if self._signals is None or before // every == trainer.images_seen // every:
-            return
-        look = self._signals.measure(trainer.generator, trainer.discriminator)
-        self._log({"event": "geometry", "geometry": look})
-        found = trainer.alarm.update(look)
-        if "unreadable" not in look and not trainer.alarm.is_suspicious:
-            trainer.health.geometry = trainer.images_seen
-        if found:
-            self._log({"event": "alarm", "reasons": found})
-        for sentence in found:
-            told = sentence[:1].upper() + sentence[1:]
-            self.display.note(f"{told}, at {trainer.images_seen:,} images (docs/geometry.md).")
+            self._log({"event": "finding", "reasons": [found]})
+            self.display.note(f"{found[:1].upper()}{found[1:]} (docs/reliability.md).")
 
     def measure(self) -> None:
         """Score the averaged generator and write a sample grid."""
@@ -147,7 +112,10 @@ class GanSession(Session[Trainer]):
 
     def _read_score(self, score: LiveScore) -> None:
         reading = score.read(sample_pixels(self.trainer.average, range(score.num_fakes)))
+        self.reading = reading
         distance = {score.name: reading.distance, "floor": score.floor}
+        if reading.unseen is not None:
+            distance["held-out distance"] = reading.unseen
         self._keep_scores(distance | _class_scores(reading, score.real))
         self.display.note(
             f"{duration(self.clock.elapsed_s):>12}  {self.trainer.images_seen:>9,} images  "
@@ -158,18 +126,48 @@ class GanSession(Session[Trainer]):
     def _finish(self) -> None:
         if self._measured_at != self.trainer.images_seen:
             self.measure()
+        self._add_to_course()
         self.checkpoint()
         self._refuse_collapse()
-        self._judge()
-        self._save_bundle(self.trainer.average, self._card(self._card_scores()))
+        best = self._better_than_the_last()
+        generator = self.trainer.average if best is None else best.generator
+        self._judge(generator)
+        card = self._card(self._card_scores())
+        if best is not None:
+            self._log({"event": "best", "reason": best.sentence, "kept": best.images})
+            self._chosen = f" {best.sentence}"
+            self.scores = best.scores(self.score) if self.score else self.scores
+            card |= {f"{self.unit} seen": best.images, "scores": self._card_scores()}
+        self._save_bundle(generator, card)
 
-    def _judge(self) -> None:
+    def _better_than_the_last(self) -> Best | None:
+        """The best model seen, if it is better than the last one; None: the last one is kept."""
+        if self.score is None:
+            return None
+        return better(self.run.path, self.score, self.trainer.course, self.trainer.average)
+
+    def _judge(self, generator: Generator) -> None:
         if self.trainer.watch.steps < UNFOLDED_STEPS:
             return
-        found = judged(self.trainer.average, self.trainer.images, telling(self.display.note))
+        found = judged(generator, self.trainer.images, telling(self.display.note))
         if found is not None:
             self._log({"event": "verdict", **found.to_dict()})
-            self._verdict = f" {found.verdict}"
+            self._verdict = found.verdict
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the course of the run says; None where nothing was scored."""
+        if self.score is None or self.trainer.watch.steps < UNFOLDED_STEPS:
+            return None
+        return outcome(self.trainer.course, self.score.has_unseen)
+
+    @property
+    def next_words(self) -> list[str | Path] | None:
+        """The command that follows from the verdict on a finished run."""
+        found = self.outcome
+        if found is None:
+            return None
+        return next_words(self.run.path, self.config, found, self._verdict)
 
     def _refuse_collapse(self) -> None:
         if self.trainer.watch.steps < UNFOLDED_STEPS or self._variation >= SUSPICIOUS_SPREAD:
@@ -182,8 +180,9 @@ class GanSession(Session[Trainer]):
 
     def _diverged(self, error: DivergedError) -> str:
         """After a collapse the run goes back to where it was healthy, and can be sampled there."""
-        has_collapsed = isinstance(error, CollapseError)
+        has_collapsed = isinstance(error, CollapseError | SickError)
         if not has_collapsed and not self._is_suspicious:
+            self._bundle_newest()
             return super()._diverged(error)
         healthy = self._go_back()
         if not has_collapsed and not healthy:
@@ -211,6 +210,16 @@ class GanSession(Session[Trainer]):
         checkpoint = newest_checkpoint(self.run.path)
         if checkpoint.images_seen > healthy:  # that one is damaged, and all before it
             return 0
+        self._bundle_of(checkpoint)
+        return checkpoint.images_seen
+
+    def _bundle_newest(self) -> None:
+        """Where numbers are not finite from one step to the next, the newest is healthy."""
+        checkpoint = load_checkpoint(self.run.path)
+        if checkpoint is not None and checkpoint.images_seen:
+            self._bundle_of(checkpoint)
+
+    def _bundle_of(self, checkpoint: Checkpoint) -> None:
         average = copy.deepcopy(self.trainer.average)
         restore(checkpoint.tensors, {"average": average}, {})
         course = {
@@ -218,26 +227,6 @@ class GanSession(Session[Trainer]):
             "seconds": round(checkpoint.state["elapsed_s"], 1),
         }
         self._save_bundle(average, self._card({}) | course)
-        return checkpoint.images_seen
-
-    @property
-    def _is_suspicious(self) -> bool:
-        return self.trainer.watch.is_suspicious or self.trainer.alarm.is_suspicious
-
-    @property
-    def _healthy(self) -> int:
-        """The image count of the newest checkpoint that is surely healthy; 0 without one."""
-        trainer = self.trainer
-        return trainer.health.checkpoint(
-            self.run.path, geometry_is_suspicious=trainer.alarm.is_suspicious
-        )
-
-    def _healthy_before(self) -> int | None:
-        is_early = self.trainer.watch.steps < UNFOLDED_STEPS  # all images are alike at first
-        return self._healthy if self._is_suspicious and not is_early else None
-
-    def _spared(self) -> tuple[int, ...]:
-        return self.trainer.health.marks()
 
     @property
     def _summary(self) -> str:
@@ -261,15 +250,18 @@ class GanSession(Session[Trainer]):
         return {"role": "generator", "network_config": config.generator.to_dict(), "data": data}
 
     def _afterthought(self) -> str:
-        return self._verdict + self._suspicion() + self._past_its_best()
+        images_say = f" {self._verdict}" if self._verdict else ""
+        course_says = f" {self.outcome.sentence}" if self.outcome else ""
+        kept = self._chosen or self._past_its_best()
+        return images_say + self._suspicion() + kept + course_says
 
     def _suspicion(self) -> str:
         """What speaks against the images where nothing has been decided."""
         alarm, watch = self.trainer.alarm, self.trainer.watch
         if self._variation < SUSPICIOUS_SPREAD:  # too early for a verdict
             return " Its images are still nearly all the same; a longer budget may end better."
-        lasting = [sign for sign, looks in alarm.looks.items() if looks >= PATIENCE]
-        if not lasting and watch.flat_looks < PATIENCE:
+        lasting = [each.sign for each in alarm.lasting]
+        if not lasting and watch.flat_looks < FLAT_LOOKS:
             return ""
         signs = ", ".join(sign.replace("_", " ") for sign in lasting) or "one image only"
         healthy = self._healthy

@@ -24,6 +24,7 @@ from orthogan.gan.config import TrainingConfig, arrangement
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.session import GanSession
 from orthogan.gan.trainer import Trainer
+from orthogan.gan.unseen import num_kept_back, unseen_images
 from orthogan.organizing.leaving_out import DROP, without_copies
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -54,6 +55,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
             generator=config.generator.fitted(data.size, data.colours).to_dict(),
             discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
         )
+        if config.until == "converged" and unseen_images(config, data) is None:
+            num_kept_back(config, data)  # refuses a set that is too small, before a run begins
         return resolved_augmentation(resolved_condition(shaped, data), data)
 
     def notes(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
@@ -82,10 +85,11 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         display: ProgressDisplay,
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
-        score = _live_score(data, telling(display.note))
+        clusters = kept_clusters(config, folder.path, len(data))
+        trainer = Trainer(config, data, device, clusters, unseen_images(config, data))
+        score = _live_score(data, trainer.unseen, telling(display.note))
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
-        trainer = Trainer(config, data, device, kept_clusters(config, folder.path, len(data)))
         if found := resolve_compilation(trainer, folder.facts.get("seconds", 0.0)):
             display.note(found)
         return GanSession(trainer, folder, display, score)
@@ -95,8 +99,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         return ["orthogan", "sample", path]
 
 
-def _live_score(images: ImageSet, report: Report) -> LiveScore | None:
+def _live_score(images: ImageSet, unseen: ImageSet | None, report: Report) -> LiveScore | None:
     try:
-        return LiveScore(images, report=report)
+        return LiveScore(images, report=report, unseen=unseen)
     except ConfigError:
         return None

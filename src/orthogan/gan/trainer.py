@@ -17,19 +17,26 @@ from orthogan.errors import ResumeError
 from orthogan.gan import schedule
 from orthogan.gan.augmenting import Augmenter, Part, num_held_out, split
 from orthogan.gan.backend import Backend
-from orthogan.gan.collapse_alarm import CollapseAlarm
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
 from orthogan.gan.config import OptimizerConfig, TrainingConfig, arrangement
+from orthogan.gan.course import Course
 from orthogan.gan.decorrelation import decorrelated
+from orthogan.gan.ending import Ending
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
-from orthogan.gan.objectives import Batch, Objective
+from orthogan.gan.objectives import Batch, DiscriminatorStep, Objective
 from orthogan.gan.overfitting import STEPS_BETWEEN_LOOKS, Overfitting
 from orthogan.gan.penalties import PENALTIES
 from orthogan.gan.step import discriminator_step, generator_step
-from orthogan.gan.watch import SaturationWatch
+from orthogan.gan.unseen import num_kept_back
+from orthogan.gan.watch.alarm import Alarm
+from orthogan.gan.watch.detectors import GEOMETRY, Player
+from orthogan.gan.watch.eyes import Eyes
+from orthogan.gan.watch.judge_signs import NUM_ASKED
+from orthogan.gan.watch.remedies import Remedies
+from orthogan.gan.watch.saturation import SaturationWatch
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.shapes import Images, Labels, Logits
 from orthogan.training.average import average_of, update_average
@@ -70,6 +77,8 @@ class Trainer:
         device: Where to train.
         clusters: The cluster of each image where it is known, as from a checkpoint; None finds
             those that `config` asks for.
+        unseen: Images of the same kind that no step shows, for the watch; None: there are none
+            but those that a run until converged keeps back.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class Trainer:
         images: ImageSet,
         device: torch.device,
         clusters: Labels | None = None,
+        unseen: ImageSet | None = None,
     ) -> None:
         self.config, self.device = config, device
         self.images = images.to(device)
@@ -86,8 +96,13 @@ class Trainer:
         wanted = arrangement(config)
         self.order: Order | Part = ordered(images, wanted, config.seed)
         self._held_out: Part | None = None
-        if count := num_held_out(config.augmentation, images):
-            self.order, self._held_out = split(images, count, config.seed, wanted)
+        count = num_held_out(config.augmentation, images)
+        kept_back = 0 if unseen is not None else num_kept_back(config, images)
+        if held_out := max(count, kept_back):
+            self.order, part = split(images, held_out, config.seed, wanted)
+            self._held_out = part if count else None
+            unseen = images.only(part.members) if kept_back else unseen
+        self.unseen = None if unseen is None else unseen.to(device)
         self.precision = resolve_precision(config.precision, device)
         self.images_seen = 0
         self.attempt = 0
@@ -117,7 +132,9 @@ class Trainer:
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
-        self.alarm = CollapseAlarm()
+        self.eyes, self.alarm = Eyes(), Alarm(GEOMETRY)
+        self.remedies = Remedies()
+        self.course, self.ending = Course(), Ending()
         self.health = Health()
         self.augmenter = Augmenter(config.augmentation, config.seed)
         self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
@@ -164,7 +181,7 @@ class Trainer:
         objective = Objective(
             self.loss,
             PENALTIES[config.penalty.kind],
-            schedule.gamma(config.penalty, progress) * self._caution,
+            schedule.gamma(config.penalty, progress) * self._caution * self.remedies.penalty,
             self._fraction,
             noise,
         )
@@ -194,6 +211,7 @@ class Trainer:
         update_average(self.average, self.generator, decay)
         self.watch.observe(real, fake.detach(), judged)
         if self.watch.has_measured:  # and has waited for the device anyway
+            self._look(Batch(real, fake.detach(), labels), judged)
             self._note_health(batch)
         return StepRecord(
             discriminator_loss=judged.loss,
@@ -218,6 +236,27 @@ class Trainer:
             logits: Logits = self.discriminator(changed, labels)
         return logits
 
+    def _look(self, shown: Batch, judged: DiscriminatorStep) -> None:
+        """What the watch sees of this step; it changes nothing."""
+        steps = self.watch.steps
+        self.eyes.look(steps, shown, judged, self._backend.gradient_norms, self._networks())
+        if not self.eyes.is_to_ask(steps):
+            return
+        unseen, count = None, min(NUM_ASKED, self.images.num_images)
+        real, labels = self._take(self.order.batch(self.images_seen, count))
+        shown = Batch(real, shown.fake, labels)
+        if self.unseen is not None:
+            order = self.unseen.order(self.config.seed)
+            index = order.batch(self.images_seen, min(NUM_ASKED, len(self.unseen)))
+            unseen = self.unseen.floats(rng.to_device(index, self.device))
+        with torch.no_grad(), autocast(self.precision, self.device):
+            self.eyes.ask(steps, self.discriminator, shown, unseen)
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether a latest look at a step showed a sign of a collapse."""
+        return self.watch.is_suspicious or self.eyes.alarm.is_suspicious
+
     def compile(self) -> None:
         """From here on steps run by compiled code, with the same numbers to rounding.
 
@@ -229,7 +268,7 @@ class Trainer:
 
     def _note_health(self, batch: int) -> None:
         self._settle()
-        if not self.watch.is_suspicious:  # the fakes are those of before this update
+        if not self.is_suspicious:  # the fakes are those of before this update
             self.health.images = self.images_seen - batch
 
     def _settle(self) -> None:
@@ -241,6 +280,18 @@ class Trainer:
         self.attempt += 1
         self.images_seen = 0
         self._start()
+
+    def renew(self, player: Player) -> None:
+        """Other first weights for one player, and no memory of its gradients; the other stays."""
+        config, network = getattr(self.config, player), getattr(self, player)
+        with rng.initialization(self.config.seed, f"{player}-renewed", self.remedies.rollbacks):
+            fresh = config.build().to(self.device)
+        with torch.no_grad():
+            for weight, other in zip(network.parameters(), fresh.parameters(), strict=True):
+                weight.copy_(other)
+        self._optimizers()[f"{player}_optimizer"].state.clear()
+        if player == "generator":
+            self.average.load_state_dict(self.generator.state_dict())
 
     @property
     def _caution(self) -> float:
@@ -261,7 +312,7 @@ class Trainer:
         for optimizer, config in players:
             for group in optimizer.param_groups:
                 rate = schedule.learning_rate(config, progress, self.images_seen)
-                group["lr"] = rate / self._caution
+                group["lr"] = rate / self._caution * self.remedies.rate
                 group["betas"] = (config.beta1, schedule.beta2(config, progress))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -284,8 +335,12 @@ class Trainer:
             "images_seen": self.images_seen,
             "attempt": self.attempt,
             "watch": self.watch.state(),
+            "eyes": self.eyes.state(),
             "alarm": self.alarm.state(),
-            "health": dict(vars(self.health)),
+            "health": self.health.state(),
+            "remedies": self.remedies.state(),
+            "course": self.course.state(),
+            "ending": self.ending.state(),
         } | ({"overfitting": overfitting} if self.augmenter.is_adaptive else {})
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -301,7 +356,11 @@ class Trainer:
             )
         self.images_seen, self.attempt = state["images_seen"], state["attempt"]
         self.watch = SaturationWatch(**state["watch"])
-        self.alarm = CollapseAlarm(**state.get("alarm", {}))
+        self.eyes = Eyes(**state.get("eyes", {}))
+        self.alarm = Alarm(GEOMETRY, **state.get("alarm", {}))
+        self.remedies = Remedies(**state.get("remedies", {}))
+        self.course = Course(**state.get("course", {}))
+        self.ending = Ending(**state.get("ending", {}))
         self.health = Health(**state.get("health", {}))
         self.augmenter.overfitting = Overfitting(**state.get("overfitting", {}))
         if self.clusters is not None:

@@ -155,6 +155,27 @@ def _alarm(line: Record) -> str:
     return f"Alarm: {found}." if found else ""
 
 
+def _finding(line: Record) -> str:
+    found = "; ".join(texts(line.get("reasons")))
+    return f"Found: {found}." if found else ""
+
+
+def _rollback(line: Record) -> str:
+    left_at, change = number(line.get("left_at")), line.get("change")
+    if left_at is None or not isinstance(change, str):
+        return ""
+    why = line.get("reason")
+    return (
+        f"{why if isinstance(why, str) else 'The run fell ill.'} Left this course at "
+        f"{count(int(left_at))} images, and went on from here with {change}."
+    )
+
+
+def _said(line: Record) -> str:
+    why = line.get("reason")
+    return why if isinstance(why, str) else ""
+
+
 def _collapse(line: Record) -> str:
     at = number(line.get("healthy_checkpoint"))
     if at is None:
@@ -176,6 +197,10 @@ EVENTS: dict[str, Callable[[Record], str]] = {
     "resume": lambda _: "Went on from here.",
     "escape": _restart,
     "alarm": _alarm,
+    "finding": _finding,
+    "rollback": _rollback,
+    "best": _said,
+    "ending": _said,
     "collapse": _collapse,
     "stop": _pause,
     "verdict": _verdict,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from orthogan.gan.collapse_alarm import THRESHOLD
+from orthogan.gan.watch.detectors import GEOMETRY_THRESHOLD as THRESHOLD
 from orthogan.report.curve_sections import Line, legend_of_runs, lines_of, panel
 from orthogan.report.figures import figure
 from orthogan.report.markup import Html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, Field
@@ -165,6 +166,15 @@ class Session(ABC, Generic[TrainerT]):
     def _finish(self) -> None:
         """Scores, saves and bundles what was trained."""
 
+    @property
+    def next_words(self) -> list[str | Path] | None:
+        """The command that follows from how a finished run went; None: the task's usual one."""
+        return None
+
+    @property
+    def _why_done(self) -> str:
+        return "the budget is used up"
+
     def _afterthought(self) -> str:
         """What the course of a finished run tells, a sentence after a space; often nothing."""
         return ""
@@ -174,21 +184,33 @@ class Session(ABC, Generic[TrainerT]):
         """The latest step and score, for the bar."""
 
     def _loop(self) -> None:
+        self.clock.mark(self.trainer.images_seen)
+        while (progress := self._progress) < 1 and not self._is_stopped():
+            self._turn(progress)
+
+    @property
+    def _progress(self) -> float:
+        """Where the schedules stand; 1 or more: training is over."""
+        return self.clock.progress(self.trainer.images_seen)
+
+    def _turn(self, progress: float) -> None:
+        """One step, and what is due after it."""
         trainer, clock = self.trainer, self.clock
-        clock.mark(trainer.images_seen)
-        while (progress := clock.progress(trainer.images_seen)) < 1 and not self._is_stopped():
-            record = self._step(progress)
-            self._tell_stops()
-            if record is None:
-                continue
-            if clock.is_due("metrics", METRICS_EVERY_S):
-                self._log({"event": "step", **record.numbers()})
-            if clock.is_due("show", SHOW_EVERY_S):
-                self._show(record.numbers())
-            if clock.is_due("score", self._score_every_s):
-                self.measure()
-            if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
-                self.checkpoint()
+        record = self._step(progress)
+        self._tell_stops()
+        if record is None:
+            return
+        if clock.is_due("metrics", METRICS_EVERY_S):
+            self._log({"event": "step", **record.numbers()})
+        if clock.is_due("show", SHOW_EVERY_S):
+            self._show(record.numbers())
+        if clock.is_due("score", self._score_every_s):
+            self._measure_by_the_clock()
+        if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
+            self.checkpoint()
+
+    def _measure_by_the_clock(self) -> None:
+        self.measure()
 
     def _is_stopped(self) -> bool:
         """Whether a signal came, or somebody asked for a stop in the run folder."""
@@ -212,8 +234,12 @@ class Session(ABC, Generic[TrainerT]):
         return self.trainer.step(progress)
 
     @property
+    def _scores_a_run(self) -> int:
+        return SCORES_A_RUN
+
+    @property
     def _score_every_s(self) -> float:
-        share = (self.clock.budget.seconds or 0.0) / SCORES_A_RUN
+        share = (self.clock.budget.seconds or 0.0) / self._scores_a_run
         return self.trainer.config.score_every_s or max(MIN_SCORE_EVERY_S, share)
 
     def _place(self) -> dict[str, Any]:
@@ -273,7 +299,7 @@ class Session(ABC, Generic[TrainerT]):
         self._finish()
         self._tell_stops()
         reason = (
-            f"Done: the budget is used up after {self.trainer.images_seen:,} {self.unit} "
+            f"Done: {self._why_done} after {self.trainer.images_seen:,} {self.unit} "
             f"in {duration(self.clock.elapsed_s)}.{self._afterthought()}"
         )
         self.run.update_status("done", reason=reason, **self._facts())
@@ -333,6 +359,8 @@ def _is_alike(fresh: object, kept: object) -> bool:
     """
     if isinstance(fresh, dict) and isinstance(kept, dict):
         return all(_is_alike(fresh[name], kept[name]) for name in fresh.keys() & kept.keys())
+    if isinstance(fresh, list) and isinstance(kept, list):  # of numbers, of any length
+        return all(type(each) is float or (type(each) is int and each >= 0) for each in kept)
     if type(kept) is int and kept < 0:
         return False
     is_whole = type(fresh) is float and type(kept) is int  # both are numbers to JSON

@@ -233,11 +233,15 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
             display.note(f"Why these settings: {' '.join(why)}")
         status = "done"
         reason = f"{path} is already trained to the end of its budget; a longer one extends it."
+        follows = None
         if folder.status != "done":
             with reporting(folder, data, display.note):
-                status, reason = task.start(config, data, device, folder, display).train()
+                session = task.start(config, data, device, folder, display)
+                status, reason = session.train()
+                follows = session.next_words
         is_done = status == "done"
-        words = pasteable(task.next_words(path)) if is_done else resuming(path, config)
+        next_words = pasteable(follows or task.next_words(path))
+        words = next_words if is_done else resuming(path, config)
         run = stopped_run(folder, status, reason, task.unit, words)
         if task.score_shape is None:
             return run

@@ -30,6 +30,9 @@ PATIENCE = 12
 # 38 looks are about 300 steps: healthy starts have unfolded after 64 (docs/log.md).
 FLAT_PATIENCE = 38
 
+# Healthy images vary by half of what real ones do from here on (docs/log.md).
+UNFOLDED_STEPS = 64
+
 WON = "the discriminator won and every image is the same"
 UNDECIDED = "every image has long been the same, although the discriminator has not won"
 

@@ -135,15 +135,17 @@ def test_a_latent_is_dragged_and_a_patch_pointed_at(address: str, run: str) -> N
 def test_everybody_can_read_it(address: str, run: str, width: int, scheme: str) -> None:
     own = address.partition("?")[0]
     fits = "document.documentElement.scrollWidth <= innerWidth"
-    for place in (own, f"{own}new", run):
-        settled = (("goto", place), ("waitForTimeout", 1500))
-        shown, checked = visited(
-            Visit(address=address, width=width, scheme=scheme, steps=(*settled, fits)),
-            Visit(address=address, width=width, scheme=scheme, steps=settled, axe=True),
-        )
-        quiet(shown, address)
-        assert shown.values[-1] is True, place
-        assert checked.violations == [], place
+    visits = [
+        Visit(address=address, width=width, scheme=scheme, axe=axe,
+              steps=(("goto", place), ("waitForTimeout", 1500), fits))
+        for place in (own, f"{own}new", run) for axe in (False, True)
+    ]  # fmt: skip
+    for visit, seen in zip(visits, visited(*visits), strict=True):
+        if visit.axe:
+            assert seen.violations == [], visit.steps
+        else:
+            quiet(seen, address)
+            assert seen.values[-1] is True, visit.steps
 
 
 def test_names_run_nothing(address: str, folder: Path) -> None:

@@ -104,6 +104,7 @@ def test_what_is_started_is_a_command_that_the_command_line_takes(
     ("change", "said"),
     [
         ({"name": "../x"}, "The name of a run has letters"),
+        ({"name": "a/../../x"}, "The name of a run has letters"),
         ({"name": "first"}, "A run is called 'first' already"),
         ({"name": ".hidden"}, "The name of a run has letters"),
         ({"amount": "0"}, "A budget is a number above zero"),

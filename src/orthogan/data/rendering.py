@@ -72,11 +72,18 @@ def remarks(traits: Traits, rendering: Rendering) -> list[str]:
 def contrasts_of(layered: Image.Image) -> tuple[float, ...]:
     """The standard deviation that an RGBA picture has over each of `GROUNDS`, in bytes."""
     small = layered.reduce(max(1, min(layered.size) // LARGEST_KEPT))
-    values = np.asarray(small, np.float32)
-    colour, opacity = values[..., :3], values[..., 3:] / 255
-    laid = [colour * opacity + ground * (1 - opacity) for ground in GROUNDS]
+    values = np.asarray(small).reshape(-1, 4).astype(np.float64)
+    opacity = values[:, 3:] / 255
+    # Over ground g a channel is c + g t. Its variance, var c + 2 g cov(c, t) + g^2 var t, takes no
+    # picture laid over anything, of which there would be one for each ground.
+    parts = np.concatenate([values[:, :3] * opacity, 1 - opacity], axis=1)
+    spread = np.cov(parts, rowvar=False, bias=True)
+    colour, mixed, clear = spread.diagonal()[:3].mean(), spread[:3, 3].mean(), spread[3, 3]
+    spreads = [
+        float(np.sqrt(max(colour + 2 * ground * mixed + ground**2 * clear, 0.0)))
+        for ground in GROUNDS
+    ]
     # Less than a step of a byte cannot be seen: it is rounding.
-    spreads = [float(np.sqrt(each.var((0, 1)).mean())) for each in laid]
     return tuple(spread if spread > 0.5 else 0.0 for spread in spreads)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from degradations import PLANTED, Halves, Pixels, as_bytes
 from provenance import provenance
+from scipy.stats import spearmanr
 from torch import Tensor
 from torch.nn import functional
 
@@ -58,6 +59,22 @@ NAMES = {
     "memorised": "Memorising",
     "not usable": "^(?!Usable)",
 }
+
+
+# Faults whose degree is a number, and what of it is planted to see whether the distance follows.
+GROWING = (
+    "noise",
+    "blur",
+    "resized",
+    "colour removed",
+    "channels rotated",
+    "faded",
+    "group missing",
+    "mixed",
+    "few images",
+    "neighbours blended",
+)
+NUM_DEGREES = 6
 
 
 class Remembered:
@@ -106,6 +123,26 @@ def planted_rows(
             values = {key: round(score.value, 4) for key, score in found.scores.items()}
             facts = {"set": name, "kind": kind, "degree": degree, "named": named}
             yield facts | {"verdict": found.verdict, "scores": values}
+
+
+def growth(name: str, halves: Halves, extractor: Extractor) -> dict[str, float]:
+    """Spearman's correlation of the Frechet distance with the degree, for faults of any degree."""
+    real = ImageSet(halves.reference, name=name)
+    found = {}
+    for kind in GROWING:
+        planted = PLANTED[kind]
+        if planted.needs_colour and halves.reference.shape[1] == 1:
+            continue
+        degrees = np.linspace(planted.mild, planted.severe, NUM_DEGREES)
+        distances = []
+        for degree in degrees:
+            scores = evaluate_images(
+                planted.degrade(halves, float(degree)), real, extractor=extractor
+            ).scores
+            distances.append(next(s.value for key, s in scores.items() if key.startswith("fd[")))
+        # By the order of the degrees: some count what is left, so that less is worse.
+        found[kind] = round(float(spearmanr(range(NUM_DEGREES), distances).statistic), 3)
+    return found
 
 
 def halves_called_fine(pixels: Pixels, rounds: int, extractor: str) -> list[str]:
@@ -182,6 +219,7 @@ def main() -> None:
     asked = parser.parse_args()
     rows: list[dict[str, Any]] = []
     halves: dict[str, list[str]] = {}
+    orders: dict[str, dict[str, float]] = {}
     for name in asked.sets:
         size = None if name in {"mnist", "letters", "fashion"} else 32
         pixels = loaded(asked.folders / name, size, 2 * asked.images)
@@ -192,9 +230,11 @@ def main() -> None:
         parts = Halves(pixels[:half], pixels[half : 2 * half], other, source)
         extractor = judge(asked.extractor, parts.reference)
         rows += planted_rows(name, parts, extractor, asked.kinds)
+        orders[name] = growth(name, parts, extractor)
         halves[name] = halves_called_fine(pixels, asked.halves, asked.extractor)
         facts = summary(rows, halves)
         print(name, half, facts["named by set"][name], facts["false alarms"][name], flush=True)
+        facts["rank correlation of distance and degree"] = orders
         record = {"provenance": provenance(), "summary": facts, "rows": rows, "halves": halves}
         asked.out.write_text(json.dumps(record, indent=1) + "\n")
 

@@ -133,6 +133,11 @@ def file_folder(content: bytes, folder: Path) -> Calls:
     yield partial(data.load, folder, split="test")
 
 
+@target("file-zip", seeds.file_folders, zip_form)
+def file_zip(content: bytes, folder: Path) -> Calls:
+    yield partial(data.load, written(folder, "x.zip", content))
+
+
 # ---- tables of vectors
 
 

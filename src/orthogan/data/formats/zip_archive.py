@@ -1,8 +1,9 @@
-"""A zip archive of pictures: members are streamed, nothing is ever extracted."""
+"""A zip archive: pictures are streamed out of it, files of another format are unpacked."""
 
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -10,7 +11,9 @@ from orthogan.data.catalogue import FORMATS, LoadOptions
 from orthogan.data.collection import from_tree
 from orthogan.data.entries import Entry, Listing, is_label_file, is_picture_name, why_unread
 from orthogan.data.image_set import ImageSet
+from orthogan.data.other_folders import folder_of_files
 from orthogan.data.pictures import MAX_FILE_BYTES
+from orthogan.data.unpacking import unpacked
 from orthogan.errors import DataError
 from orthogan.untrusted import MEMBER_ERRORS, open_zip, read_member
 
@@ -20,13 +23,37 @@ ENCRYPTED = 0x1  # bit of a member's flags
 
 @FORMATS.register("zip", suffixes=(".zip",), has_test_split=True, has_file_names=True)
 def load_zip(path: Path, options: LoadOptions) -> ImageSet:
-    """The pictures in a zip archive, in order of their names.
+    """The pictures in a zip archive, in order of their names, or its files of another format.
 
     Raises:
-        DataError: not a zip archive, encrypted, or too large when uncompressed.
+        DataError: not a zip archive, encrypted, too large when uncompressed, or without images.
     """
     with open_zip(path, "a zip archive") as archive:
-        return from_tree(_list_pictures(archive, path), str(path), options)
+        listing = _list_pictures(archive, path)
+        if not listing.pictures:
+            with unpacked(archive, _safe_members(archive, path), path) as folder:
+                other = folder_of_files(folder)
+                if other is not None:
+                    options.only_own_labels(str(path))
+                    return replace(other[0].read(other[1], options), name=path.name)
+        return from_tree(listing, str(path), options)
+
+
+def _safe_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """The files of an archive by their paths, without those that would lead outside of it."""
+    found = {}
+    for member in archive.infolist():
+        name = member.filename.replace("\\", "/")
+        if not name or name.endswith("/") or _leads_outside(name):
+            continue
+        _check_readable(member, path)
+        found[PurePosixPath(name).as_posix()] = member
+    return found
+
+
+def _check_readable(member: zipfile.ZipInfo, path: Path) -> None:
+    if member.flag_bits & ENCRYPTED:
+        raise DataError(f"{path}: the archive is encrypted; unpack it and name the folder.")
 
 
 def _list_pictures(archive: zipfile.ZipFile, path: Path) -> Listing:
@@ -46,8 +73,7 @@ def _list_pictures(archive: zipfile.ZipFile, path: Path) -> Listing:
         elif unread := why_unread(name):
             found.skipped.append((name, unread))
     for name, member in members.items():
-        if member.flag_bits & ENCRYPTED:
-            raise DataError(f"{path}: the archive is encrypted; unpack it and name the folder.")
+        _check_readable(member, path)
         entries = found.label_files if is_label_file(name) else found.pictures
         if _leads_outside(name):
             found.skipped.append((name, "path leads outside of the archive"))

@@ -121,7 +121,7 @@ def _patches(network: Generator | Discriminator | Classifier, num_tokens: int) -
 
 def _show(network: Discriminator | Classifier, pixels: Pixels) -> None:
     for start in range(0, len(pixels), BATCH_SIZE):
-        network.features(to_floats(pixels[start : start + BATCH_SIZE]))
+        network(to_floats(pixels[start : start + BATCH_SIZE]))
 
 
 def _first_inputs(

@@ -170,7 +170,7 @@ def _contents(found: Trained, num_images: int, seed: int) -> tuple[Tensor, list[
     real = _real_images(found, network)
     order = rng.stream(seed, "content-images").permutation(len(real))[:num_images]
     index = torch.from_numpy(order).sort().values
-    tokens = content_tokens(network, lambda: network.features(real.floats(index)))
+    tokens = content_tokens(network, lambda: network(real.floats(index)))
     return tokens, [f"image {number}" for number in index.tolist()], f"{len(index)} real images"
 
 

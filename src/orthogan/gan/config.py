@@ -166,13 +166,15 @@ class TrainingConfig(RunConfig):
 
     @classmethod
     def complete(cls, recorded: dict[str, Any]) -> dict[str, Any]:
-        """Recorded settings with those that came later; patches as they were before one chose."""
+        """Recorded settings with those that came later, which leave what was as it was."""
         completed = super().complete(recorded)
         for name in ("generator", "discriminator"):
             part: Any = completed.get(name)
             before = recorded.get(name)
             if isinstance(before, dict) and "patch" not in before and "patch" in part:
                 part["patch"] = getattr(cls(**recorded), name).FINEST
+            if isinstance(before, dict) and "emphasis" not in before and "emphasis" in part:
+                part["emphasis"] = 0.0
         return completed
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from orthogan.gan.augmentation_rule import resolved_augmentation, said_of_augmen
 from orthogan.gan.compile_trial import resolve_compilation
 from orthogan.gan.conditions import kept_clusters, resolved_condition, said
 from orthogan.gan.config import TrainingConfig, arrangement
+from orthogan.gan.emphasis_rule import resolved_emphasis, said_of_emphasis
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.session import GanSession
 from orthogan.gan.trainer import Trainer
@@ -57,7 +58,9 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         )
         if config.until == "converged" and unseen_images(config, data) is None:
             num_kept_back(config, data)  # refuses a set that is too small, before a run begins
-        return resolved_augmentation(resolved_condition(shaped, data), data)
+        return resolved_emphasis(
+            resolved_augmentation(resolved_condition(shaped, data), data), data
+        )
 
     def notes(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
         """What the images are, which settings have no effect, and how classes are balanced."""
@@ -70,7 +73,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def why(self, config: TrainingConfig, data: ImageSet) -> Iterable[str]:
         """What both networks are conditioned on, and what the discriminator sees."""
-        return said(config), said_of_augmentation(config, data)
+        return said(config), said_of_augmentation(config, data), said_of_emphasis(config, data)
 
     def fingerprint(self, data: ImageSet) -> str:
         """Changes with any pixel or label."""

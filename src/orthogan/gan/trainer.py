@@ -23,6 +23,7 @@ from orthogan.gan.conditions import class_shares, clusters_of
 from orthogan.gan.config import OptimizerConfig, TrainingConfig, arrangement
 from orthogan.gan.course import Course
 from orthogan.gan.decorrelation import decorrelated
+from orthogan.gan.emphasised import Judge
 from orthogan.gan.ending import Ending
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
@@ -117,6 +118,7 @@ class Trainer:
             self.generator = config.generator.build().to(self.device)
         with rng.initialization(config.seed, "discriminator", self.attempt):
             self.discriminator = config.discriminator.build().to(self.device)
+        self._judge = Judge(self.discriminator)
         shares = class_shares(config, self.images, self.clusters)
         if shares is not None:
             self.generator.class_shares.copy_(shares)
@@ -190,16 +192,17 @@ class Trainer:
         fake = at_least_float32(fake)
         # Both networks' steps see the pairs so; the watch sees the fakes as they are.
         pairs = self.augmenter.pairs(Batch(real, fake, labels), self.images_seen)
+        pairs = self._judge.sees(pairs)
         unseen = self._held_out_logits(batch)
         with autocast(self.precision, self.device):
             judged = discriminator_step(
-                self.discriminator, self.discriminator_optimizer, pairs, objective, self._backend
+                self._judge, self.discriminator_optimizer, pairs, objective, self._backend
             )
             pairs = pairs._replace(real_logits=judged.real)
             self.discriminator.requires_grad_(False)
             try:
                 loss = generator_step(
-                    self.discriminator, self.generator_optimizer, pairs, self.loss, self._backend
+                    self._judge, self.generator_optimizer, pairs, self.loss, self._backend
                 )
             finally:
                 self.discriminator.requires_grad_(True)

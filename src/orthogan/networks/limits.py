@@ -9,5 +9,6 @@ MOST_BLOCKS = 256
 MOST_EXPANSION = 64
 MOST_CLASSES = 100_000
 MOST_LABELS = 1_000
+MOST_EMPHASIS = 64.0
 # A mask of its square is made, and is no weight: 64 MiB.
 MOST_CONTEXT = 8_192

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from orthogan.config import Choice, Config
 from orthogan.errors import ConfigError, ShapeError
-from orthogan.networks.limits import MOST_CLASSES, MOST_WIDE
+from orthogan.networks.emphasis import emphasised
+from orthogan.networks.limits import MOST_CLASSES, MOST_EMPHASIS, MOST_WIDE
 from orthogan.registry import Registry
 from orthogan.shapes import Features, Images, Labels, Latents, Logits
 
@@ -91,6 +92,13 @@ class GeneratorConfig(NetworkConfig):
 class DiscriminatorConfig(NetworkConfig):
     """Settings that every discriminator has."""
 
+    emphasis: float | None = Field(
+        None,
+        ge=0,
+        le=MOST_EMPHASIS,
+        description="how much stronger it sees the finest detail, in times; null: by the images",
+    )
+
     def of_kind(self, kind: str) -> DiscriminatorConfig:
         """The defaults of another kind of discriminator, for the same images."""
         return _switched(DISCRIMINATORS, self, kind)
@@ -162,6 +170,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Turns images into logits; subclasses define `features`.
 
+    Training runs `judge` on `emphasised` images, so that penalties are taken in those.
+
     Source of the classes: Miyato and Koyama 2018, "cGANs with projection discriminator",
     equation 3.
     """
@@ -194,6 +204,20 @@ class Discriminator(nn.Module):
         expected = (self.config.colours, self.config.size, self.config.size)
         if images.shape[1:] != expected:
             raise ShapeError(f"Expected images {expected}, got {tuple(images.shape[1:])}.")
+        logits: Logits = self.judge(self.emphasised(images), labels)
+        return logits
+
+    def emphasised(self, images: Images) -> Images:
+        """The images as they are judged: with their fine detail made stronger."""
+        gain = self.config.emphasis
+        return emphasised(images, gain) if gain else images
+
+    def judge(self, images: Images, labels: Labels | None = None) -> Logits:
+        """One logit for each of some `emphasised` images.
+
+        Raises:
+            ConfigError: labels without classes.
+        """
         features = self.features(images)
         logits: Tensor = self.logit(features)[:, 0]
         if self.class_features is None:
@@ -215,7 +239,7 @@ class Discriminator(nn.Module):
 
     @abstractmethod
     def features(self, images: Images) -> Features:
-        """What the logit is a linear function of."""
+        """What the logit of some `emphasised` images is a linear function of."""
 
 
 GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator", "orthogan.networks")

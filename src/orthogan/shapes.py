@@ -47,6 +47,7 @@ Fractions = Float[Tensor, " S"]
 Walk = Float[Tensor, "B S Z"]  # places on the way from each latent to another
 Draws = Float[Tensor, "B draws"]  # uniform in [0, 1)
 Features = Float[Tensor, "B F"]
+PerFeature = Float[Tensor, " F"]
 OtherFeatures = Float[Tensor, "R F"]
 Principal = Float[Tensor, "B P"]
 PerImage = Float[Tensor, " B"]

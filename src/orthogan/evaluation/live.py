@@ -25,6 +25,7 @@ from orthogan.evaluation.frechet import (
     moments,
 )
 from orthogan.evaluation.modes import class_counts, count_modes, divergence, uniform_shares
+from orthogan.evaluation.visibility import unseen_change
 from orthogan.rng import permutation
 from orthogan.shapes import Features, OtherFeatures, Pixels
 
@@ -95,11 +96,13 @@ class LiveScore:
         self.num_fakes = num_fakes or (NUM_STACKED_FAKES if self._stacked else least)
         self._shape = tuple(real.images.shape[1:])
         self._num_classes = count_classes(real, self._net)
-        described = describe_set(part_of(real, self._net, NUM_SLOW_REAL), self._net, report)
+        part = part_of(real, self._net, NUM_SLOW_REAL)
+        described = describe_set(part, self._net, report)
         self._components = None
         if most is not None:
             most = min(most, len(real) // 2 // SAMPLES_PER_FEATURE)
-            self._components = principal_components(described.features, most)
+            invisible = unseen_change(part.images.cpu(), described.features, self._net)
+            self._components = principal_components(described.features, most, invisible)
         described = self._compared(described)
         self._moments = moments(described.features)
         self._unseen, self.unseen_gap = None, 1.0
@@ -109,9 +112,9 @@ class LiveScore:
             self.unseen_gap = gap_of(described.features, others)
         count = len(described.classes)
         order = permutation(count, 0, "live-floor", 0)
-        part = order[: min(self.num_fakes, count // 2)]
-        rest = moments(described.features[order[len(part) :]])
-        chosen = Description(described.features[part], described.classes[part])
+        held = order[: min(self.num_fakes, count // 2)]
+        rest = moments(described.features[order[len(held) :]])
+        chosen = Description(described.features[held], described.classes[held])
         self.real = self._reading(chosen, rest)
 
     @property

@@ -23,6 +23,7 @@ from orthogan.evaluation.description import (
 from orthogan.evaluation.extractors import Extractor
 from orthogan.evaluation.frechet import SAMPLES_PER_FEATURE
 from orthogan.evaluation.modes import PROTOCOL_SAMPLES
+from orthogan.evaluation.visibility import unseen_change
 from orthogan.rng import permutation
 from orthogan.shapes import Labels, Pixels
 
@@ -72,7 +73,9 @@ def sides_of(
     unseen = None if held_out is None else _sample(held_out, net, report)
     if net.num_components is not None:
         components = principal_components(
-            reference.features, _num_components(net, fake, reference, unseen)
+            reference.features,
+            _num_components(net, fake, reference, unseen),
+            unseen_change(reference.pixels, reference.features, net),
         )
         candidate, reference = candidate.along(components), reference.along(components)
         rest, unseen = reference, None if unseen is None else unseen.along(components)

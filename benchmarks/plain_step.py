@@ -66,7 +66,7 @@ class PlainStep:
         noise = rng.stream(config.seed, "noise", self.images_seen)
         latents = rng.normal((batch, config.generator.latent_size), noise).to(dtype)
 
-        fake = self.generator(latents, labels).detach()
+        real, fake = self._seen(real), self._seen(self.generator(latents, labels).detach())
         real_logits, real_penalty = self._penalised(real, labels)
         fake_logits, fake_penalty = self._penalised(fake, labels)
         discriminator_loss = functional.softplus(fake_logits - real_logits).mean()
@@ -74,7 +74,8 @@ class PlainStep:
         self.updates[1].step(progress, self.images_seen)
         self.generator.zero_grad()
 
-        fake_logits_again = self.discriminator(self.generator(latents, labels), labels)
+        fake_again = self._seen(self.generator(latents, labels))
+        fake_logits_again = self.discriminator.judge(fake_again, labels)
         generator_loss = functional.softplus(real_logits.detach() - fake_logits_again).mean()
         generator_loss.backward()
         self.updates[0].step(progress, self.images_seen)
@@ -89,15 +90,30 @@ class PlainStep:
                 mean.copy_(decay * mean + (1 - decay) * weight)
         return discriminator_loss.detach(), generator_loss.detach()
 
+    def _seen(self, images: Tensor) -> Tensor:
+        """What the discriminator sees: (1 + g) x - g b(x), the blur as a mean of shifts."""
+        gain = self.config.discriminator.emphasis or 0.0
+        wide = functional.pad(images, (1, 1, 1, 1), mode="replicate")
+        height, width = images.shape[2:]
+        blurred = sum(
+            (2 - abs(row))
+            * (2 - abs(column))
+            / 16
+            * wide[:, :, 1 + row : 1 + row + height, 1 + column : 1 + column + width]
+            for row in (-1, 0, 1)
+            for column in (-1, 0, 1)
+        )
+        return (1 + gain) * images - gain * blurred
+
     def _penalised(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """The logits of all images and the mean squared slope at the first of them."""
         count = math.ceil(self.config.penalty.share * len(images))
         first, rows = images[:count].clone().requires_grad_(), _rows(labels, slice(count))
-        logits = self.discriminator(first, rows)
+        logits = self.discriminator.judge(first, rows)
         (slope,) = torch.autograd.grad(logits.sum(), first, create_graph=True)
         if count < len(images):
             rest = slice(count, None)
-            others = self.discriminator(images[rest], _rows(labels, rest))
+            others = self.discriminator.judge(images[rest], _rows(labels, rest))
             logits = torch.cat([logits, others])
         return logits, slope.square().sum(dim=(1, 2, 3)).mean()
 

@@ -42,6 +42,7 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "size": [32],
         "patch": [8 if hasattr(config, "stem") else 16],  # classifiers have finer ones only
         "classes": [2, 3],
+        "emphasis": [4.0],
     }.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):
         return not value

@@ -72,7 +72,7 @@ def test_the_maps_are_those_of_the_network(run: Path) -> None:
     found = look(run, network="discriminator", images=pixels)
     network = load_trained(run, "discriminator").network
     with torch.no_grad():
-        tokens = network.positions(network.stem(pixels.float() / 127.5 - 1))
+        tokens = network.positions(network.stem(network.emphasised(pixels.float() / 127.5 - 1)))
         weights = network.blocks[0].attention.weights(tokens)
     layer = found.networks[0].layers[0]
     torch.testing.assert_close(layer.shown, weights)

@@ -119,7 +119,7 @@ def test_a_run_has_two_players(train_tiny, tmp_path: Path, tiny_file: Path) -> N
     network, images = load_trained(run, "discriminator").network, load(str(tiny_file))
     number, row, col = place(judge.labels[7])
     with torch.no_grad():
-        read = network.stem(images.floats(torch.tensor([number])))
+        read = network.stem(network.emphasised(images.floats(torch.tensor([number]))))
     torch.testing.assert_close(judge.tokens[7], read[0, 2 * row + col])
     maker = read_network(run, limit=20)
     assert torch.equal(maker.positions, kept["average/positions.codes"])

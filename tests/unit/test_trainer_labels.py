@@ -20,10 +20,9 @@ def test_labels_reach_both_players(make_trainer, tiny_images: ImageSet, kind: st
     trainer = make_trainer("condition=classes", f"penalty.kind={kind}", "penalty.share=0.25")
     assert trainer.config.generator.classes == trainer.config.discriminator.classes == 4
     seen: dict[str, list[torch.Tensor]] = {"generator": [], "discriminator": []}
-    for player, calls in seen.items():
-        getattr(trainer, player).register_forward_pre_hook(
-            lambda _, args, calls=calls: calls.append(args[1])
-        )
+    for player, calls in seen.items():  # what a step trains is the judge of emphasised images
+        module = trainer._judge if player == "discriminator" else trainer.generator
+        module.register_forward_pre_hook(lambda _, args, calls=calls: calls.append(args[1]))
     trainer.step(0.0)
     labels = tiny_images.labels[Order(200, 0).batch(0, 16)]
     assert len(labels.unique()) > 1

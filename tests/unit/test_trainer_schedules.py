@@ -56,7 +56,7 @@ def test_schedules_reach_the_optimizers_and_the_penalty(make_trainer, monkeypatc
 )
 def test_the_share_decides_which_images_are_penalised(make_trainer, kind, judged) -> None:
     trainer, seen = make_trainer(f"penalty.kind={kind}", "penalty.share=0.25"), []
-    trainer.discriminator.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    trainer._judge.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
     trainer.step(0.0)
     assert seen == judged
 

@@ -62,7 +62,7 @@ def _regular(grams: Tensor, ridge: float) -> Tensor:
     with torch.no_grad():
         # Below the rounding of the sum of the eigenvalues a ridge is no ridge, and the matrix of
         # one huge key among small ones singular. Other matrices keep the ridge asked for.
-        sizes = grams.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
+        sizes = (grams * eye).sum((-2, -1), keepdim=True)
         rounding = torch.finfo(grams.dtype).eps * sizes
         ridges = torch.where(rounding > ridge, SAFE * rounding, ridge)
     return grams + ridges * eye

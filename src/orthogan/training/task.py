@@ -108,7 +108,7 @@ class Task(ABC, Generic[ConfigT, DataT]):
         base: ConfigT = self.recipes[request.model or self.default_recipe]()
         if earlier is not None:
             try:
-                own = type(base)(**earlier.record["config"])
+                own = type(base)(**type(base).complete(earlier.record["config"]))
             except (ConfigError, LookupError) as error:
                 raise ResumeError(
                     f"{earlier.path / RUN_FILE}: its settings are not of this version: "
@@ -116,7 +116,7 @@ class Task(ABC, Generic[ConfigT, DataT]):
                 ) from None
             # A run of version 0.1 does not say its recipe: what is named must come to the same.
             is_named = request.model is not None and not earlier.record.get("recipe")
-            base = base.evolve(budget=own.budget.to_dict()) if is_named else own
+            base = _settled(base.evolve(budget=own.budget.to_dict()), own) if is_named else own
         return merged(base, request, self.unit, self.locate)
 
     def locate(self, source: str) -> str:
@@ -174,6 +174,19 @@ class Task(ABC, Generic[ConfigT, DataT]):
 TASKS: Registry[type[Task[Any, Any]]] = Registry(
     "task", "orthogan.gan.task", "orthogan.classification.task", "orthogan.language.task"
 )
+
+
+def _settled(recipe: ConfigT, own: ConfigT) -> ConfigT:
+    """A recipe, with what it leaves open in its networks as a run has settled it."""
+    settled = own.settings()
+    changes = [
+        f"{name}={settled[name]}"
+        for name, value in recipe.settings().items()
+        if name.startswith(("generator.", "discriminator."))
+        and value is None
+        and settled.get(name) is not None
+    ]
+    return recipe.evolve(*changes)
 
 
 def resolve_run(

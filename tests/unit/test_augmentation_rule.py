@@ -72,4 +72,4 @@ def test_it_is_said() -> None:
     assert "translation,cutout,colour" in told
     assert "measured on 40 images that are held out" in told
     assert "each with probability 0.6" in told_of(a_set(64))
-    assert "the 20,000 gray images as they are" in told_of(a_set(module.MANY, 1))
+    assert "20,000 gray images are not augmented" in told_of(a_set(module.MANY, 1))

@@ -40,8 +40,7 @@ def said_of_augmentation(config: TrainingConfig, images: ImageSet) -> str:
     kind = "color" if images.colours >= 3 else "gray"
     if not chosen(settled.policy):
         return (
-            f"The discriminator sees the {images.num_images:,} {kind} images as they are "
-            "(augmentation.policy=none)."
+            f"The {images.num_images:,} {kind} images are not augmented (augmentation.policy=none)."
         )
     how = (
         f"as often as the discriminator overfits, measured on {settled.held_out} images that are "

@@ -101,3 +101,12 @@ def test_more_than_the_limits_is_refused_before_it_is_written(
     monkeypatch.setattr(unpacking, "_unpack", lambda *_: pytest.fail("it was written"))
     with pytest.raises(DataError, match="unpack it and name the folder"):
         load(path)
+
+
+def test_many_pictures_that_are_not_read_are_named_and_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpacking, "_unpack", lambda *_: pytest.fail("it was written"))
+    drawings = {f"{number}.svg": b"<svg/>" for number in range(unpacking.MAX_FILES + 1)}
+    with pytest.raises(DataError, match=r"svg"):
+        load(zipped(tmp_path / "icons.zip", drawings | {"notes.txt": b"icons"}))

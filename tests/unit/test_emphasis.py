@@ -104,9 +104,23 @@ def test_images_that_fall_are_emphasised_and_others_are_not() -> None:
     config = fit(TrainingConfig(), falling)
     assert config.discriminator.emphasis == GAIN
     assert "sees the finest detail 5 times as strong" in said_of_emphasis(config, falling)
-    assert "as strong as it is" in said_of_emphasis(fit(TrainingConfig(), plain), plain)
-    chosen = TrainingConfig(discriminator=AttentionDiscriminatorConfig(emphasis=1.5))
-    assert resolved_emphasis(chosen, falling).discriminator.emphasis == 1.5
+    assert "since their coarsest waves" in said_of_emphasis(config, falling)
+    assert "sees all detail as it is, since" in said_of_emphasis(
+        fit(TrainingConfig(), plain), plain
+    )
+
+
+def test_an_emphasis_that_is_asked_for_stays_and_is_not_said_to_follow_from_the_images() -> None:
+    falling = image_set(2.0)
+    for gain, seen in (
+        (1.5, "the finest detail 2.5 times as strong"),
+        (0.0, "all detail as it is"),
+    ):
+        chosen = TrainingConfig(discriminator=AttentionDiscriminatorConfig(emphasis=gain))
+        settled = resolved_emphasis(chosen, falling)
+        assert settled.discriminator.emphasis == gain
+        said = f"Of these images the discriminator sees {seen} (discriminator.emphasis={gain:g})."
+        assert said_of_emphasis(settled, falling) == said
 
 
 def test_runs_from_before_go_on_without_it() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from orthogan.data.catalogue import FORMATS
+from orthogan.data.entries import why_unread
 from orthogan.errors import DataError
 from orthogan.untrusted import damage_told, open_member
 
@@ -32,7 +33,7 @@ def unpacked(
     Raises:
         DataError: too many files, too many bytes, a damaged member, or what the block raised.
     """
-    wanted = {name: member for name, member in members.items() if _may_matter(name, member)}
+    wanted = _wanted(members)
     total = sum(member.file_size for member in wanted.values())
     if len(wanted) > MAX_FILES or total > MAX_BYTES:
         raise DataError(
@@ -51,15 +52,28 @@ def unpacked(
             raise type(error)(str(error).replace(str(root), str(path))) from None
 
 
-def _may_matter(name: str, member: zipfile.ZipInfo) -> bool:
-    """Whether a member is of a known format, or small enough to say something about another."""
+def _wanted(members: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """The members of a known format, and what small files beside them may say; none without any."""
+    seen = {name: each for name, each in members.items() if not _is_hidden(name)}
+    if not any(_is_known(name) for name in seen):
+        return {}
+    return {
+        name: each
+        for name, each in seen.items()
+        if _is_known(name) or (each.file_size <= SMALL and not why_unread(name))
+    }
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def _is_known(name: str) -> bool:
     ends = [end for kind in FORMATS for end in FORMATS[kind].suffixes if end and end != ".zip"]
     place = PurePosixPath(name)
-    if any(part.startswith((".", "__MACOSX")) for part in place.parts):
-        return False
     # Published IDX files have no suffix, or that of their compression.
-    is_known = name.lower().endswith((*ends, ".gz", ".xz")) or not place.suffix
-    return is_known or "ubyte" in place.name or member.file_size <= SMALL
+    is_idx = not place.suffix or "ubyte" in place.name
+    return is_idx or name.lower().endswith((*ends, ".gz", ".xz"))
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:

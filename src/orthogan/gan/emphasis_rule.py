@@ -20,21 +20,24 @@ def resolved_emphasis(config: TrainingConfig, images: ImageSet) -> TrainingConfi
     """The configuration with the discriminator's emphasis as for these images."""
     if config.discriminator.emphasis is not None:
         return config
-    gain = GAIN if spectral_fall(images) >= LEAST_FALL else 0.0
-    settled = config.discriminator.evolve(emphasis=gain)
+    settled = config.discriminator.evolve(emphasis=_gain(spectral_fall(images)))
     return config.evolve(discriminator=settled.to_dict())
 
 
 def said_of_emphasis(config: TrainingConfig, images: ImageSet) -> str:
     """What is done and why, in words, for a configuration that is resolved."""
-    gain = config.discriminator.emphasis or 0.0
-    fall = f"the coarsest waves of these images are {spectral_fall(images):.0f} times stronger"
-    if gain == 0:
-        return f"The discriminator sees all detail as strong as it is: {fall} (emphasis=0)."
+    gain, fall = config.discriminator.emphasis or 0.0, spectral_fall(images)
+    seen = f"the finest detail {1 + gain:g} times as strong" if gain else "all detail as it is"
+    # What was asked for, or was so in a run of an earlier version, does not follow from the images.
+    why = f", since their coarsest waves are {fall:.0f} times stronger than their finest"
     return (
-        f"The discriminator sees the finest detail {1 + gain:g} times as strong, since {fall} "
+        f"Of these images the discriminator sees {seen}{why if gain == _gain(fall) else ''} "
         f"(discriminator.emphasis={gain:g})."
     )
+
+
+def _gain(fall: float) -> float:
+    return GAIN if fall >= LEAST_FALL else 0.0
 
 
 def spectral_fall(images: ImageSet) -> float:

@@ -316,7 +316,7 @@ def test_a_cache_folder_that_cannot_be_written_costs_a_warning(real, tmp_path, m
 
 def test_the_memory_keeps_few_sets(real, monkeypatch):
     monkeypatch.setattr(descriptions, "_MEMORY", {})
-    for start in range(0, 60, 10):
+    for start in range(0, 10 * (descriptions.KEPT_IN_MEMORY + 2), 10):
         descriptions.describe_set(part(real, start, start + 10), DigitsExtractor())
     assert len(descriptions._MEMORY) == descriptions.KEPT_IN_MEMORY
 

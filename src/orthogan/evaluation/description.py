@@ -20,7 +20,7 @@ from orthogan.shapes import Features, Labels, Pixels
 NUM_STACKED_CHANNELS = 3
 NUM_DIGITS = 10
 NUM_STACKED_CLASSES = NUM_DIGITS**NUM_STACKED_CHANNELS
-KEPT_IN_MEMORY = 4  # train and test of two data sets
+KEPT_IN_MEMORY = 6  # train, test, and what nobody sees of it, of two data sets
 MOST_DESCRIBED = 5000  # real images of a set, where describing one takes a millisecond
 CHUNK = 1024  # images described between two reports of how far it is
 

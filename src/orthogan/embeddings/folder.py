@@ -59,8 +59,9 @@ def _models_beneath(folder: Path) -> Iterator[Path]:
     level = [folder]
     for _ in range(DEEPEST):
         inner = [p for each in level for p in sorted(each.iterdir()) if p.is_dir()][:MOST_FOLDERS]
-        level = [p for p in inner if not any(p.glob("*" + SUFFIX))]
-        yield from (p for p in inner if any(p.glob("*" + SUFFIX)))
+        holding = [p for p in inner if any(p.glob("*" + SUFFIX))]
+        yield from holding
+        level = [p for p in inner if p not in holding]
 
 
 def weights_file(names: list[str], folder: Path) -> Path:

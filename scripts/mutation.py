@@ -31,6 +31,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[1]
+CONTRACTS = "src/orthogan/testing"
 LISTS = Path("scripts") / "mutants"
 NOT_COPIED = shutil.ignore_patterns(
     *(".git", "__pycache__", "*.pyc", ".*_cache", ".hypothesis", ".venv", "venv", "dist"),
@@ -141,11 +142,15 @@ def read_list(root: Path) -> list[Mutant]:
 
 
 def _exists(root: Path, test: str) -> bool:
-    """Whether there is such a file of tests and, after `::`, such a function in it."""
-    file, _, function = test.partition("::")
-    path = root / file
-    return path.exists() and (
-        not function or f"def {function}(" in path.read_text(encoding="utf-8")
+    """Whether a file of tests, or the test `file::name` or `file::Class::name`, is there."""
+    file, *scopes = test.split("::")
+    if not (root / file).is_file():
+        return False
+    # A test class may inherit its tests from the contracts in the package.
+    contracts = sorted((root / CONTRACTS).glob("*.py")) if len(scopes) > 1 else []
+    text = "\n".join(each.read_text(encoding="utf-8") for each in [root / file, *contracts])
+    return all(f"class {scope}(" in text for scope in scopes[:-1]) and all(
+        f"def {name}(" in text for name in scopes[-1:]
     )
 
 

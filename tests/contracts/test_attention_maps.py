@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from network_inputs import woken
 from torch import Tensor, nn
 
 from orthogan import rng
@@ -23,6 +22,7 @@ from orthogan.errors import DataError
 from orthogan.networks import CLASSIFIERS, DISCRIMINATORS, GENERATORS, Generator
 from orthogan.networks.calibration import calibrate, needs_calibration
 from orthogan.rng import normal, stream
+from orthogan.testing.network_inputs import woken
 
 ROLES = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "classifier": CLASSIFIERS}
 NETWORKS = [(role, name) for role, registry in ROLES.items() for name in registry]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from network_inputs import BATCH, images, other_value, woken
 from torch import Tensor, nn
 
 from orthogan.errors import ConfigError, ShapeError, UnknownNameError
 from orthogan.networks import CLASSIFIERS, Classifier, network_config
 from orthogan.networks.stems import build_stem, grid_side
 from orthogan.rng import initialization, normal, stream
+from orthogan.testing.network_inputs import BATCH, images, other_value, woken
 
 EVERY = pytest.mark.parametrize("kind", list(CLASSIFIERS))
 STEMS = ("convolutional", "patch", "both")

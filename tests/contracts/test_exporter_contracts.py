@@ -1,33 +1,13 @@
-"""What every registered exporter promises."""
+"""Every registered exporter keeps its contract."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from orthogan.errors import OrthoganError
-from orthogan.export import EXPORTERS
+from orthogan.testing.exporters import ExporterContract
 
 pytest.importorskip("onnxruntime")
-EVERY_EXPORTER = pytest.mark.parametrize("name", list(EXPORTERS))
 
 
-@EVERY_EXPORTER
-def test_a_model_becomes_the_file_that_was_asked_for(name: str, tmp_path: Path) -> None:
-    exporter = EXPORTERS[name]
-    assert exporter.suffix.startswith(".")
-    out = tmp_path / f"model{exporter.suffix}"
-    made = exporter.write("mnist-demo", out)
-    assert json.loads(json.dumps(made.facts))["out"] == str(out)
-    assert made.facts["bytes"] == out.stat().st_size > 0
-    assert str(out) in made.summary
-    assert list(tmp_path.iterdir()) == [out]  # and nothing beside it
-
-
-@EVERY_EXPORTER
-def test_what_is_no_model_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
-    with pytest.raises(OrthoganError):
-        EXPORTERS[name].write("no-such-model", tmp_path / f"x{EXPORTERS[name].suffix}")
-    assert not list(tmp_path.iterdir())
+class TestExporters(ExporterContract):
+    """All that are registered."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from disturbances import final_bits
+from plugin_packages import Packages
 
+from orthogan import plugins
 from orthogan.data import ImageSet, load
 from orthogan.gan import api
 from orthogan.gan.trainer import Trainer
@@ -91,3 +94,16 @@ def learn_tiny(
         return language_models.train_language(source, run=run, **(defaults | options))
 
     return learn
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Packages]:
+    """Packages that bring parts; they are gone after the test."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+    plugins.forget()
+    yield Packages(site)
+    for module in site.glob("*.py"):
+        sys.modules.pop(module.stem, None)
+    plugins.forget()

@@ -105,7 +105,7 @@ class Keys(nn.Module):
 
 
 KeyKind: TypeAlias = Callable[[Sizes], Keys]
-KEYS: Registry[KeyKind] = Registry("kind of keys", "orthogan.attention.keys")
+KEYS: Registry[KeyKind] = Registry("kind of keys", "orthogan.attention.keys", group="keys")
 
 
 @KEYS.register("learned")

@@ -12,7 +12,7 @@ from orthogan.registry import Registry
 from orthogan.shapes import Codes, Tokens
 
 POSITIONS: Registry[Callable[[int, int, int], Codes]] = Registry(
-    "positional encoding", "orthogan.attention.positions"
+    "positional encoding", "orthogan.attention.positions", group="positions"
 )
 
 POSITION_MODES = ("add", "concatenate")

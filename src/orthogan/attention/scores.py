@@ -42,7 +42,7 @@ class Score(NamedTuple):
     is_linear: bool = False
 
 
-SCORES = TraitRegistry("attention score", Score, "orthogan.attention.scores")
+SCORES = TraitRegistry("attention score", Score, "orthogan.attention.scores", group="scores")
 
 # Logits of the cosine score lie in [-8, 8]: sharp enough to select one of 50 tokens
 # (weight e^8 / (e^8 + 49) = 0.98), and exp cannot overflow in any precision.

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from orthogan.classification.config import ClassificationConfig
 from orthogan.registry import Registry
 
-RECIPES: Registry[Callable[[], ClassificationConfig]] = Registry("recipe", __name__)
+RECIPES: Registry[Callable[[], ClassificationConfig]] = Registry(
+    "recipe", __name__, group="recipes"
+)
 
 
 @RECIPES.register("attention-classifier")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
-from orthogan.errors import OrthoganError
+from orthogan.errors import OrthoganError, listed
 from orthogan.files import write_atomic
 from orthogan.gan.compilation import find_compiler
 from orthogan.models.bundle import load_bundle, resolve, shipped_names
+from orthogan.plugins import Plugin, failure, installed
 from orthogan.training.cores import usable_cores
 from orthogan.version import __version__
 
@@ -45,6 +46,7 @@ def examine() -> list[Check]:
         check_load(os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, usable_cores()),
         *(check_speed(kind) for kind in (torch.float32, torch.bfloat16)),
         check_compiler(),
+        *check_plugins(),
         check_asset("embedded MNIST", _load_mnist),
         check_asset("digits extractor", partial(_load_extractor, "digits-cls")),
         check_asset("general extractor", partial(_load_extractor, "general")),
@@ -116,6 +118,28 @@ def check_speed(dtype: torch.dtype) -> Check:
 def check_compiler() -> Check:
     """Whether torch.compile can build code for the CPU."""
     return Check(name="compiler", found=find_compiler() or "none; training runs uncompiled")
+
+
+def check_plugins() -> list[Check]:
+    """Whether the parts of other packages can be imported, a check for each package."""
+    packages: dict[str, list[Plugin]] = {}
+    for plugin in installed():
+        packages.setdefault(plugin.distribution, []).append(plugin)
+    return [_check_package(name, parts) for name, parts in packages.items()]
+
+
+def _check_package(name: str, parts: list[Plugin]) -> Check:
+    named = [f"{part.name} ({part.group})" for part in parts]
+    broken = [f"{part.name} ({why})" for part in parts if (why := failure(part))]
+    if not broken:
+        return Check(name="plug-in", found=f"{name}: {listed(named, 'and')}")
+    return Check(
+        name="plug-in",
+        found=f"{name}: {listed(broken, 'and')}",
+        status="warning",
+        advice=f"these parts of {name} are left out, since they fail to import; "
+        f"mend them, or: pip uninstall {parts[0].package}.",
+    )
 
 
 def check_asset(name: str, load: Callable[[], object]) -> Check:

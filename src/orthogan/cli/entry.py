@@ -6,13 +6,17 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 import typer
 
 from orthogan.cli.app import app
 from orthogan.cli.output import say
 from orthogan.errors import OrthoganError
+from orthogan.plugins import PluginWarning
 
 OK, BUG, USAGE, UNUSABLE, OUT_OF_MEMORY = 0, 1, 2, 3, 5
 COMPLETION = "_ORTHOGAN_COMPLETE"  # set by the shell when it asks for completions
@@ -32,7 +36,8 @@ def run(words: Sequence[str]) -> int:
     """
     debug = "--debug" in words or os.environ.get("ORTHOGAN_DEBUG", "0") not in {"", "0"}
     try:
-        code = _invoke([word for word in words if word != "--debug"] or ["--help"])
+        with _plain_warnings():
+            code = _invoke([word for word in words if word != "--debug"] or ["--help"])
         print(end="", flush=True)  # noqa: T201 - a closed pipe must show here, not at exit
     except BrokenPipeError:
         _drop_stdout()
@@ -53,6 +58,31 @@ def _invoke(words: list[str]) -> int:
     except typer.Exit as error:  # --version and --help leave this way
         return error.exit_code
     return code if isinstance(code, int) else OK
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What a command leaves out of other packages is told in a sentence, without a line of code."""
+    before = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, PluginWarning):
+            say(f"orthogan: {message}")
+        else:
+            before(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def _explain(error: Exception, debug: bool) -> int:

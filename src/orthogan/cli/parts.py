@@ -1,4 +1,4 @@
-"""`orthogan parts`: everything that can be chosen by name, also what a plugin added."""
+"""`orthogan parts`: everything that can be chosen by name, and which package it comes from."""
 
 from __future__ import annotations
 
@@ -51,11 +51,17 @@ def parts(
     if as_json:
         show_json(found)
         return
-    rows = [[each, name, about] for each, names in found.items() for name, about in names.items()]
-    show_table(["kind", "name", "what it is"], rows)
+    rows = [
+        [each, name, part["from"], part["about"]]
+        for each, names in found.items()
+        for name, part in names.items()
+    ]
+    show_table(["kind", "name", "from", "what it is"], rows)
 
 
-def _described(place: str) -> dict[str, str]:
+def _described(place: str) -> dict[str, dict[str, str]]:
     module, _, name = place.partition(":")
     registry: Names[Any] = getattr(importlib.import_module(module), name)
-    return {part: registry.describe(part) for part in registry}
+    return {
+        part: {"from": registry.origin(part), "about": registry.describe(part)} for part in registry
+    }

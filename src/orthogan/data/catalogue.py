@@ -147,7 +147,9 @@ class Format:
     has_file_names: bool = False
 
 
-DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets")
-FORMATS = TraitRegistry("data format", Format, "orthogan.data.formats")
+DATA_SETS = TraitRegistry("data set", DataSet, "orthogan.data.sets", group="sources")
+FORMATS = TraitRegistry("data format", Format, "orthogan.data.formats", group="sources")
 # By prefix: `hf:NAME` is the set NAME of the hub `hf`.
-HUBS: Registry[Callable[[str, LoadOptions], ImageSet]] = Registry("hub", "orthogan.data.sets")
+HUBS: Registry[Callable[[str, LoadOptions], ImageSet]] = Registry(
+    "hub", "orthogan.data.sets", group="sources"
+)

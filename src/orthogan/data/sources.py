@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,7 +157,6 @@ def _hub_of(source: str) -> str | None:
 
 
 def _format_of(path: Path) -> Format:
-    known = [FORMATS[name] for name in FORMATS]
     if path.is_dir():
         if is_run(path):
             raise DataError(
@@ -170,13 +170,27 @@ def _format_of(path: Path) -> Format:
     name = path.name.lower()
     if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
-    if name.endswith(ARCHIVES):
+    # Other packages are asked where nothing here fits: who installs one keeps the formats of ours.
+    return _by_name(name, FORMATS.own()) or _by_name(name, FORMATS) or _by_content(path)
+
+
+def _by_name(name: str, formats: Iterable[str]) -> Format | None:
+    """The format with the longest suffix that the name of a file ends with."""
+    fits = {
+        end: found
+        for found in (FORMATS[each] for each in formats)
+        for end in found.suffixes
+        if end and name.endswith(end)
+    }
+    return fits[max(fits, key=len)] if fits else None
+
+
+def _by_content(path: Path) -> Format:
+    """The format that takes any name, as only the content may tell what it is."""
+    if path.name.lower().endswith(ARCHIVES):
         raise DataError(f"{path}: is an archive that is not read; unpack it and name the folder.")
-    fits = {end: each for each in known for end in each.suffixes if name.endswith(end)}
-    longest = max(fits, key=len)
-    if not longest:  # any name: only its content may tell what it is
-        refuse_pickles([path], path)
-    return fits[longest]
+    refuse_pickles([path], path)
+    return next(each for each in map(FORMATS.__getitem__, FORMATS.own()) if "" in each.suffixes)
 
 
 def _path(source: str | Path) -> Path:

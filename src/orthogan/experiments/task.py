@@ -127,7 +127,7 @@ class SelfScoringTask(ComparedTask):
         return own_scores(run, measure)
 
 
-COMPARED: Registry[type[ComparedTask]] = Registry("task")
+COMPARED: Registry[type[ComparedTask]] = Registry("task", group="tasks")
 
 
 def task_of(config: RunConfig) -> ComparedTask:

@@ -38,4 +38,4 @@ class Exporter:
     suffix: str
 
 
-EXPORTERS = TraitRegistry("export format", Exporter, "orthogan.export.formats")
+EXPORTERS = TraitRegistry("export format", Exporter, "orthogan.export.formats", group="exporters")

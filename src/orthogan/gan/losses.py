@@ -23,7 +23,7 @@ class Loss(NamedTuple):
     generator: Callable[[Logits, Logits], Scalar]
 
 
-LOSSES = TraitRegistry("loss", Loss, "orthogan.gan.losses")
+LOSSES = TraitRegistry("loss", Loss, "orthogan.gan.losses", group="losses")
 
 
 def relativistic_generator(real: Logits, fake: Logits) -> Scalar:

@@ -22,7 +22,7 @@ from orthogan.shapes import Images, Logits, PerImage, Scalar
 OfImages: TypeAlias = Callable[[Images], Logits]  # a discriminator, its classes filled in
 Noise: TypeAlias = np.random.Generator | None
 Penalty: TypeAlias = Callable[[OfImages, Images, Noise], tuple[Logits, PerImage]]
-PENALTIES: Registry[Penalty] = Registry("penalty", "orthogan.gan.penalties")
+PENALTIES: Registry[Penalty] = Registry("penalty", "orthogan.gan.penalties", group="penalties")
 
 # Small beside the range [-1, 1] of a pixel, so that the difference measures the gradient, and not
 # so small that it drowns in the rounding of the logits.

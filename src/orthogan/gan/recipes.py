@@ -16,7 +16,9 @@ from orthogan.networks import (
 from orthogan.registry import Registry
 from orthogan.training.config import DataConfig
 
-RECIPES: Registry[Callable[[], TrainingConfig]] = Registry("recipe", "orthogan.gan.recipes")
+RECIPES: Registry[Callable[[], TrainingConfig]] = Registry(
+    "recipe", "orthogan.gan.recipes", group="recipes"
+)
 
 
 @RECIPES.register("attention-gan")

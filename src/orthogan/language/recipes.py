@@ -7,7 +7,7 @@ from collections.abc import Callable
 from orthogan.language.config import LanguageConfig
 from orthogan.registry import Registry
 
-RECIPES: Registry[Callable[[], LanguageConfig]] = Registry("recipe", __name__)
+RECIPES: Registry[Callable[[], LanguageConfig]] = Registry("recipe", __name__, group="recipes")
 
 
 @RECIPES.register("transformer")

@@ -97,7 +97,9 @@ class Classifier(nn.Module):
             raise ShapeError(f"Expected images {expected}, got {tuple(images.shape[1:])}.")
 
 
-CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry("classifier", "orthogan.networks")
+CLASSIFIERS: Registry[type[ClassifierConfig]] = Registry(
+    "classifier", "orthogan.networks", group="networks"
+)
 
 AnyClassifier: TypeAlias = Annotated[SerializeAsAny[ClassifierConfig], KindOf(CLASSIFIERS)]
 

@@ -242,8 +242,12 @@ class Discriminator(nn.Module):
         """What the logit of some `emphasised` images is a linear function of."""
 
 
-GENERATORS: Registry[type[GeneratorConfig]] = Registry("generator", "orthogan.networks")
-DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry("discriminator", "orthogan.networks")
+GENERATORS: Registry[type[GeneratorConfig]] = Registry(
+    "generator", "orthogan.networks", group="networks"
+)
+DISCRIMINATORS: Registry[type[DiscriminatorConfig]] = Registry(
+    "discriminator", "orthogan.networks", group="networks"
+)
 
 _NO_CLASSES = "This network is unconditional and takes no labels."
 

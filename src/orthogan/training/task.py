@@ -172,7 +172,11 @@ class Task(ABC, Generic[ConfigT, DataT]):
 
 
 TASKS: Registry[type[Task[Any, Any]]] = Registry(
-    "task", "orthogan.gan.task", "orthogan.classification.task", "orthogan.language.task"
+    "task",
+    "orthogan.gan.task",
+    "orthogan.classification.task",
+    "orthogan.language.task",
+    group="tasks",
 )
 
 

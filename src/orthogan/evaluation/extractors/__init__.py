@@ -59,7 +59,7 @@ class Extractor(Protocol):
 
 
 EXTRACTORS: Registry[Callable[[], Extractor]] = Registry(
-    "extractor", "orthogan.evaluation.extractors"
+    "extractor", "orthogan.evaluation.extractors", group="extractors"
 )
 
 

@@ -53,7 +53,7 @@ class Metric:
     within: Range = REAL
 
 
-METRICS = TraitRegistry("metric", Metric, "orthogan.evaluation.metrics")
+METRICS = TraitRegistry("metric", Metric, "orthogan.evaluation.metrics", group="metrics")
 
 
 def fraction_of(members: Tensor) -> Estimate:

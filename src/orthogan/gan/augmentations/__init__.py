@@ -38,7 +38,9 @@ class Augmentation:
     mirrors: bool = False
 
 
-AUGMENTATIONS = TraitRegistry("augmentation", Augmentation, "orthogan.gan.augmentations")
+AUGMENTATIONS = TraitRegistry(
+    "augmentation", Augmentation, "orthogan.gan.augmentations", group="augmentations"
+)
 
 
 def num_draws(chosen: Sequence[Augmentation]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import torch
@@ -32,7 +33,7 @@ def images(size: int = 16, colours: int = 1) -> Tensor:
 def other_value(config: NetworkConfig, name: str) -> Any:
     """Some other legal value of a setting."""
     value = getattr(config, name)
-    choices = {
+    known: dict[str, Sequence[Any]] = {
         "score": score_names(),
         "positions": position_names(),
         "keys": ["values"],  # every score takes them
@@ -43,7 +44,8 @@ def other_value(config: NetworkConfig, name: str) -> Any:
         "patch": [8 if hasattr(config, "stem") else 16],  # classifiers have finer ones only
         "classes": [2, 3],
         "emphasis": [4.0],
-    }.get(name, get_args(type(config).model_fields[name].annotation))
+    }
+    choices = known.get(name, get_args(type(config).model_fields[name].annotation))
     if isinstance(value, bool):
         return not value
     return next((choice for choice in choices if choice != value), 2 * (value or 0))

@@ -1,0 +1,1 @@
+"""Parts for orthogan, found by the entry points in `pyproject.toml`."""

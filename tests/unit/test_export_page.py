@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -17,13 +18,19 @@ import torch
 
 from orthogan import rng
 from orthogan.cli import main
-from orthogan.errors import BundleError, ConfigError
+from orthogan.errors import BundleError, ConfigError, MissingExtraError
 from orthogan.export import html as export
+from orthogan.export.foreign import writing
+from orthogan.export.onnx_file import IMAGES, LABELS, LATENTS, METADATA, UNSEALED, seal
+from orthogan.export.web.capture import captured
+from orthogan.export.web.lowering import lowered
 from orthogan.export.web.page import policy, script
 from orthogan.export.web.weights import FEWEST, stored
 from orthogan.models import bundle
+from orthogan.models.generator import load
 from orthogan.networks import GENERATORS, Generator
 from orthogan.networks.directions import principal_directions
+from orthogan.terminal import printable
 
 CLASSES = ["cats", "</script><script>alert(1)</script>", "\u202eevil", "<b>'\"&"]
 CARD = {
@@ -89,9 +96,11 @@ def test_only_its_own_script_may_run(made: export.HtmlExport) -> None:
     (ran,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     assert ran == script()
     digest = base64.b64encode(hashlib.sha256(ran.encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}'" in policy()
-    assert policy().startswith("default-src 'none'")
-    assert re.findall(r"'unsafe-[a-z]+'", policy()) == []
+    (told,) = re.findall(r'Content-Security-Policy" content="(.*?)"', page)
+    assert f"script-src &#x27;sha256-{digest}&#x27;" in told
+    assert html.unescape(told) == policy(script())
+    assert policy(script()).startswith("default-src 'none'")
+    assert re.findall(r"'unsafe-[a-z]+'", policy(script())) == []
     assert "eval(" not in ran
     assert "Function(" not in ran
     assert re.search(r'\sstyle="|\son\w+="', page.replace(ran, "")) is None
@@ -173,8 +182,6 @@ def test_directions_are_those_of_most_change() -> None:
 
 
 def test_directions_of_a_generator_with_classes(model: Path) -> None:
-    from orthogan.models.generator import load
-
     found = principal_directions(load(model).generator)
     gram = found.directions @ found.directions.T
     assert torch.allclose(gram, torch.eye(8), atol=1e-5)
@@ -182,8 +189,8 @@ def test_directions_of_a_generator_with_classes(model: Path) -> None:
     assert bool((found.shares[:-1] >= found.shares[1:]).all())
 
 
-def test_a_generator_that_cannot_be_a_page_is_refused(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_generator_without_kernels_is_told_from_others(
+    model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orthogan.networks.attention_gan import AttentionGenerator
 
@@ -191,6 +198,59 @@ def test_a_generator_that_cannot_be_a_page_is_refused(
         return self.head(self.norm(self.dense(noise))).sort(2).values
 
     monkeypatch.setattr(AttentionGenerator, "synthesise", sorted_images)
+    graph = captured(load(model).generator)
     with pytest.raises(ConfigError, match="no kernel for the operation 'sort'"):
+        lowered(graph)
+
+
+@pytest.fixture
+def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No generator has kernels."""
+
+    def refuse(_: Any) -> None:
+        raise ConfigError("A page has no kernel for the operation 'sort'.")
+
+    monkeypatch.setattr(export, "captured", lambda generator: generator)
+    monkeypatch.setattr(export, "lowered", refuse)
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_what_our_kernels_do_not_draw_onnx_runtime_draws(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from onnx_generators import Form
+    from onnx_generators import model as graph_of
+
+    about = {"format": 1, "size": 16, "colours": 1, "classes": 4, "latent_size": 64}
+    about |= {"class_names": CLASSES, "sha256": UNSEALED}
+    names = (LATENTS, LABELS, IMAGES)
+    file = graph_of(Form(latent_size=64, colours=1, classes=4, names=names,
+                         properties={METADATA: about}))  # fmt: skip
+
+    def stands_for(_: Any, out: Path) -> None:
+        out.write_bytes(seal(file.SerializeToString()))
+
+    monkeypatch.setattr(writing, "export_onnx", stands_for)
+    made = export.export_html(model, tmp_path / "x.html")
+    assert made.has_runtime
+    assert made.class_names == tuple(CLASSES)
+    page = made.path.read_text("utf-8")
+    assert told(page)["classNames"] == list(map(printable, CLASSES))
+    assert told(page)["drawsClass"] is True
+    assert "&lt;u&gt;fd&lt;/u&gt;" in page  # its card
+    assert "Microsoft Corporation" in page
+
+
+@pytest.mark.usefixtures("without_kernels")
+def test_without_onnx_it_says_what_is_missing(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any) -> None:
+        raise MissingExtraError("onnx", "export")
+
+    monkeypatch.setattr(export, "page_of_model", missing)
+    with pytest.raises(ConfigError, match=r"operation 'sort'.*pip install 'orthogan\[export\]'"):
         export.export_html(model, tmp_path / "x.html")
     assert not list(tmp_path.iterdir())

@@ -15,7 +15,10 @@ from orthogan.cli.sources import name_of
 def export(
     *,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="Run folder, bundle, or mnist-demo.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Run folder, bundle, mnist-demo, or FILE.onnx to html."
+        ),
     ],
     to: Annotated[
         str, typer.Option(metavar="FORMAT", help="A format of `orthogan parts exporter`.")

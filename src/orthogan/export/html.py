@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orthogan.errors import BundleError, ConfigError
+from orthogan.errors import BundleError, ConfigError, MissingExtraError
+from orthogan.export.foreign.writing import Made, page_of_file, page_of_model
 from orthogan.export.onnx import class_quantiles
+from orthogan.export.onnx_file import SUFFIX as ONNX_SUFFIX
 from orthogan.export.web.capture import captured
 from orthogan.export.web.lowering import lowered
-from orthogan.export.web.page import GRID, page
+from orthogan.export.web.page import GRID, model_page
 from orthogan.export.web.program import Program, run
 from orthogan.export.web.weights import Stored, stored
 from orthogan.files import storage_errors, write_atomic
@@ -48,7 +50,10 @@ class HtmlExport:
             what storing the weights in fewer bits, and another order of sums, amount to.
         num_compared: Images compared.
         bits: Bits that a weight is stored in.
-        model: What was exported.
+        classes: Of the generator; 0: none.
+        class_names: What they are called; empty where they have no names.
+        has_runtime: Whether ONNX Runtime Web draws, and not the kernels of our pages.
+        note: Which checkpoint was taken, of a run that is not done; else empty.
     """
 
     path: Path
@@ -56,33 +61,69 @@ class HtmlExport:
     largest_difference: float
     num_compared: int
     bits: int
-    model: Model
+    classes: int = 0
+    class_names: tuple[str, ...] = ()
+    has_runtime: bool = False
+    note: str = ""
 
 
 def export_html(source: str | Path, out: str | Path) -> HtmlExport:
-    """Writes the generator of a run, bundle or shipped model as one HTML file.
+    """Writes a generator as one HTML file.
 
     It opens from a folder, in any browser of the last years, and draws the images of
-    `orthogan sample` to one step of 255.
+    `orthogan sample` to one step of 255. ONNX files, and networks that our kernels do not draw,
+    are drawn by ONNX Runtime Web, which then is in the file.
 
     Args:
-        source: Run folder, bundle folder, or the name of a shipped model.
+        source: Run folder, bundle folder, the name of a shipped model, or an ONNX file.
         out: The file, ending in `.html`; its folder is made.
 
     Raises:
-        ConfigError: `out` ends otherwise, or a page has no kernel for a part of the network.
-        BundleError: the model is damaged, or its images would differ.
+        ConfigError: `out` ends otherwise.
+        MissingExtraError: an ONNX file is read or needed, and what does that is not installed.
+        BundleError: the model is damaged, its images would differ, or an ONNX file draws no
+            images from latents.
         UnknownNameError: nothing of that name.
         StorageError: the file cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() != SUFFIX:
         raise ConfigError(f"A page ends in {SUFFIX}, got '{out}'.")
+    if Path(source).suffix.lower() == ONNX_SUFFIX and not Path(source).is_dir():
+        foreign, made = page_of_file(Path(source))
+        names = foreign.class_names
+        return _written(out, made, classes=len(names), class_names=names, has_runtime=True)
     model = load(source)
-    program = lowered(captured(model.generator))
+    own = {
+        "classes": model.generator.config.classes,
+        "class_names": model.class_names,
+        "note": model.note,
+    }
+    graph = captured(model.generator)
+    try:
+        program = lowered(graph)
+    except ConfigError as error:  # no kernel of ours
+        return _written(out, _through_onnx(source, model, error), has_runtime=True, **own)
     found = principal_directions(model.generator)
     numbers, furthest, compared = _numbers(source, model.generator, program, found)
-    text = page(model, described(model, program, numbers, found), numbers.text)
+    text = model_page(model, described(model, program, numbers, found), numbers.text)
+    return _written(out, (text, furthest, compared, numbers.bits), **own)
+
+
+def _through_onnx(source: str | Path, model: Model, error: ConfigError) -> Made:
+    """The page of a network that our kernels do not draw.
+
+    Raises:
+        ConfigError: it is no ONNX file either.
+    """
+    try:
+        return page_of_model(source, model)
+    except MissingExtraError as missing:
+        raise ConfigError(f"{error} {missing}") from None
+
+
+def _written(out: Path, made: Made, **facts: Any) -> HtmlExport:
+    text, furthest, compared, bits = made
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
     content = text.encode()
@@ -92,8 +133,8 @@ def export_html(source: str | Path, out: str | Path) -> HtmlExport:
         size=len(content),
         largest_difference=furthest,
         num_compared=compared,
-        bits=numbers.bits,
-        model=model,
+        bits=bits,
+        **facts,
     )
 
 
@@ -113,9 +154,12 @@ def described(
         "stream": str(stream_key(LATENTS)),
         "latentSize": config.latent_size,
         "size": config.size,
+        "height": config.size,
+        "width": config.size,
         "colours": config.colours,
         "classes": config.classes,
         "classNames": _names(model),
+        "drawsClass": True,
         "quantiles": class_quantiles(generator).tolist() if config.classes else [],
         "shares": [round(share, 4) for share in found.shares.tolist()],
         "gridSize": GRID,

@@ -119,7 +119,7 @@ def export_onnx(source: str | Path, out: str | Path) -> OnnxExport:
 
     Raises:
         MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
-        ConfigError: `out` ends otherwise.
+        ConfigError: `out` ends otherwise, or PyTorch has no ONNX form of the network.
         BundleError: the model is damaged, or its ONNX form makes other images.
         UnknownNameError: nothing of that name.
         StorageError: the file cannot be written.
@@ -191,21 +191,27 @@ def _exported(generator: Generator, class_names: Sequence[str]) -> Any:
     if config.classes:
         inputs[LABELS] = torch.full((2,), OWN_CLASS)
     batch = torch.export.Dim("batch")
-    with (  # what it says is about itself, and stdout is for results
-        warnings.catch_warnings(),
-        _silent(EXPORTER),
-        redirect_stdout(sys.stderr),
-    ):
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            ExportForm(generator).eval(),
-            tuple(inputs.values()),
-            input_names=list(inputs),
-            output_names=[IMAGES],
-            dynamic_shapes=tuple({0: batch} for _ in inputs),
-            dynamo=True,
-            verbose=False,
-        )
+    try:
+        with (  # what it says is about itself, and stdout is for results
+            warnings.catch_warnings(),
+            _silent(EXPORTER),
+            redirect_stdout(sys.stderr),
+        ):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                ExportForm(generator).eval(),
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=[IMAGES],
+                dynamic_shapes=tuple({0: batch} for _ in inputs),
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error).strip().splitlines() or ["no reason given"]
+        raise ConfigError(
+            f"The generator '{config.kind}' cannot be written as ONNX: {reason[0][:300]}"
+        ) from error
     described = {name: getattr(config, name) for name in ("size", "colours", "classes")}
     described |= {"latent_size": config.latent_size, "format": FORMAT, CHECKSUM: UNSEALED}
     described |= {"class_names": list(class_names)} if class_names else {}

@@ -91,7 +91,7 @@ class ExportedGenerator:
         try:
             (images,) = self.session.run([IMAGES], given)
         except Exception as error:  # noqa: BLE001 - its errors share no base but this
-            raise BundleError(f"{self.path}: cannot draw: {_reason(error)}") from None
+            raise BundleError(f"{self.path}: cannot draw: {foreign_reason(error)}") from None
         wanted = (len(given[LATENTS]), self.colours, self.size, self.size)
         shape = np.shape(images)
         if (
@@ -132,29 +132,50 @@ def load_exported(path: str | Path, threads: int | None = None) -> ExportedGener
         BundleError: there is no such file, it cannot be read, or another program wrote it.
     """
     path = Path(path)
-    try:
-        runtime = importlib.import_module("onnxruntime")
-    except ImportError:
-        raise MissingExtraError("onnxruntime", EXTRA) from None
+    _runtime()
     if not path.is_file():
         raise BundleError(f"{path}: no such file.")
+    try:
+        # The bytes and not the path: it takes no path that is not valid Unicode.
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
+    session = open_session(path, content, threads)
+    return ExportedGenerator(path=path, session=session, **describes_generator(path, session))
+
+
+def open_session(path: Path, content: bytes, threads: int | None = None) -> Any:
+    """An `onnxruntime.InferenceSession` of a file.
+
+    Args:
+        path: For messages.
+        content: The file.
+        threads: CPU threads; None: one per core.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        BundleError: it cannot read the file.
+    """
+    runtime = _runtime()
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # its complaints become our sentence
     options.intra_op_num_threads = threads or 0
     try:
-        # The bytes and not the path: it takes no path that is not valid Unicode.
-        content = path.read_bytes()
-        session = runtime.InferenceSession(
+        return runtime.InferenceSession(
             content,
             options,
             providers=["CPUExecutionProvider"],
             enable_fallback=False,  # it would print what it tries to stdout
         )
-    except OSError as error:
-        raise BundleError(f"{path}: cannot be read: {error.strerror}.") from None
     except Exception as error:  # noqa: BLE001 - its errors share no base but this
-        raise BundleError(f"{path}: ONNX Runtime cannot read it: {_reason(error)}") from None
-    return ExportedGenerator(path=path, session=session, **_described(path, session))
+        raise BundleError(f"{path}: ONNX Runtime cannot read it: {foreign_reason(error)}") from None
+
+
+def _runtime() -> Any:
+    try:
+        return importlib.import_module("onnxruntime")
+    except ImportError:
+        raise MissingExtraError("onnxruntime", EXTRA) from None
 
 
 def seal(data: bytes) -> bytes:
@@ -167,8 +188,12 @@ def _is_sealed(data: bytes, sha256: str) -> bool:
     return hashlib.sha256(unsealed).hexdigest() == sha256
 
 
-def _described(path: Path, session: Any) -> dict[str, Any]:
-    """What the file says of itself."""
+def describes_generator(path: Path, session: Any) -> dict[str, Any]:
+    """What a file of `export_onnx` says of itself.
+
+    Raises:
+        BundleError: it is none, or not as it was written.
+    """
     try:
         text = session.get_modelmeta().custom_metadata_map[METADATA].encode()
         said = parse_json(text, path, error=BundleError)
@@ -206,7 +231,7 @@ def _inputs(session: Any) -> dict[str, Any]:
         return {}
 
 
-def _reason(error: Exception) -> str:
+def foreign_reason(error: Exception) -> str:
     """What ONNX Runtime says, without its error code and its place in its own sources."""
     lines = str(error).splitlines() or [type(error).__name__]
     said = _CODE.sub("", lines[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from orthogan.inference_batches import INFERENCE_BATCH_SIZE
 from orthogan.networks.network import Generator, normalise
 from orthogan.rng import latents as latents_of
-from orthogan.shapes import Latents
+from orthogan.shapes import Features, Latents, OtherFeatures
 
 STEP = 0.25  # standard deviations of a latent's coordinate, to either side
 MOST_LATENTS = 32  # that changes are averaged over
@@ -46,10 +47,29 @@ def principal_directions(generator: Generator, most: int = 8) -> PrincipalDirect
     which need labels.
     """
     size = generator.config.latent_size
-    count = max(1, min(MOST_LATENTS, MOST_IMAGES // (2 * size)))
+    return mean_directions(lambda latent: _changes(generator, latent), size, most)
+
+
+def mean_directions(
+    changes: Callable[[Latents], OtherFeatures],
+    size: int,
+    most: int = 8,
+    *,
+    most_images: int = MOST_IMAGES,
+) -> PrincipalDirections:
+    """The same of anything that makes images from latents.
+
+    Args:
+        changes: How its image changes with each coordinate of a latent, one row a coordinate; as
+            `central_changes` finds it.
+        size: Numbers of a latent.
+        most: Directions to keep.
+        most_images: That may be drawn for it; one latent takes twice `size`.
+    """
+    count = max(1, min(MOST_LATENTS, most_images // (2 * size)))
     gram = torch.zeros(size, size, dtype=torch.float64)
     for latent in latents_of(range(count), size):
-        change = _changes(generator, latent[None]).double()
+        change = changes(latent[None]).double()
         gram += change @ change.T / count
     values, vectors = torch.linalg.eigh(gram)
     chosen = vectors.T.flip(0)[:most]
@@ -59,16 +79,23 @@ def principal_directions(generator: Generator, most: int = 8) -> PrincipalDirect
     return PrincipalDirections((chosen * largest.sign()).float(), shares.float())
 
 
-def _changes(generator: Generator, latent: Latents) -> Tensor:
-    """How the image changes with each coordinate of the latent: one row a coordinate."""
-    steps = STEP * torch.eye(latent.shape[1])
-    moved = torch.cat([normalise(latent) + steps, normalise(latent) - steps])
-    label = generator.classes_of(latent) if generator.class_latents is not None else None
-    if label is not None and generator.class_latents is not None:
-        moved = moved + generator.class_latents(label)
-    images = [
-        generator.synthesise(part).clamp(-1, 1).flatten(1)
-        for part in moved.split(INFERENCE_BATCH_SIZE)
-    ]
+def central_changes(draw: Callable[[Latents], Features], start: Latents) -> OtherFeatures:
+    """How an image changes with each coordinate of what it is drawn from: one row a coordinate.
+
+    Args:
+        draw: Images of latents, one a row and flat.
+        start: One row.
+    """
+    steps = STEP * torch.eye(start.shape[1])
+    moved = torch.cat([start + steps, start - steps])
+    images = [draw(part) for part in moved.split(INFERENCE_BATCH_SIZE)]
     after, before = torch.cat(images).chunk(2)
     return (after - before) / (2 * STEP)
+
+
+def _changes(generator: Generator, latent: Latents) -> Tensor:
+    """Of a generator of ours: the image as it is shown, with the class of the latent."""
+    start = normalise(latent)
+    if generator.class_latents is not None:
+        start = start + generator.class_latents(generator.classes_of(latent))
+    return central_changes(lambda moved: generator.synthesise(moved).clamp(-1, 1).flatten(1), start)

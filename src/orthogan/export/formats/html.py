@@ -13,17 +13,19 @@ def write_html(source: str, out: Path) -> Exported:
     from orthogan.export.html import export_html  # PyTorch, which a list of formats can do without
 
     made = export_html(source, out)
+    by = " with ONNX Runtime Web in it" if made.has_runtime else ""
     return Exported(
-        f"{out}: {made.size / 1e6:.1f} MB, its pixels at most {made.largest_difference:.2f} "
-        f"steps of 255 from PyTorch's in {made.num_compared} images.",
+        f"{out}: {made.size / 1e6:.1f} MB{by}, its pixels at most {made.largest_difference:.2f} "
+        f"steps of 255 from those of the model in {made.num_compared} images.",
         {
             "out": str(out),
             "bytes": made.size,
-            "classes": made.model.generator.config.classes,
-            "class_names": list(made.model.class_names),
+            "classes": made.classes,
+            "class_names": list(made.class_names),
             "largest_difference": made.largest_difference,
             "images_compared": made.num_compared,
             "bits": made.bits,
+            "runtime": made.has_runtime,
         },
-        made.model.note,
+        made.note,
     )

@@ -15,9 +15,10 @@ function seedOf(text) {
 }
 
 class Application {
-  constructor(model, base64) {
+  // `generator` is a `Generator`, or does the same; only its `draw` may take its time.
+  constructor(model, generator) {
     this.model = model;
-    this.generator = new Generator(model, base64);
+    this.generator = generator;
     this.seed = 0n;
     this.label = null; // null: as the seed decides
     this.amounts = new Array(model.shares.length).fill(0);
@@ -28,56 +29,46 @@ class Application {
     this.overlay = new Overlay(byId("overlay"), model);
   }
 
-  start() {
+  async start() {
+    const { height, width } = this.model;
+    byId("stage").style.aspectRatio = String(width / height);
     this.listen();
-    this.draw();
+    await this.draw();
     performance.mark("first image");
     this.fillGrid();
   }
 
-  // What the seeds, the class and the sliders together mean.
-  noise() {
-    const { generator, amounts, way } = this;
-    const [from, to] = [this.seed, this.goal].map((seed) => generator.latent(seed));
-    const labels = [from, to].map((latent) => this.label ?? generator.classOf(latent));
-    let direction = normalised(from);
-    if (way > 0) direction = between(direction, normalised(to), way);
-    if (amounts.some((amount) => amount !== 0)) {
-      const axis = (row, i) => generator.directions[row * direction.length + i];
-      const moved = (each, i) => amounts.reduce((sum, by, row) => sum + by * axis(row, i), each);
-      direction = normalised(direction.map(moved));
-    }
-    if (labels[0] === null) return direction;
-    const [before, after] = labels;
-    const vector = (label, i) => generator.classVectors[label * direction.length + i];
-    return direction.map(
-      (each, i) => each + (1 - way) * vector(before, i) + way * vector(after, i),
-    );
-  }
-
-  draw() {
-    const noise = this.noise();
-    const { pixels } = this.generator.draw([noise]);
-    paint(byId("large"), pixels[0], this.model.size);
-    this.current = noise;
+  async draw() {
+    this.say();
+    const given = this.generator.mixed(this);
+    const { pixels } = await this.generator.draw([given]);
+    paint(byId("large"), pixels[0], this.model);
+    this.current = given;
     this.weights = null;
     this.overlay.clear();
-    this.say();
     if (this.query !== undefined && this.query !== null) this.attend(this.query);
   }
 
-  // At the next frame, once, however often it is asked for before.
+  // At the next frame, once, however often it is asked for before; what is asked for meanwhile,
+  // after it.
   drawSoon() {
+    this.isStale = true;
     if (this.isWaiting) return;
     this.isWaiting = true;
-    requestAnimationFrame(() => {
-      this.isWaiting = false;
-      this.draw();
+    requestAnimationFrame(async () => {
+      try {
+        while (this.isStale) {
+          this.isStale = false;
+          await this.draw();
+        }
+      } finally {
+        this.isWaiting = false;
+      }
     });
   }
 
   say() {
-    const label = this.label ?? this.generator.classOf(this.generator.latent(this.seed));
+    const label = this.label ?? this.generator.classOf(this.generator.latent(this.seed), this.seed);
     const name = this.called(label);
     const far = this.way > 0 ? `, ${Math.round(100 * this.way)} % of the way to seed ${this.goal}` : "";
     const moved = this.amounts.some((amount) => amount !== 0) ? ", moved" : "";
@@ -181,23 +172,24 @@ class Application {
     byId("earlier").disabled = this.first === 0n;
     this.mark();
     const turn = (this.turn = (this.turn ?? 0) + 1); // a later one makes this one stop
-    const draw = (at) => {
+    const draw = async (at) => {
       const until = performance.now() + GRID_MILLISECONDS;
       while (turn === this.turn && at < this.model.gridSize) {
-        this.drawSmall(at++);
+        await this.drawSmall(at++, turn);
         if (performance.now() >= until) return requestAnimationFrame(() => draw(at));
       }
     };
     draw(0);
   }
 
-  drawSmall(at) {
+  async drawSmall(at, turn) {
     const seed = this.first + BigInt(at);
     const latent = this.generator.latent(seed);
-    const label = this.label ?? this.generator.classOf(latent);
-    const { pixels } = this.generator.draw([this.generator.noise(latent, label)]);
+    const label = this.label ?? this.generator.classOf(latent, seed);
+    const { pixels } = await this.generator.draw([this.generator.noise(latent, label)]);
+    if (turn !== this.turn) return;
     const button = byId("grid").children[at];
-    paint(button.firstChild, pixels[0], this.model.size);
+    paint(button.firstChild, pixels[0], this.model);
     button.title = `Seed ${seed}${this.called(label)}`;
     button.setAttribute("aria-label", button.title);
   }
@@ -235,7 +227,7 @@ class Application {
     byId("play").textContent = this.isPlaying ? "Stop" : "Play";
     if (!this.isPlaying) return;
     let [before, forth] = [null, this.way < 1 ? 1 : -1];
-    const step = (now) => {
+    const step = async (now) => {
       if (!this.isPlaying) return;
       let way = this.way + (forth * (now - (before ?? now))) / (1000 * PLAY_SECONDS);
       before = now;
@@ -243,7 +235,7 @@ class Application {
       way = Math.min(1, Math.max(0, way));
       this.way = way;
       byId("way").value = String(way);
-      this.draw();
+      await this.draw();
       requestAnimationFrame(step);
     };
     requestAnimationFrame(step);
@@ -340,17 +332,6 @@ class Application {
   }
 }
 
-// On the sphere that latents lie on, from one to the other by the shortest way.
-function between(from, to, way) {
-  const length = from.length;
-  const cosine = from.reduce((sum, each, i) => sum + each * to[i], 0) / length;
-  const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
-  if (Math.sin(angle) < 1e-6) return way < 0.5 ? from : to;
-  const before = Math.sin((1 - way) * angle) / Math.sin(angle);
-  const after = Math.sin(way * angle) / Math.sin(angle);
-  return from.map((each, i) => before * each + after * to[i]);
-}
-
 function choices(select, named) {
   const options = named.map(([text, value]) => {
     const option = document.createElement("option");
@@ -361,9 +342,17 @@ function choices(select, named) {
   select.replaceChildren(...options);
 }
 
-if (globalThis.document) {
+// Starts the page, with what draws its images once it is told of the model.
+async function begin(generatorOf) {
+  if (!globalThis.document) return; // the scripts are also tested without a page
   const model = JSON.parse(byId("model").textContent);
-  const application = new Application(model, byId("numbers").textContent);
-  application.start();
-  globalThis.orthogan = application; // for those who open the console
+  try {
+    const application = new Application(model, await generatorOf(model));
+    globalThis.orthogan = application; // for those who open the console
+    await application.start();
+  } catch (error) {
+    const reason = error.message.slice(0, 300);
+    byId("said").textContent = `This browser cannot draw the images: ${reason}`;
+    console.error(error);
+  }
 }

@@ -1,9 +1,9 @@
 // Images on canvases.
 
-function paint(canvas, bytes, size) {
-  canvas.width = size;
-  canvas.height = size;
-  canvas.getContext("2d").putImageData(new ImageData(bytes, size, size), 0, 0);
+function paint(canvas, bytes, { height, width }) {
+  canvas.width = width;
+  canvas.height = height;
+  canvas.getContext("2d").putImageData(new ImageData(bytes, width, height), 0, 0);
 }
 
 // Offers a canvas as a file.

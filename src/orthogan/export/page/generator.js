@@ -30,6 +30,21 @@ class Generator {
     return noise.map((each, i) => each + this.classVectors[start + i]);
   }
 
+  // What the network is given on the way from a seed to another, moved along directions; without a
+  // label each seed decides its class.
+  mixed({ seed, goal, way, amounts, label }) {
+    const [from, to] = [seed, goal].map((each) => this.latent(each));
+    const [before, after] = [from, to].map((latent) => label ?? this.classOf(latent));
+    let direction = normalised(from);
+    if (way > 0) direction = between(direction, normalised(to), way);
+    direction = moved(direction, amounts, this.directions);
+    if (before === null) return direction;
+    const vector = (label, i) => this.classVectors[label * direction.length + i];
+    return direction.map(
+      (each, i) => each + (1 - way) * vector(before, i) + way * vector(after, i),
+    );
+  }
+
   // Images (RGBA bytes, one after the other) of noises; with the attention weights on request.
   draw(noises, withWeights = false) {
     const { latentSize, size, colours } = this.model;
@@ -50,6 +65,26 @@ function normalised(latent) {
   const square = latent.reduce((sum, each) => sum + each * each, 0) / latent.length;
   const scale = 1 / Math.sqrt(square + 1e-8);
   return latent.map((each) => each * scale);
+}
+
+// On the sphere that latents lie on, from one to the other by the shortest way.
+function between(from, to, way) {
+  const length = from.length;
+  const cosine = from.reduce((sum, each, i) => sum + each * to[i], 0) / length;
+  const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
+  if (Math.sin(angle) < 1e-6) return way < 0.5 ? from : to;
+  const before = Math.sin((1 - way) * angle) / Math.sin(angle);
+  const after = Math.sin(way * angle) / Math.sin(angle);
+  return from.map((each, i) => before * each + after * to[i]);
+}
+
+// Along directions, one row each, by so much of each, and back on that sphere.
+function moved(latent, amounts, directions) {
+  if (amounts.every((amount) => amount === 0)) return latent;
+  const axis = (row, i) => directions[row * latent.length + i];
+  return normalised(
+    latent.map((each, i) => amounts.reduce((sum, by, row) => sum + by * axis(row, i), each)),
+  );
 }
 
 // Half-way values go to the even number, as numpy and PyTorch round.

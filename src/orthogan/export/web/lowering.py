@@ -95,8 +95,8 @@ def _result(builder: Builder, node: fx.Node, known: dict[fx.Node, Any]) -> Any:
 
 def _refusal(name: str) -> ConfigError:
     return ConfigError(
-        f"A page has no kernel for the operation '{name}', which this generator uses; export it "
-        "with --to onnx, or write it with other operations."
+        f"A page has no kernel for the operation '{name}', which this generator uses, and only as "
+        "an ONNX file could it be drawn."
     )
 
 

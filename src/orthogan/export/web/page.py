@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,37 +19,74 @@ from orthogan.terminal import printable
 from orthogan.version import __version__
 
 # One scope, in this order: each may use what stands in those before it.
-SCRIPTS = (
-    *(
-        "random.js",
-        "tensors.js",
-        "vectors.js",
-        "products.js",
-        "network.js",
-        "weights.js",
-        "generator.js",
-    ),
-    *("canvas.js", "attention.js", "application.js"),
+PARTS = (
+    *("random.js", "tensors.js", "vectors.js", "products.js", "network.js", "weights.js"),
+    *("generator.js", "canvas.js", "attention.js", "application.js"),
 )
+SCRIPTS = (*PARTS, "own.js")
 GRID = 64  # images
 
 
-def page(model: Model, described: Mapping[str, Any], numbers: str) -> str:
-    """The whole page.
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What stands on the page of a generator, whatever draws it.
+
+    Attributes:
+        title: Its heading.
+        summary: Below it.
+        about: What the generator is, a section.
+        closing: The last words.
+        described: What the scripts are told; `described` of `orthogan.export.html`.
+        data: Further texts for them, by the id of their element.
+        script: The scripts.
+        is_module: Whether they are a module.
+    """
+
+    title: str
+    summary: str
+    about: Html
+    closing: Html
+    described: Mapping[str, Any]
+    data: Mapping[str, str]
+    script: str
+    is_module: bool = False
+
+
+def model_page(model: Model, described: Mapping[str, Any], numbers: str) -> str:
+    """The page of a generator that the kernels of a page draw.
 
     Args:
         model: The generator, for its card.
         described: What the scripts are told of it.
         numbers: Its weights, base64.
     """
-    title = printable(str(model.card.get("title") or model.path.name))
+    closing = element(
+        "p",
+        f"Written by orthogan {__version__}. This page loads nothing and sends nothing. The "
+        "same seed gives the same image as ",
+        element("code", "orthogan sample"),
+        ", within one of 255 steps.",
+    )
+    return whole_page(Page(
+        title=title_of(model), summary=summary_of(model), about=card(model), closing=closing,
+        described=described, data={"numbers": numbers}, script=script(),
+    ))  # fmt: skip
+
+
+def title_of(model: Model) -> str:
+    """What the page of a model is called."""
+    return printable(str(model.card.get("title") or model.path.name))
+
+
+def whole_page(page: Page) -> str:
+    """One HTML file."""
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="generator", content=f"orthogan {__version__}"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy()),
-        element("title", f"{title} - images drawn by your browser"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy(page.script)),
+        element("title", f"{page.title} - images drawn by your browser"),
         element("style", Html(_styles())),
     )
     body = element(
@@ -57,33 +95,33 @@ def page(model: Model, described: Mapping[str, Any], numbers: str) -> str:
         element(
             "header",
             element("p", "orthogan generator", class_="kicker"),
-            element("h1", title),
-            element("p", _summary(model), class_="summary"),
+            element("h1", page.title),
+            element("p", page.summary, class_="summary"),
         ),
         element(
             "main",
             element("noscript", element("p", "The images are drawn by scripts of this page.")),
-            _studio(described),
+            _studio(page.described),
             _grid(),
-            card(model),
+            page.about,
         ),
-        _footer(),
-        _data("model", "application/json", _json(described)),
-        _data("numbers", "text/plain", numbers),
-        element("script", Html(script())),
+        element("footer", page.closing),
+        _data("model", "application/json", _json(page.described)),
+        *(_data(name, "text/plain", text) for name, text in page.data.items()),
+        element("script", Html(page.script), type="module" if page.is_module else None),
     )
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
-def policy() -> str:
+def policy(script: str) -> str:
     """Nothing is fetched; no script runs and no style counts but those of the page itself.
 
-    The unsafe thing about WebAssembly would be code of others, and none can get in: the page
-    assembles its own (`vectors.js`).
+    The unsafe thing about WebAssembly would be code of others, and none can get in: it is in the
+    script itself (`vectors.js`), or in this file beside it (`runtime.py`).
     """
     rules = [
         "default-src 'none'",
-        f"script-src 'sha256-{_digest(script())}' 'wasm-unsafe-eval'",
+        f"script-src 'sha256-{_digest(script)}' 'wasm-unsafe-eval'",
         f"style-src 'sha256-{_digest(_styles())}'",
         "base-uri 'none'",
         "form-action 'none'",
@@ -92,10 +130,15 @@ def policy() -> str:
 
 
 @cache
-def script() -> str:
-    """The scripts of a page, one after the other, in a scope of their own."""
-    text = "\n".join(_read(name) for name in SCRIPTS)
-    return f'"use strict";\n(() => {{\n{text}}})();\n'
+def script(*names: str, before: str = "") -> str:
+    """The scripts of a page, one after the other, in a scope of their own.
+
+    Args:
+        names: Of the files; those of a generator of ours if there are none.
+        before: What comes first, outside of that scope.
+    """
+    text = "\n".join(_read(name) for name in names or SCRIPTS)
+    return f'"use strict";\n{before}(() => {{\n{text}}})();\n'
 
 
 @cache
@@ -121,15 +164,21 @@ def _data(name: str, kind: str, text: str) -> Html:
     return element("script", Html(text), id=name, type=kind)
 
 
-def _summary(model: Model) -> str:
+def summary_of(model: Model) -> str:
+    """What a model says of itself, and how its images are made here."""
     size, colours = model.generator.config.size, model.generator.config.colours
-    kind = {1: "grey", 3: "colour", 4: "colour, partly transparent"}.get(colours, "")
     said = printable(str(model.card.get("summary") or ""))
-    own = (
-        f"Every image on this page, {size} by {size} pixels, {kind}, is computed by your browser "
-        "from a number, its seed. The whole network is in this file."
-    )
+    own = how_drawn(size, size, colours)
     return f"{said} {own}" if said else own
+
+
+def how_drawn(height: int, width: int, colours: int) -> str:
+    """How the images of a page are made."""
+    kind = {1: "grey", 3: "colour", 4: "colour, partly transparent"}.get(colours, "")
+    return (
+        f"Every image on this page, {width} by {height} pixels, {kind}, is computed by your "
+        "browser from a number, its seed. The whole network is in this file."
+    )
 
 
 def _studio(described: Mapping[str, Any]) -> Html:
@@ -146,7 +195,7 @@ def _stage(described: Mapping[str, Any]) -> Html:
     hint = (
         "Point at a patch, touch it, or press the arrow keys to see what it attends to."
         if described["program"]["weights"]
-        else "This generator has no attention."
+        else described.get("unseen", "This generator has no attention.")
     )
     return element(
         "figure",
@@ -176,7 +225,7 @@ def _controls(described: Mapping[str, Any]) -> Html:
         _seed(),
         _classes(described) if described["classes"] else None,
         _heads() if described["program"]["weights"] else None,
-        _directions(described),
+        _directions(described) if described["shares"] else None,
         _walk(),
         element("p", _button("save", "Save as PNG"), class_="row"),
         id="controls",
@@ -211,7 +260,8 @@ def _seed() -> Html:
 
 
 def _classes(described: Mapping[str, Any]) -> Html:
-    options = [element("option", "as the seed decides", value="")]
+    first = "as the seed decides" if described["drawsClass"] else "each in turn, by the seed"
+    options = [element("option", first, value="")]
     options += [
         element("option", printable(name), value=str(index))
         for index, name in enumerate(described["classNames"])
@@ -295,17 +345,4 @@ def _grid() -> Html:
         ),
         id="sheet",
         aria_labelledby="grid-heading",
-    )
-
-
-def _footer() -> Html:
-    return element(
-        "footer",
-        element(
-            "p",
-            f"Written by orthogan {__version__}. This page loads nothing and sends nothing. The "
-            "same seed gives the same image as ",
-            element("code", "orthogan sample"),
-            ", within one of 255 steps.",
-        ),
     )

@@ -33,11 +33,16 @@ class Stored:
     bits: int
 
 
-def stored(tensors: Mapping[int | str, Tensor], bits: int) -> Stored:
+def stored(tensors: Mapping[int | str, Tensor], bits: int, fewest: int = FEWEST) -> Stored:
     """Tensors in 32 bits, or in 16: then rows of integers, each row with a scale of its own.
 
     A weight is off by 1/65,534 of the largest of its row at most. Half-precision floats take as
     much room and are off by up to 1/4,096 of themselves, which images show (docs/log.md).
+
+    Args:
+        tensors: By their keys.
+        bits: 32 or 16.
+        fewest: Numbers of a tensor that is stored in 16 bits.
     """
     places: list[dict[str, Any]] = []
     made: dict[int | str, Tensor] = {}
@@ -45,7 +50,7 @@ def stored(tensors: Mapping[int | str, Tensor], bits: int) -> Stored:
     for key, tensor in tensors.items():
         rows = tensor.shape[0] if tensor.dim() > 1 else 1
         matrix = tensor.detach().float().reshape(rows, -1).numpy()
-        is_short = bits == 16 and tensor.dim() > 1 and tensor.numel() >= FEWEST
+        is_short = bits == 16 and tensor.dim() > 1 and tensor.numel() >= fewest
         place = {"key": key, "form": "rows" if is_short else "float32", "at": len(content)}
         places.append(place | {"rows": rows, "columns": matrix.shape[1]})
         if is_short:

@@ -20,7 +20,8 @@ from orthogan.cli.app import app
 PAGES = Path(__file__).parents[1] / "docs" / "commands"
 CODES = """
 Exit codes: 0 done, 1 a bug, 2 usage, 3 data or model unusable, 4 diverged or collapsed, 5 out of
-memory, 6 the run folder holds another run, 7 a requirement does not hold, 75 preempted, 130
+memory, 6 the run folder holds another run, 7 a requirement does not hold, 8 another process of the
+run was lost, 75 preempted, 130
 interrupted. Results go to stdout, progress to stderr; the last line says why it stopped and what to
 type next.
 """

@@ -11,6 +11,7 @@ OrthoganError
 |-- DivergedError(ArithmeticError) image count, what was not finite, last checkpoint   exit 4
 |-- ResumeError(ValueError)        config, data or code differ; the difference         exit 6
 |-- StorageError(OSError)          a run folder that cannot be written                 exit 3
+|-- LostError(ConnectionError)     another process of the run is gone                  exit 8
 `-- MissingExtraError(ImportError) pip install 'orthogan[extra]'                       exit 2
 
 A message states the rule, the two values that clash, and what to do. Whatever foreign text it

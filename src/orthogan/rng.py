@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from orthogan.streams import LATENTS, MAX_SEED, check_seed, normal_rows, stream
 
 __all__ = [
     "MAX_SEED",
+    "NormalSource",
     "check_seed",
     "initialization",
     "latents",
@@ -23,7 +25,15 @@ __all__ = [
 ]
 
 
-def normal(shape: tuple[int, ...], source: np.random.Generator) -> Tensor:
+@runtime_checkable
+class NormalSource(Protocol):
+    """Draws standard normal numbers, as `numpy.random.Generator` does."""
+
+    def standard_normal(self, size: Any, dtype: Any) -> np.ndarray:
+        """An array of that size."""
+
+
+def normal(shape: tuple[int, ...], source: NormalSource) -> Tensor:
     """Standard normal float32 draws."""
     return torch.from_numpy(source.standard_normal(shape, dtype=np.float32))
 

@@ -23,6 +23,15 @@ def command_line(context: Context) -> str:
     Args:
         context: Of the running command.
     """
+    return pasteable(typed_words(context))
+
+
+def typed_words(context: Context) -> list[str]:
+    """The same as words, the first of them the program.
+
+    Args:
+        context: Of the running command.
+    """
     arguments: list[str] = []
     options: list[str] = []
     for parameter in context.command.params:
@@ -39,5 +48,5 @@ def command_line(context: Context) -> str:
             for each in value if isinstance(value, list | tuple) else [value]:  # repeatable
                 options += [parameter.opts[0], str(each)]
     if any(argument.startswith("-") for argument in arguments):
-        return pasteable([*context.command_path.split(), *options, "--", *arguments])
-    return pasteable([*context.command_path.split(), *arguments, *options])
+        return [*context.command_path.split(), *options, "--", *arguments]
+    return [*context.command_path.split(), *arguments, *options]

@@ -91,6 +91,8 @@ def _explain(error: Exception, debug: bool) -> int:
     if _is_disk_full(error):
         _drop_stdout()
     code, sentence = _sentence(error)
+    if getattr(error, "is_told", False):  # by another of several processes
+        return code
     say(f"orthogan: {sentence}")
     return code
 

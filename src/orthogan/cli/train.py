@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from orthogan.cli.command_line import Context, typed_words
 from orthogan.cli.options import (
     AsJson,
     ColourPlanes,
@@ -26,10 +27,12 @@ from orthogan.cli.options import (
     parse_budget,
 )
 from orthogan.cli.output import show_json
-from orthogan.cli.training import say_why, show_run, show_settings, told
+from orthogan.cli.processes import Processes, follows, is_launched, launched
+from orthogan.cli.training import exit_code, say_why, show_run, show_settings, told
 
 
 def train(
+    context: Context,
     *,
     data: Annotated[
         str | None,
@@ -51,6 +54,7 @@ def train(
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
+    processes: Processes = None,
     compile_steps: Annotated[
         str | None,
         typer.Option(
@@ -86,6 +90,8 @@ def train(
     taken from the run. A longer --for or --images extends it, also once it is done.
     """
     check_device(device)
+    if not dry_run and processes is not None and not is_launched(processes):
+        return launched(typed_words(context)[1:], processes)
     given = {
         "compile": compile_steps,
         "data.labels": labels,
@@ -109,6 +115,8 @@ def train(
         if dry_run:
             return show_settings(api.resolve(data, run=run, **requested), as_json, found)
         result = api.train(data, run=run, device=device, threads=threads, **requested)
+    if follows():
+        return exit_code(result)
     if as_json:
         show_json(result.to_dict() | told(found))
     else:

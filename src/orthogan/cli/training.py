@@ -53,4 +53,9 @@ def show_run(result: Any, unit: str = "images") -> None:
 def say_why(result: Any) -> int:
     """Says why a run stopped and what to type next; the exit code."""
     say(f"{result.reason} Next: {result.next_command}")
+    return exit_code(result)
+
+
+def exit_code(result: Any) -> int:
+    """The exit code of a run that has stopped."""
     return EXIT_CODES.get(result.status, 0)

@@ -13,6 +13,7 @@ from orthogan.gan.augmentations import AUGMENTATIONS, Augmentation, augmented, n
 from orthogan.gan.config import AugmentationConfig
 from orthogan.gan.objectives import Batch
 from orthogan.gan.overfitting import Overfitting
+from orthogan.parallel import ALONE, Ranks
 from orthogan.shapes import Images, Indices
 
 UNRESOLVED = ("none", "auto")
@@ -95,12 +96,17 @@ class Augmenter:
         config: Which augmentations, and how often.
         seed: Run seed.
         overfitting: What has been found so far; None at a start.
+        ranks: This process among those that train together.
     """
 
     def __init__(
-        self, config: AugmentationConfig, seed: int, overfitting: Overfitting | None = None
+        self,
+        config: AugmentationConfig,
+        seed: int,
+        overfitting: Overfitting | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._chosen, self._seed = chosen(config.policy), seed
+        self._chosen, self._seed, self._ranks = chosen(config.policy), seed, ranks
         self._fixed = config.probability
         self.overfitting = overfitting or Overfitting()
 
@@ -138,9 +144,9 @@ class Augmenter:
         """None where nothing is to be changed."""
         if not self._chosen or self.probability == 0:
             return None
-        shape = (len(images), num_draws(self._chosen))
+        shape = (self._ranks.count * len(images), num_draws(self._chosen))
         drawn = rng.stream(self._seed, name, images_seen).random(shape, dtype="float32")
-        return rng.to_device(torch.from_numpy(drawn), images.device)
+        return rng.to_device(self._ranks.own(torch.from_numpy(drawn)), images.device)
 
     def _apply(self, images: Images, draws: Tensor) -> Images:
         return augmented(images, draws, self._chosen, self.probability)

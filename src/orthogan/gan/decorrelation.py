@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from orthogan.attention import OrthogonalEncoding, PositionalEncoding
 from orthogan.errors import ConfigError
 from orthogan.gan.losses import Loss
+from orthogan.parallel import ALONE, Ranks
 from orthogan.shapes import Logits, Scalar, Table, Tokens
 
 
-def code_overlap(codes: Table, content: Tokens) -> Scalar:
+def code_overlap(codes: Table, content: Tokens, ranks: Ranks = ALONE) -> Scalar:
     r"""How far position codes and contents use the same directions, differentiable, in [0, 1].
 
     $\mathrm{tr}(\Sigma_P \Sigma_E) / (\|\Sigma_P\|_F \|\Sigma_E\|_F)$, both covariances about
@@ -25,6 +26,7 @@ def code_overlap(codes: Table, content: Tokens) -> Scalar:
     Args:
         codes: One row a position.
         content: Tokens without codes, images x tokens x width.
+        ranks: The processes whose tokens count, each with those of its own images.
 
     Returns:
         The overlap in float32 at least; 0 where codes or contents do not vary.
@@ -41,7 +43,7 @@ def code_overlap(codes: Table, content: Tokens) -> Scalar:
     with torch.autocast(content.device.type, enabled=False):
         wide = torch.promote_types(content.dtype, torch.float32)
         code = _covariance(codes.to(wide))
-        own = _covariance(content.to(wide).flatten(0, 1))
+        own = _covariance_of_all(content.to(wide).flatten(0, 1), ranks)
         size = code.norm() * own.norm()
         overlap: Tensor = (code * own).sum() / size.clamp_min(torch.finfo(wide).tiny)
         return overlap
@@ -50,6 +52,17 @@ def code_overlap(codes: Table, content: Tokens) -> Scalar:
 def _covariance(rows: Tensor) -> Tensor:
     centred = rows - rows.mean(0)
     covariance: Tensor = centred.T @ centred / len(rows)
+    return covariance
+
+
+def _covariance_of_all(rows: Tensor, ranks: Ranks) -> Tensor:
+    if ranks.count == 1:
+        return _covariance(rows)
+    facts = ranks.total(torch.cat([rows.detach().sum(0), rows.new_full((1,), float(len(rows)))]))
+    # A constant: the derivative of the covariance by the mean is 0, over all rows together.
+    mean, count = facts[:-1] / facts[-1], facts[-1]
+    centred = rows - mean
+    covariance: Tensor = ranks.total(centred.T @ centred) / count
     return covariance
 
 
@@ -72,10 +85,11 @@ class Decorrelation:
     Args:
         network: One player; each of its position codes is watched by a hook.
         weight: In units of the loss, for an overlap of 1.
+        ranks: The processes that have the other images of a batch.
     """
 
-    def __init__(self, network: nn.Module, weight: float) -> None:
-        self.weight = weight
+    def __init__(self, network: nn.Module, weight: float, ranks: Ranks = ALONE) -> None:
+        self.weight, self._ranks = weight, ranks
         self._codes = [code for code in network.modules() if adds_codes(code)]
         self._contents: dict[nn.Module, Tensor] = {}
         for code in self._codes:
@@ -88,7 +102,9 @@ class Decorrelation:
 
     def term(self) -> Scalar | float:
         """The weighted sum of the overlaps; 0 for a network without codes."""
-        overlaps = (code_overlap(code.codes, self._contents[code]) for code in self._codes)
+        overlaps = (
+            code_overlap(code.codes, self._contents[code], self._ranks) for code in self._codes
+        )
         return self.weight * sum(overlaps)
 
     def forget(self) -> None:
@@ -100,7 +116,13 @@ class Decorrelation:
             self._contents[code] = inputs[0]
 
 
-def decorrelated(loss: Loss, generator: nn.Module, discriminator: nn.Module, weight: float) -> Loss:
+def decorrelated(
+    loss: Loss,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    weight: float,
+    ranks: Ranks = ALONE,
+) -> Loss:
     """The loss with the overlap of each player's codes and contents added to what it minimises.
 
     Args:
@@ -108,13 +130,14 @@ def decorrelated(loss: Loss, generator: nn.Module, discriminator: nn.Module, wei
         generator: Watched from now on.
         discriminator: Likewise.
         weight: Of an overlap of 1; 0 returns the loss itself and watches nothing.
+        ranks: The processes that have the other images of a batch.
 
     Raises:
         ConfigError: a weight, and no position code in either network.
     """
     if weight == 0:
         return loss
-    made, judged = Decorrelation(generator, weight), Decorrelation(discriminator, weight)
+    made, judged = (Decorrelation(each, weight, ranks) for each in (generator, discriminator))
     if not (made.has_codes or judged.has_codes):
         raise ConfigError(
             f"decorrelation={weight} needs position codes that are added to the tokens, and "

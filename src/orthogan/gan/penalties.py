@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
 import torch
 
 from orthogan.attention import second_derivatives
 from orthogan.attention.fused import is_transformed
 from orthogan.errors import ConfigError
 from orthogan.registry import Registry
-from orthogan.rng import normal, to_device
+from orthogan.rng import NormalSource, normal, to_device
 from orthogan.shapes import Images, Logits, PerImage, Scalar
 
 OfImages: TypeAlias = Callable[[Images], Logits]  # a discriminator, its classes filled in
-Noise: TypeAlias = np.random.Generator | None
+Noise: TypeAlias = NormalSource | None
 Penalty: TypeAlias = Callable[[OfImages, Images, Noise], tuple[Logits, PerImage]]
 PENALTIES: Registry[Penalty] = Registry("penalty", "orthogan.gan.penalties", group="penalties")
 

@@ -24,9 +24,11 @@ from orthogan.gan.config import TrainingConfig, arrangement
 from orthogan.gan.emphasis_rule import resolved_emphasis, said_of_emphasis
 from orthogan.gan.recipes import RECIPES
 from orthogan.gan.session import GanSession
+from orthogan.gan.sharing import refuse_unshared
 from orthogan.gan.trainer import Trainer
 from orthogan.gan.unseen import num_kept_back, unseen_images
 from orthogan.organizing.leaving_out import DROP, without_copies
+from orthogan.parallel import current
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -89,13 +91,26 @@ class GanTask(Task[TrainingConfig, ImageSet]):
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
         clusters = kept_clusters(config, folder.path, len(data))
-        trainer = Trainer(config, data, device, clusters, unseen_images(config, data))
+        trainer = Trainer(config, data, device, clusters, unseen_images(config, data), current())
         score = _live_score(data, trainer.unseen, telling(display.note))
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
         if found := resolve_compilation(trainer, folder.facts.get("seconds", 0.0)):
             display.note(found)
         return GanSession(trainer, folder, display, score)
+
+    def refuse_processes(self, config: TrainingConfig, count: int) -> None:
+        """Nothing, if so many processes can share each batch of a run.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        refuse_unshared(config, count)
+
+    def follower(self, config: TrainingConfig, data: ImageSet, device: torch.device) -> Trainer:
+        """A trainer that the first process has take its steps."""
+        unseen = unseen_images(config, data)
+        return Trainer(config, data, device, unseen=unseen, ranks=current())
 
     def next_words(self, path: Path) -> list[str | Path]:
         """Look at what it draws."""

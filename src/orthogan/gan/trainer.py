@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from orthogan.gan.backend import Backend
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
-from orthogan.gan.config import OptimizerConfig, TrainingConfig, arrangement
+from orthogan.gan.config import TrainingConfig, arrangement
 from orthogan.gan.course import Course
 from orthogan.gan.decorrelation import decorrelated
 from orthogan.gan.emphasised import Judge
@@ -28,9 +28,11 @@ from orthogan.gan.ending import Ending
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
 from orthogan.gan.objectives import Batch, DiscriminatorStep, Objective
+from orthogan.gan.optimizing import optimizer_of, set_schedule
 from orthogan.gan.overfitting import STEPS_BETWEEN_LOOKS, Overfitting
 from orthogan.gan.penalties import PENALTIES
 from orthogan.gan.step import discriminator_step, generator_step
+from orthogan.gan.step_record import StepRecord
 from orthogan.gan.unseen import num_kept_back
 from orthogan.gan.watch.alarm import Alarm
 from orthogan.gan.watch.detectors import GEOMETRY, Player
@@ -39,31 +41,12 @@ from orthogan.gan.watch.judge_signs import NUM_ASKED
 from orthogan.gan.watch.remedies import Remedies
 from orthogan.gan.watch.saturation import SaturationWatch
 from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
+from orthogan.parallel import ALONE, Ranks
 from orthogan.shapes import Images, Labels, Logits
 from orthogan.training.average import average_of, update_average
 from orthogan.training.health import Health
-from orthogan.training.muon import Muon
 from orthogan.training.precision import at_least_float32, autocast, resolve_precision
 from orthogan.training.state_tensors import restore, state_tensors
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepRecord:
-    """What one step measured; tensors, so that nothing waits for the device."""
-
-    discriminator_loss: Tensor
-    generator_loss: Tensor
-    penalty: Tensor
-    real_logit: Tensor
-    fake_logit: Tensor
-    discriminator_gradient: Tensor  # norm over all its weights, before the update
-    generator_gradient: Tensor
-    augmentation: float | None = None  # probability of each change; None: there are none
-    overfitting: float | None = None  # 0 to 1; None: not measured
-
-    def numbers(self) -> dict[str, float]:
-        """The measurements as plain numbers."""
-        return {name: float(value) for name, value in vars(self).items() if value is not None}
 
 
 class Trainer:
@@ -80,6 +63,7 @@ class Trainer:
             those that `config` asks for.
         unseen: Images of the same kind that no step shows, for the watch; None: there are none
             but those that a run until converged keeps back.
+        ranks: This process among those that train together; alone by default.
     """
 
     def __init__(
@@ -89,8 +73,9 @@ class Trainer:
         device: torch.device,
         clusters: Labels | None = None,
         unseen: ImageSet | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.device = config, device
+        self.config, self.device, self._ranks = config, device, ranks
         self.images = images.to(device)
         found = clusters_of(config, images) if clusters is None else clusters
         self.clusters = None if found is None else found.to(device)
@@ -127,10 +112,14 @@ class Trainer:
             self._calibrate()
         self.average = average_of(self.generator)
         self.loss = decorrelated(
-            LOSSES[config.loss], self.generator, self.discriminator, config.decorrelation
+            LOSSES[config.loss],
+            self.generator,
+            self.discriminator,
+            config.decorrelation,
+            self._ranks,
         )
-        self.generator_optimizer = _optimizer(self.generator, config.generator_optimizer)
-        self.discriminator_optimizer = _optimizer(
+        self.generator_optimizer = optimizer_of(self.generator, config.generator_optimizer)
+        self.discriminator_optimizer = optimizer_of(
             self.discriminator, config.discriminator_optimizer
         )
         self.watch = SaturationWatch()
@@ -138,8 +127,9 @@ class Trainer:
         self.remedies = Remedies()
         self.course, self.ending = Course(), Ending()
         self.health = Health()
-        self.augmenter = Augmenter(config.augmentation, config.seed)
-        self._backend.update = DeferredUpdate() if self.device.type == "cuda" else update_now
+        self.augmenter = Augmenter(config.augmentation, config.seed, ranks=self._ranks)
+        self._deferred = DeferredUpdate() if self.device.type == "cuda" else None
+        self._backend.update = self._ranks.averaging(self._deferred or update_now)
 
     def _calibrate(self) -> None:
         """Both networks take the statistics of their tokens from the first images of the run."""
@@ -176,16 +166,17 @@ class Trainer:
         config, batch = self.config, schedule.batch_size(self.config, progress)
         self._set_schedules(progress)
         # A pair is of one class: the fake is made to be what its real image is.
-        real, labels = self._take(self.order.batch(self.images_seen, batch))
+        real, labels = self._take(self._ranks.own(self.order.batch(self.images_seen, batch)))
         noise = rng.stream(config.seed, "noise", self.images_seen)
-        draws = rng.normal((batch, config.generator.latent_size), noise)
+        draws = self._ranks.own(rng.normal((batch, config.generator.latent_size), noise))
         latents = rng.to_device(draws, self.device)
+        fraction, weight = self._ranks.penalised(batch, self._fraction)
         objective = Objective(
             self.loss,
             PENALTIES[config.penalty.kind],
-            schedule.gamma(config.penalty, progress) * self._caution * self.remedies.penalty,
-            self._fraction,
-            noise,
+            weight * self._gamma(progress),
+            fraction,
+            self._ranks.draws(noise, batch, self._fraction),
         )
         with autocast(self.precision, self.device):
             fake = self._backend.generate(self.generator, latents, labels)
@@ -199,6 +190,8 @@ class Trainer:
                 self._judge, self.discriminator_optimizer, pairs, objective, self._backend
             )
             pairs = pairs._replace(real_logits=judged.real)
+            numbers = (judged.loss, weight * judged.penalty, judged.real.mean(), judged.fake.mean())
+            self._ranks.carry(numbers)
             self.discriminator.requires_grad_(False)
             try:
                 loss = generator_step(
@@ -206,33 +199,48 @@ class Trainer:
                 )
             finally:
                 self.discriminator.requires_grad_(True)
-        if unseen is not None:
-            images = STEPS_BETWEEN_LOOKS * batch
-            self.augmenter.overfitting.observe(judged.real, unseen, judged.fake, images)
         self.images_seen += batch
         decay = schedule.average_decay(config.average, self.images_seen, batch)
         update_average(self.average, self.generator, decay)
-        self.watch.observe(real, fake.detach(), judged)
-        if self.watch.has_measured:  # and has waited for the device anyway
-            self._look(Batch(real, fake.detach(), labels), judged)
-            self._note_health(batch)
+        self._observe(Batch(real, fake.detach()), judged, unseen, batch)
+        means = self._ranks.carried([*numbers, loss])
         return StepRecord(
-            discriminator_loss=judged.loss,
-            generator_loss=loss,
-            penalty=judged.penalty,
-            real_logit=judged.real.mean(),
-            fake_logit=judged.fake.mean(),
+            discriminator_loss=means[0],
+            penalty=means[1],
+            real_logit=means[2],
+            fake_logit=means[3],
+            generator_loss=means[4],
             discriminator_gradient=self._backend.gradient_norms["discriminator"],
             generator_gradient=self._backend.gradient_norms["generator"],
             **self.augmenter.numbers(),
         )
+
+    def _observe(
+        self, shown: Batch, judged: DiscriminatorStep, unseen: Logits | None, batch: int
+    ) -> None:
+        """What is learned from a step, in the first process and from the pairs of all."""
+        if self.watch.is_due or unseen is not None:
+            logits = [judged.real, judged.fake, *([] if unseen is None else [unseen])]
+            of_all = self._ranks.gathered([shown.real, shown.fake, *logits])
+            shown, judged = Batch(*of_all[:2]), judged._replace(real=of_all[2], fake=of_all[3])
+            unseen = None if unseen is None else of_all[4]
+        if not self._ranks.is_first:
+            self.watch.steps += 1
+            return
+        if unseen is not None:
+            images = STEPS_BETWEEN_LOOKS * batch
+            self.augmenter.overfitting.observe(judged.real, unseen, judged.fake, images)
+        self.watch.observe(shown.real, shown.fake, judged)
+        if self.watch.has_measured:  # and has waited for the device anyway
+            self._look(shown, judged)
+            self._note_health(batch)
 
     def _held_out_logits(self, batch: int) -> Logits | None:
         """Of held-out images, before the step, where one is due to be looked at."""
         part = self._held_out
         if part is None or self.watch.steps % STEPS_BETWEEN_LOOKS:
             return None
-        images, labels = self._take(part.batch(self.images_seen, batch))
+        images, labels = self._take(self._ranks.own(part.batch(self.images_seen, batch)))
         changed = self.augmenter.held_out(images, self.images_seen)
         # A context of its own: autocast keeps the weights it has cast, and those have no gradient.
         with torch.no_grad(), autocast(self.precision, self.device):
@@ -275,14 +283,15 @@ class Trainer:
             self.health.images = self.images_seen - batch
 
     def _settle(self) -> None:
-        if isinstance(self._backend.update, DeferredUpdate):
-            self._backend.update.settle()
+        if self._deferred is not None:
+            self._deferred.settle()
 
     def restart(self) -> None:
         """Start again from another initialization, at half the step size and twice the penalty."""
         self.attempt += 1
         self.images_seen = 0
         self._start()
+        self._ranks.mark_changed()
 
     def renew(self, player: Player) -> None:
         """Other first weights for one player, and no memory of its gradients; the other stays."""
@@ -295,6 +304,22 @@ class Trainer:
         self._optimizers()[f"{player}_optimizer"].state.clear()
         if player == "generator":
             self.average.load_state_dict(self.generator.state_dict())
+        self._ranks.mark_changed()
+
+    def decided(self) -> list[float]:
+        """What only the first of several processes knows and all need for the next step."""
+        return [self.augmenter.overfitting.probability, float(self.is_compiled)]
+
+    def heed(self, decided: Sequence[float]) -> None:
+        """Takes what the first process has decided."""
+        self.augmenter.overfitting.probability, is_compiled = decided
+        if is_compiled and not self.is_compiled:
+            self.compile()
+
+    def _gamma(self, progress: float) -> float:
+        """The weight of the penalty."""
+        gamma = schedule.gamma(self.config.penalty, progress)
+        return gamma * self._caution * self.remedies.penalty
 
     @property
     def _caution(self) -> float:
@@ -308,15 +333,10 @@ class Trainer:
         return 1.0 if penalty.kind == "none" else penalty.share
 
     def _set_schedules(self, progress: float) -> None:
-        players = (
-            (self.generator_optimizer, self.config.generator_optimizer),
-            (self.discriminator_optimizer, self.config.discriminator_optimizer),
-        )
-        for optimizer, config in players:
-            for group in optimizer.param_groups:
-                rate = schedule.learning_rate(config, progress, self.images_seen)
-                group["lr"] = rate / self._caution * self.remedies.rate
-                group["betas"] = (config.beta1, schedule.beta2(config, progress))
+        gentleness = self.remedies.rate / self._caution
+        for name, optimizer in self._optimizers().items():
+            config = getattr(self.config, name)
+            set_schedule(optimizer, config, progress, self.images_seen, gentleness)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything a checkpoint keeps as tensors.
@@ -326,10 +346,9 @@ class Trainer:
         """
         self._settle()
         tensors = state_tensors(self._networks(), self._optimizers())
-        if self.clusters is None:
-            return tensors
         # Another machine may round otherwise, and then find other clusters.
-        return tensors | {"clusters": self.clusters.cpu().to(torch.int32)}
+        found = self.clusters
+        return tensors if found is None else tensors | {"clusters": found.cpu().to(torch.int32)}
 
     def state(self) -> dict[str, Any]:
         """Everything a checkpoint keeps as numbers."""
@@ -369,23 +388,12 @@ class Trainer:
         if self.clusters is not None:
             self.clusters = tensors["clusters"].to(self.clusters)
         restore(tensors, self._networks(), self._optimizers())
+        self._ranks.mark_changed()
 
     def _networks(self) -> dict[str, nn.Module]:
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-        }
+        names = ("generator", "discriminator", "average")
+        return {name: getattr(self, name) for name in names}
 
     def _optimizers(self) -> dict[str, Adam]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
-
-
-def _optimizer(network: nn.Module, config: OptimizerConfig) -> Adam:
-    betas = (config.beta1, config.beta2_start)
-    if config.kind == "muon":
-        return Muon(network, config.learning_rate, betas)
-    return Adam(network.parameters(), lr=config.learning_rate, betas=betas, fused=True)
+        names = ("generator_optimizer", "discriminator_optimizer")
+        return {name: getattr(self, name) for name in names}

@@ -9,7 +9,8 @@ from orthogan.errors import DivergedError
 from orthogan.gan.config import TrainingConfig
 from orthogan.gan.rollback import SickError, go_back
 from orthogan.gan.signals import Signals
-from orthogan.gan.trainer import StepRecord, Trainer
+from orthogan.gan.step_record import StepRecord
+from orthogan.gan.trainer import Trainer
 from orthogan.gan.watch.alarm import Finding
 from orthogan.gan.watch.geometry_signs import geometry_signs
 from orthogan.gan.watch.saturation import UNFOLDED_STEPS
@@ -58,7 +59,8 @@ class WatchedSession(Session[Trainer]):
 
     def _step(self, progress: float) -> StepRecord | None:
         before = self.trainer.images_seen
-        record = self.trainer.step(progress)
+        with self.ranks.step(self.trainer, progress):
+            record = self.trainer.step(progress)
         if self.trainer.watch.is_saturated:
             self._restart_or_stop()
             return None

@@ -25,27 +25,37 @@ MOST_THREADS = 1024
 MAY_CHANGE = frozenset({"checkpoint_every_s", "score_every_s", "signals_every"})
 
 
-def thread_count(asked: int | None, run: Path) -> int:
+def thread_count(asked: int | None, run: Path, processes: int = 1) -> int:
     """The CPU threads asked for, else those of an earlier sitting of the run, else torch's own.
 
-    Those of torch are at most one a core that this process may use.
+    Those of torch are at most one a core that this process may use. Several processes of a run on
+    one machine share its cores, and take as many as they had only where these are enough.
 
     Raises:
         ConfigError: fewer than one or more than `MOST_THREADS`.
     """
     if asked is not None and not 1 <= asked <= MOST_THREADS:
         raise ConfigError(f"threads lie in 1..{MOST_THREADS}, got {asked}.")
-    default = min(torch.get_num_threads(), usable_cores())
-    return asked or recorded_threads(run) or default
+    most = max(usable_cores() // processes, 1)
+    default, recorded = min(torch.get_num_threads(), most), recorded_threads(run)
+    if recorded is not None and processes > 1:
+        recorded = min(recorded, most)
+    return asked or recorded or default
 
 
-def set_threads(asked: int | None, run: Path) -> list[str]:
+def set_threads(asked: int | None, run: Path, processes: int = 1) -> list[str]:
     """Sets the CPU threads of this process, and says what speaks against their number.
+
+    Args:
+        asked: How many; None: as before, else one per core that this process can have.
+        run: The run folder.
+        processes: How many processes of the run share this machine.
 
     Raises:
         ConfigError: fewer than one or more than `MOST_THREADS`.
     """
-    threads, recorded, cores = thread_count(asked, run), recorded_threads(run), usable_cores()
+    recorded, cores = recorded_threads(run), max(usable_cores() // processes, 1)
+    threads = thread_count(asked, run, processes)
     torch.set_num_threads(threads)
     said = []
     if asked and recorded and asked != recorded:

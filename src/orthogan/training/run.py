@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,16 @@ class Run:
         facts = {name: value for name, value in vars(self).items() if value is not None}
         del facts["unit"], facts["num_seen"]
         return facts | {"path": str(self.path), f"{self.unit}_seen": self.num_seen}
+
+
+def as_facts(run: Run) -> dict[str, Any]:
+    """The whole of a run as JSON can hold it; `run_of` reads it."""
+    return vars(run) | {"path": str(run.path)}
+
+
+def run_of(facts: Mapping[str, Any]) -> Run:
+    """A run from what `as_facts` made of it."""
+    return Run(**{**facts, "path": Path(facts["path"])})
 
 
 def resuming(path: Path, config: Config) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from orthogan.config import check_shape
 from orthogan.errors import DivergedError, ResumeError
+from orthogan.parallel import Ranks, current
 from orthogan.training.budgets import course
 from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from orthogan.training.clock import Clock
@@ -98,6 +99,7 @@ class Session(ABC, Generic[TrainerT]):
         self, trainer: TrainerT, budget: Budget, run: RunFolder, display: ProgressDisplay
     ) -> None:
         self.trainer, self.run, self.display = trainer, run, display
+        self.ranks: Ranks = current()
         self.clock = Clock(budget)
         self.stop = StopSignals()
         self.scores: dict[str, float] = {}
@@ -215,8 +217,11 @@ class Session(ABC, Generic[TrainerT]):
     def _is_stopped(self) -> bool:
         """Whether a signal came, or somebody asked for a stop in the run folder."""
         due = self.clock.is_due("stop", LOOK_FOR_STOP_EVERY_S)
-        if due and not self.stop.received and withdraw_stop(self.run.path):
-            self.stop.ask()
+        if due and not self.stop.received:
+            if withdraw_stop(self.run.path):
+                self.stop.ask()
+            elif self.ranks.signal:
+                self.stop.ask(self.ranks.signal)
         return self.stop.received != 0
 
     def _tell_stops(self) -> None:
@@ -231,7 +236,8 @@ class Session(ABC, Generic[TrainerT]):
 
     def _step(self, progress: float) -> Measured | None:
         """What one step measured; None if the run has started again instead."""
-        return self.trainer.step(progress)
+        with self.ranks.step(self.trainer, progress):
+            return self.trainer.step(progress)
 
     @property
     def _scores_a_run(self) -> int:

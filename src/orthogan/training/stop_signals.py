@@ -20,9 +20,9 @@ class StopSignals:
         """What a run that was stopped is called."""
         return "preempted" if self.received == signal.SIGTERM else "interrupted"
 
-    def ask(self) -> None:
-        """Note the wish to stop as Ctrl-C would."""
-        self.received = signal.SIGINT
+    def ask(self, number: int = signal.SIGINT) -> None:
+        """Note the wish to stop as that signal would; Ctrl-C by default."""
+        self.received = number
 
     @contextmanager
     def noted(self) -> Iterator[None]:

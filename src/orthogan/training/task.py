@@ -16,7 +16,11 @@ import torch
 from pydantic import BaseModel
 
 from orthogan import rng
+from orthogan.config import flatten
 from orthogan.errors import ConfigError, DataError, ResumeError
+from orthogan.parallel import Ranks, joined
+from orthogan.parallel.lost import EndedElsewhereError
+from orthogan.parallel.ranks import device_of
 from orthogan.registry import Registry
 from orthogan.terminal import pasteable
 from orthogan.training.afterwards import reporting
@@ -32,10 +36,16 @@ from orthogan.training.launch import (
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.request import Request, merged
-from orthogan.training.run import Run, resuming, stopped_run
+from orthogan.training.run import Run, as_facts, resuming, run_of, stopped_run
 from orthogan.training.run_folder import RunFolder
-from orthogan.training.run_record import ELSEWHERE, RUN_FILE, refuse_other_data
-from orthogan.training.session import Session
+from orthogan.training.run_record import (
+    DATA_PLACES,
+    ELSEWHERE,
+    RUN_FILE,
+    refuse_other_data,
+)
+from orthogan.training.session import Session, Trained
+from orthogan.training.stop_signals import StopSignals
 
 ConfigT = TypeVar("ConfigT", bound=RunConfig)
 
@@ -166,6 +176,24 @@ class Task(ABC, Generic[ConfigT, DataT]):
     ) -> Session[Any]:
         """A session that goes on from where the folder stands."""
 
+    def refuse_processes(self, config: ConfigT, count: int) -> None:
+        """Nothing, if so many processes can train together.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        del config
+        if count > 1:
+            raise ConfigError(
+                f"{count} processes were started, and a run of '{self.name}' trains in one; start "
+                "it without torchrun or srun, or with one task."
+            )
+
+    def follower(self, config: ConfigT, data: DataT, device: torch.device) -> Trained:
+        """What takes the steps of the first process in each of the others."""
+        del config, data, device
+        raise NotImplementedError  # refused before
+
     @abstractmethod
     def next_words(self, path: Path) -> list[str | Path]:
         """The command to type once the run at `path` is done."""
@@ -218,32 +246,106 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
     """Trains to the end of the budget, or to a stop; the same arguments go on.
 
     In a run that goes on, its own settings hold where nothing is asked for; what is asked for must
-    be the same, except the budget, which may be another one that is not used up.
+    be the same, except the budget, which may be another one that is not used up. Among several
+    processes the first one decides, measures and writes, and all return the same.
 
     Raises:
         ConfigError: a setting does not fit the data.
         DataError: the data cannot be loaded.
-        ResumeError: the run folder holds another run, or more than the budget asks for.
+        ResumeError: the run folder holds another run, or more than the budget asks for; or another
+            process has other code, settings or data.
         DivergedError: training broke down; the last healthy checkpoint is kept.
         StorageError: the run folder cannot be written.
+        LostError: another process of the run is gone.
     """
+    with joined() as ranks:
+        plan = ranks.together(lambda: _plan(task, request, launch, ranks), _facts)
+        if not ranks.is_first:
+            return _follow(task, plan, ranks)
+        run = _lead(task, plan, launch, ranks)
+        ranks.end(as_facts(run))
+        return run
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan(Generic[ConfigT, DataT]):
+    """What a run comes to, before its folder is opened."""
+
+    path: Path
+    config: ConfigT
+    data: DataT
+    fingerprint: str
+    device: torch.device
+    recipe: str | None
+    about_threads: list[str]
+
+
+def _plan(
+    task: Task[ConfigT, DataT], request: Request, launch: Launch, ranks: Ranks
+) -> _Plan[ConfigT, DataT]:
     path, requested, earlier = _planned(task, request, launch.path)
-    device = chosen_device(launch.device, earlier)
-    about_threads = set_threads(launch.threads, path)
+    device = device_of(chosen_device(launch.device, earlier), ranks)
+    about_threads = set_threads(launch.threads, path, ranks.local_count)
     data = _loaded(task, requested, request, earlier)
     fingerprint = task.fingerprint(data)
     try:
         config = task.resolve(requested, data, device)
+        task.refuse_processes(config, ranks.count)
     except ConfigError:
         if earlier is not None:  # what does not fit may be the data
             provenance = earlier.record["provenance"]
             refuse_other_data(path, provenance, {"data_fingerprint": fingerprint})
         raise
-    recipe = request.model or (None if earlier else task.default_recipe)
-    with open_run(path, task.name, config, device, fingerprint, recipe) as folder:
+    return _Plan(
+        path=path,
+        config=config,
+        data=data,
+        fingerprint=fingerprint,
+        device=device,
+        recipe=request.model or (None if earlier else task.default_recipe),
+        about_threads=about_threads,
+    )
+
+
+def _facts(plan: _Plan[Any, Any]) -> dict[str, str]:
+    """What must be the same in all processes of a run; where the data lie may differ."""
+    settings = {
+        name: str(value)
+        for name, value in flatten(plan.config.to_dict())
+        if name not in DATA_PLACES
+    }
+    return {"data": plan.fingerprint, "device": plan.device.type} | settings
+
+
+def _follow(task: Task[ConfigT, DataT], plan: _Plan[ConfigT, DataT], ranks: Ranks) -> Run:
+    """Takes the steps of the first process, and ends as it does.
+
+    Raises:
+        EndedElsewhereError: it has failed.
+    """
+    trainer = task.follower(plan.config, plan.data, plan.device)
+    stop = StopSignals()
+    ranks.listen(lambda: stop.received)
+    with stop.noted():
+        outcome = ranks.follow(trainer)
+    if "code" in outcome:
+        raise EndedElsewhereError("Process 0 has ended.", int(outcome["code"]), is_told=True)
+    return run_of(outcome)
+
+
+def _lead(
+    task: Task[ConfigT, DataT], plan: _Plan[ConfigT, DataT], launch: Launch, ranks: Ranks
+) -> Run:
+    path, config, data = plan.path, plan.config, plan.data
+    with open_run(path, task.name, config, plan.device, plan.fingerprint, plan.recipe) as folder:
         display = ProgressDisplay(path.name, launch.show_progress)
-        about_budget = filter(None, [folder.replanned])
-        for sentence in (*about_budget, *task.notes(config, data), *folder.changes, *about_threads):
+        about = filter(None, [folder.replanned, *ranks.notes()])
+        for sentence in (
+            *about,
+            *task.notes(config, data),
+            *folder.changes,
+            *plan.about_threads,
+        ):
             display.note(sentence)
         if why := list(task.why(config, data)):
             folder.explain(why)
@@ -253,7 +355,7 @@ def train_run(task: Task[ConfigT, DataT], request: Request, launch: Launch) -> R
         follows = None
         if folder.status != "done":
             with reporting(folder, data, display.note):
-                session = task.start(config, data, device, folder, display)
+                session = task.start(config, data, plan.device, folder, display)
                 status, reason = session.train()
                 follows = session.next_words
         is_done = status == "done"

@@ -65,6 +65,11 @@ class SaturationWatch:
             self.flat_looks = self.flat_looks + 1 if is_flat else 0
 
     @property
+    def is_due(self) -> bool:
+        """Whether the next step is one to look at the images."""
+        return (self.steps + 1) % STEPS_BETWEEN_MEASUREMENTS == 0
+
+    @property
     def has_measured(self) -> bool:
         """Whether the latest step was one to look at the images."""
         return self.steps % STEPS_BETWEEN_MEASUREMENTS == 0

@@ -7,7 +7,10 @@ import io
 import json
 import lzma
 import struct
+import tarfile
+import tempfile
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from fuzz.archives import Files, pack
+from orthogan.data.formats.packed import write_example as write_packed_example
 from orthogan.embeddings.spacy_folder import murmur_hash
 
 SIZE = 16  # px, the smallest image that the networks take
@@ -207,6 +211,30 @@ def picture_trees() -> list[Files]:
 def picture_folders() -> list[bytes]:
     """The same, packed."""
     return [pack(tree) for tree in picture_trees()]
+
+
+def tars() -> list[bytes]:
+    """A tar shard, and a tar of folders of pictures."""
+    found = []
+    for labelled in (True, False):
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w") as archive:
+            for n in range(20):
+                parts = {f"{n % 2}/{n}.png": picture("L", number=n)}
+                parts |= {f"{n % 2}/{n}.json": b'{"label": "a"}'} if labelled else {}
+                for name, part in parts.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(part)
+                    archive.addfile(member, io.BytesIO(part))
+        found.append(content.getvalue())
+    return found
+
+
+def packed_indexes() -> list[bytes]:
+    """The index of the packed set of an example."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_packed_example(Path(folder, "x.orthogan"))
+        return [Path(folder, "x.orthogan", "index.json").read_bytes()]
 
 
 def picture_zips() -> list[bytes]:

@@ -31,6 +31,7 @@ from orthogan.classification import model as classifier_model
 from orthogan.cli import amounts
 from orthogan.cli.geometry import _rule
 from orthogan.config import read_config_file
+from orthogan.data.formats.packed import write_example as write_packed_example
 from orthogan.data.named import read_named
 from orthogan.embeddings import find_tests, read_tables
 from orthogan.experiments import record, trials, variants
@@ -104,6 +105,19 @@ def picture_folder(content: bytes, folder: Path) -> Calls:
 @target("picture-zip", seeds.picture_zips, zip_form)
 def picture_zip(content: bytes, folder: Path) -> Calls:
     yield partial(data.load, written(folder, "x.zip", content))
+
+
+@target("picture-tar", seeds.tars, plain)
+def picture_tar(content: bytes, folder: Path) -> Calls:
+    yield partial(data.load, written(folder, "x.tar", content))
+
+
+@target("packed-index", seeds.packed_indexes, json_form)
+def packed_index(content: bytes, folder: Path) -> Calls:
+    if not (folder / "x.orthogan").exists():  # the folder may be that of the input before
+        write_packed_example(folder / "x.orthogan")
+    written(folder / "x.orthogan", "index.json", content)
+    yield partial(data.load, folder / "x.orthogan")
 
 
 @target("tiff", seeds.tiffs, plain)

@@ -45,7 +45,7 @@ def test_another_format(tmp_path: Path) -> None:
         load(tmp_path / "a.txt")
 
 
-@pytest.mark.parametrize("name", ["cifar-10-binary.tar.gz", "set.TAR", "set.tgz", "set.rar"])
+@pytest.mark.parametrize("name", ["cifar-10-binary.tar.gz", "set.tar.xz", "set.tgz", "set.rar"])
 def test_archives_that_are_not_read_name_the_way_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x1f\x8b")
     with pytest.raises(DataError, match="is an archive that is not read; unpack it and name the"):
@@ -85,9 +85,10 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_reader_is_filed() -> None:
     folders = [
-        *("array-folder", "cifar-folder", "csv-folder", "folder", "idx-folder", "parquet-folder")
+        *("array-folder", "cifar-folder", "csv-folder", "folder", "idx-folder"),
+        *("packed", "parquet-folder"),
     ]
     assert [name for name in FORMATS if FORMATS[name].is_folder] == folders
     assert [name for name in FORMATS if not FORMATS[name].is_folder] == [
-        *("cifar", "csv", "idx", "npy", "npz", "parquet", "zip"),
+        *("cifar", "csv", "idx", "npy", "npz", "parquet", "tar", "zip"),
     ]

@@ -13,7 +13,7 @@ from orthogan.classification.config import LabelledDataConfig
 from orthogan.classification.labels import LabelScheme, scheme_of
 from orthogan.data import ImageSet
 from orthogan.data.catalogue import SingleSplitError, colour_of
-from orthogan.errors import DataError
+from orthogan.errors import ConfigError, DataError
 from orthogan.organizing.leaving_out import DROP, without_copies
 
 STACKED = "stacked-mnist"  # each of its class names is three digits, one a colour plane
@@ -47,10 +47,16 @@ def load_split(config: LabelledDataConfig, seed: int) -> Split:
     class, held out by the seed.
 
     Raises:
+        ConfigError: they do not fit into memory.
         DataError: they cannot be loaded, have no labels or one class, or the test images have
             other classes.
     """
     images = data.load(config.source, **config.form())
+    if images.is_sample:
+        raise ConfigError(
+            f"{images.name} stays on disk, and a classifier learns from images in memory; name a "
+            "smaller set."
+        )
     scheme = scheme_of(images, parts_of(config))
     train, test, note = _split(images, config, seed)
     if config.copies == DROP:

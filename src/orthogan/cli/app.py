@@ -18,6 +18,7 @@ from orthogan.cli.language import language
 from orthogan.cli.look import look
 from orthogan.cli.organize import organize
 from orthogan.cli.output import show
+from orthogan.cli.pack import pack
 from orthogan.cli.parts import parts
 from orthogan.cli.project import project
 from orthogan.cli.recipes import recipes
@@ -59,7 +60,7 @@ def _options(
 
 
 for command in (
-    organize, train, sample, project, evaluate, look, report, studio, judge, compare, classify,
-    language, generate, geometry, export, recipes, parts, runs, doctor,
+    organize, pack, train, sample, project, evaluate, look, report, studio, judge, compare,
+    classify, language, generate, geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -12,6 +12,7 @@ from torch import Tensor
 from orthogan.data.facts import Facts
 from orthogan.data.order import Order
 from orthogan.errors import ShapeError
+from orthogan.rng import to_device
 from orthogan.shapes import Images, Labels, Pixels
 
 NUM_RGBA = 4
@@ -75,8 +76,10 @@ class ImageSet:
     split: str = "train"
     facts: Facts = field(default_factory=Facts)
 
-    # Whether training sees other images than the ones in memory.
+    # Whether training sees other images than the ones in memory, none of them twice.
     draws_afresh: ClassVar[bool] = False
+    # Whether the images in memory are a sample of those that training sees.
+    is_sample: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _, colours, height, width = self.images.shape
@@ -92,12 +95,22 @@ class ImageSet:
             )
 
     def __len__(self) -> int:
-        return self.num_images
+        return int(self.images.shape[0])
 
     @property
     def num_images(self) -> int:
-        """How many images there are."""
-        return int(self.images.shape[0])
+        """How many images training sees; of a set in memory, all of it."""
+        return len(self)
+
+    @property
+    def training_labels(self) -> Labels | None:
+        """The class of every image that training sees, or None."""
+        return self.labels
+
+    def class_counts(self) -> Tensor | None:
+        """How many images that training sees each class has; None without labels."""
+        labels = self.training_labels
+        return None if labels is None else labels.bincount(minlength=len(self.class_names))
 
     @property
     def colours(self) -> int:
@@ -116,6 +129,10 @@ class ImageSet:
             seed: Run seed.
         """
         return Order(self.num_images, seed)
+
+    def placed(self, index: Tensor) -> Tensor:
+        """Places of the order for `take`, on the device of the images."""
+        return to_device(index, self.images.device)
 
     def take(self, index: Tensor) -> tuple[Pixels, Labels | None]:
         """The pixels, and the labels if there are any, of a batch of the order."""

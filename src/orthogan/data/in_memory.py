@@ -141,6 +141,8 @@ def load_kept(source: str, options: LoadOptions) -> ImageSet:
 def _of_set(images: ImageSet) -> Kept:
     if images.draws_afresh:
         raise ConfigError(f"{images.name} draws its images afresh; give its name instead.")
+    if images.is_sample:
+        raise ConfigError(f"{images.name} stays on disk; give its path instead.")
     pixels = images.images.cpu().permute(0, 2, 3, 1).numpy()
     labels = None if images.labels is None else images.labels.cpu()
     return Kept(pixels.squeeze(3) if images.colours == 1 else pixels, labels,

@@ -90,7 +90,7 @@ def inspect(images: ImageSet) -> Inspection:
         if found.get(topic) or notes[topic]
     ]
     counts = {
-        "images": len(images),
+        "images": images.num_images,
         "size": images.size,
         "channels": images.colours,
         "split": images.split,
@@ -126,7 +126,7 @@ def report(images: ImageSet) -> None:
 def _headline(images: ImageSet, classes: Mapping[str, int]) -> str:
     side, channels = images.size, CHANNELS[images.colours]
     held = " (held out)" if images.split == "test" else ""
-    head = f"{images.name}{held}: {len(images):,} images of {side} x {side}, {channels}, "
+    head = f"{images.name}{held}: {images.num_images:,} images of {side} x {side}, {channels}, "
     if not classes:
         return f"{head}without classes."
     low, high = min(classes.values()), max(classes.values())
@@ -138,10 +138,8 @@ def _headline(images: ImageSet, classes: Mapping[str, int]) -> str:
 
 
 def _class_counts(images: ImageSet) -> dict[str, int]:
-    if images.labels is None:
-        return {}
-    counts = images.labels.bincount(minlength=len(images.class_names)).tolist()
-    return dict(zip(images.class_names, counts, strict=True))
+    counts = images.class_counts()
+    return {} if counts is None else dict(zip(images.class_names, counts.tolist(), strict=True))
 
 
 def _uneven(classes: Mapping[str, int]) -> str:

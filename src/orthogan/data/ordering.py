@@ -61,7 +61,7 @@ def ordered(
     if images.draws_afresh:
         return images.order(seed)
     if wanted.balance == CLASSES:
-        labels = labels_to_balance(images.labels, images.draws_afresh, images.name)
+        labels = labels_to_balance(images.training_labels, images.draws_afresh, images.name)
         return Balanced(_of(labels.cpu(), members), seed)
     if wanted.batches == BALANCED:
         return Stratified(_of(kinds_of(images), members), seed)
@@ -87,6 +87,11 @@ def check_arrangement(images: ImageSet, wanted: Arrangement) -> None:
     if wanted.batches != IID and images.draws_afresh:
         raise ConfigError(
             f"{images.name} draws each image afresh, so there is nothing to arrange; leave out "
+            f"data.batches={wanted.batches}."
+        )
+    if wanted.batches != IID and images.is_sample:
+        raise ConfigError(
+            f"{images.name} stays on disk, and batches are arranged of images in memory; leave out "
             f"data.batches={wanted.batches}."
         )
 

@@ -24,10 +24,11 @@ from orthogan.data.inspection import report
 from orthogan.data.oddities import oddities
 from orthogan.data.pickled import refuse_pickles
 from orthogan.data.pictures import SUFFIXES
+from orthogan.data.tar_shards import is_pattern, shards_of
 from orthogan.errors import DataError, OrthoganError, did_you_mean
 
 # As data sets are handed out; unpacked they are folders, which are read.
-ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tbz2", ".rar", ".7z")
+ARCHIVES = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tbz2", ".rar", ".7z")
 
 
 def load(
@@ -93,7 +94,7 @@ def resolved(source: str) -> str:
     """
     path = _path(source)
     is_name = source in DATA_SETS or _hub_of(source) or is_kept(source)
-    if is_name or not source or not _exists(path):
+    if is_name or not source or not (is_pattern(source) or _exists(path)):
         return source
     return str(path.absolute())
 
@@ -109,6 +110,9 @@ def check_source(source: str) -> None:
 
 
 def _check_exists(source: str | Path) -> None:
+    if is_pattern(source):
+        shards_of(source)
+        return
     if not str(source) or not _exists(_path(source)):
         known = [*DATA_SETS, *(f"{hub}:NAME" for hub in HUBS)]
         raise DataError(
@@ -157,6 +161,8 @@ def _hub_of(source: str) -> str | None:
 
 
 def _format_of(path: Path) -> Format:
+    if is_pattern(path):
+        return FORMATS["tar"]
     if path.is_dir():
         if is_run(path):
             raise DataError(
@@ -164,14 +170,19 @@ def _format_of(path: Path) -> Format:
                 "name the images that it learned from, or leave out --data; for images of its "
                 "generator, draw some into another folder: orthogan sample RUN --out FOLDER."
             )
-        return FORMATS["folder"]
+        return _by_name(path.name.lower(), _folders()) or FORMATS["folder"]
     if not path.is_file():
         raise DataError(f"{path}: is neither a regular file nor a folder.")
     name = path.name.lower()
     if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path}: is a single picture; name the folder it lies in.")
     # Other packages are asked where nothing here fits: who installs one keeps the formats of ours.
-    return _by_name(name, FORMATS.own()) or _by_name(name, FORMATS) or _by_content(path)
+    own = [each for each in FORMATS.own() if not FORMATS[each].is_folder]
+    return _by_name(name, own) or _by_name(name, FORMATS) or _by_content(path)
+
+
+def _folders() -> list[str]:
+    return [each for each in FORMATS.own() if FORMATS[each].is_folder]
 
 
 def _by_name(name: str, formats: Iterable[str]) -> Format | None:

@@ -23,7 +23,7 @@ def resolved_condition(config: TrainingConfig, images: ImageSet) -> TrainingConf
     """The configuration with `condition` as these images allow it, and the number of kinds.
 
     `auto` takes the classes if there are at least two, each with images enough to learn from;
-    otherwise clusters; a set too small for two clusters, or drawn afresh, is left whole.
+    otherwise clusters; a set too small for two clusters, drawn afresh or on disk, is left whole.
 
     Raises:
         ConfigError: classes are asked for and there are none, or clusters of images that no run
@@ -37,8 +37,13 @@ def resolved_condition(config: TrainingConfig, images: ImageSet) -> TrainingConf
         )
     if condition == "auto":
         condition = "classes" if _has_rich_classes(images) else "clusters"
-        if condition == "clusters" and images.draws_afresh:
+        if condition == "clusters" and (images.draws_afresh or images.is_sample):
             condition = "none"
+    if condition == "clusters" and images.is_sample:
+        raise ConfigError(
+            f"{images.name} stays on disk, and clusters are found of images in memory; use "
+            "condition=none, or condition=classes."
+        )
     if condition == "clusters" and images.draws_afresh:
         raise ConfigError(
             f"{images.name} draws each image afresh, so none belongs to a cluster; "
@@ -73,8 +78,8 @@ def said(config: TrainingConfig) -> str:
 def _has_rich_classes(images: ImageSet) -> bool:
     if images.labels is None or len(images.class_names) < 2:
         return False
-    counts = torch.bincount(images.labels, minlength=len(images.class_names))
-    return int(counts.min()) >= IMAGES_A_KIND
+    counts = images.class_counts()
+    return counts is not None and int(counts.min()) >= IMAGES_A_KIND
 
 
 def clusters_of(config: TrainingConfig, images: ImageSet) -> Labels | None:
@@ -113,11 +118,11 @@ def class_shares(
     config: TrainingConfig, images: ImageSet, clusters: Labels | None
 ) -> Tensor | None:
     """The share of each kind among the images as they are seen; None without kinds."""
-    labels = images.labels if config.condition == "classes" else clusters
+    labels = images.training_labels if config.condition == "classes" else clusters
     if labels is None:
         return None
     weights = None
-    if config.data.balance == "classes" and images.labels is not None:
-        weights = weights_of(images.labels)
+    if config.data.balance == "classes" and images.training_labels is not None:
+        weights = weights_of(images.training_labels)
     counts = torch.bincount(labels, weights, minlength=config.generator.classes).float()
     return counts / counts.sum()

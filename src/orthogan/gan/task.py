@@ -68,8 +68,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
         """What the images are, which settings have no effect, and how classes are balanced."""
         yield from inspect(data).lines()
         yield from config.without_effect()
-        if config.data.balance == CLASSES and data.labels is not None:
-            yield balance_note(data.labels, data.class_names)
+        if config.data.balance == CLASSES and data.training_labels is not None:
+            yield balance_note(data.training_labels, data.class_names)
         if config.data.batches != IID:
             yield arrangement_note(data, arrangement(config), config.seed)
 

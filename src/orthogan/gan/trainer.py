@@ -147,7 +147,7 @@ class Trainer:
 
     def _take(self, index: Tensor) -> tuple[Images, Labels | None]:
         """Images of the order, and the classes that both networks are conditioned on."""
-        placed = rng.to_device(index, self.device)
+        placed = self.images.placed(index)
         pixels, classes = self.images.take(placed)
         if self.clusters is not None:
             return to_floats(pixels), self.clusters[placed]

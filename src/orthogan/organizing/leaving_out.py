@@ -28,6 +28,11 @@ def without_copies(images: ImageSet, report: Report | None = None) -> ImageSet:
             f"{images.name} draws each image afresh, so it holds no copies; leave out "
             "data.copies=drop."
         )
+    if images.is_sample:
+        raise ConfigError(
+            f"{images.name} stays on disk, and copies are looked for in memory; leave out "
+            "data.copies=drop."
+        )
     found = find_duplicates(images.images.cpu(), report)
     if len(found.kept) < MIN_IMAGES:
         raise ConfigError(

@@ -19,7 +19,7 @@ from orthogan.rng import initialization, stream
 
 TOKENS, WIDTH = 5, 4
 SCORES = pytest.mark.parametrize("score", score_names())
-DTYPES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.15}
+DTYPES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 0.15, torch.float16: 0.05}
 MASKS: dict[str, Tensor | None] = {
     "all": None,
     "second hidden": (torch.arange(TOKENS) != 1).expand(TOKENS, TOKENS),
@@ -32,19 +32,21 @@ def draw(*shape: int, counter: int = 0) -> Tensor:
     return torch.from_numpy(stream(0, "extremes", counter).standard_normal(shape))
 
 
-def tokens(kind: str, counter: int = 0) -> Tensor:
+def tokens(kind: str, counter: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """`1 2 T K` of one kind, the second token being the odd one."""
     found = draw(1, 2, TOKENS, WIDTH, counter=counter)
     if kind == "alike":
-        return found[:, :, :1].expand(-1, -1, TOKENS, -1).clone()
+        return found[:, :, :1].expand(-1, -1, TOKENS, -1).to(dtype).clone()
     if kind == "all zero":
-        return torch.zeros_like(found)
-    found[:, :, 1] *= 1.0 if kind == "plain" else float(kind)
-    return found
+        return torch.zeros_like(found, dtype=dtype)
+    factor = 1.0 if kind == "plain" else float(kind)
+    found[:, :, 1] *= min(factor, LARGEST.get(dtype, factor))
+    return found.to(dtype)
 
 
 # Squares of 1e15 are the largest products whose mixtures float32 and bfloat16 still hold.
 KINDS = ["plain", "0", "1e-42", "1e-30", "1e-14", "1e15", "alike", "all zero"]
+LARGEST = {torch.float16: 10.0}  # sums of its squares keep two digits of ordinary tokens
 
 
 def mixed(parts: tuple[Tensor, ...]) -> Tensor:
@@ -65,19 +67,19 @@ def derivatives(score: str, query: Tensor, key: Tensor, mask: Tensor | None) -> 
 @SCORES
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda one: str(one)[6:])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mask", MASKS)
 def test_two_derivatives_are_finite_and_those_of_float64(
-    score: str, dtype: torch.dtype, kind: str, mask: str
+    score: str, dtype: torch.dtype, kind: str
 ) -> None:
-    query, key = tokens(kind).to(dtype), tokens(kind, 1).to(dtype)
-    found = derivatives(score, query, key, MASKS[mask])
-    wanted = derivatives(score, query.double(), key.double(), MASKS[mask])
-    for one, other in zip(found, wanted, strict=True):
-        assert one.dtype == dtype
-        assert bool(one.isfinite().all())
-        # Where a sum of terms is 0, what is left of it is the rounding of the terms.
-        size = max(float(other.abs().max()), 0.1)
-        torch.testing.assert_close(one.double(), other, rtol=0, atol=DTYPES[dtype] * size)
+    query, key = tokens(kind, 0, dtype), tokens(kind, 1, dtype)
+    for name, mask in MASKS.items():
+        found = derivatives(score, query, key, mask)
+        wanted = derivatives(score, query.double(), key.double(), mask)
+        for one, other in zip(found, wanted, strict=True):
+            assert one.dtype == dtype
+            assert bool(one.isfinite().all()), name
+            # Where a sum of terms is 0, what is left of it is the rounding of the terms.
+            size = max(float(other.abs().max()), 0.1)
+            assert float((one.double() - other).abs().max()) <= DTYPES[dtype] * size, name
 
 
 @SCORES
@@ -164,7 +166,7 @@ def test_a_penalty_of_the_layer_is_that_of_float64(
 ) -> None:
     layer = layer_of(score, keys, dtype)
     exact = layer_of(score, keys, dtype).double()
-    given = tokens(kind).transpose(1, 2).flatten(2).to(dtype)
+    given = tokens(kind, 0, dtype).transpose(1, 2).flatten(2)
     # A Gram matrix of numbers 1e20 apart has lost the small ones in every precision.
     is_comparable = (keys, kind) != ("dual", "1e10")
     # What is left of a sum that is 0 is the rounding of terms as large as ordinary tokens have.
@@ -178,4 +180,4 @@ def test_a_penalty_of_the_layer_is_that_of_float64(
             assert bool(one.isfinite().all())
             if is_comparable:
                 within = DTYPES[dtype] * max(float(other.abs().max()), size)
-                torch.testing.assert_close(one.double(), other, rtol=0, atol=within)
+                assert float((one.double() - other).abs().max()) <= within

@@ -1,11 +1,11 @@
-"""Every model of the transformers library, tiny and random, against what orthogan reads of it.
+"""Every model of transformers, timm and torchvision, random, against what orthogan reads of it.
 
     python benchmarks/families.py                          # all of them, an hour on one core
     python benchmarks/families.py --only bert gpt2 biogpt  # some
     python benchmarks/families.py --table                  # docs/families.md anew, from the JSON
 
-For each kind of model that the installed library offers: its default configuration, shrunk; random
-weights; what the library's own forward pass adds to the tokens at each position
+For each kind of model that the installed libraries offer (timm and torchvision:
+`vision_models.py`): its default configuration, shrunk; random weights; what the library's own forward pass adds to the tokens at each position
 (`family_oracle.py`); the checkpoint that the library saves, read by `orthogan.embeddings`; and
 whether both agree. Nothing is fetched. Checkpoints and oracles are kept under --keep and are not
 made a second time, so an interrupted run goes on where it was.
@@ -45,6 +45,7 @@ from marked_block import put
 from provenance import provenance
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from vision_models import libraries, make_vision, save_vision, vision_kinds
 
 from orthogan.embeddings import Tables, read_tables
 from orthogan.errors import OrthoganError
@@ -77,30 +78,18 @@ def kinds() -> list[str]:
 
 def build(kind: str, folder: Path) -> dict[str, Any]:
     """Makes the checkpoint and the oracle of a kind in a folder; what was seen."""
-    from transformers import CONFIG_MAPPING, MODEL_MAPPING
-
-    kind_alone, _, settings = kind.partition(":")
     found: dict[str, Any] = {"kind": kind}
     try:
         with no_longer_than(LONGEST_S):
-            config_class = CONFIG_MAPPING[kind_alone]
-            classes = MODEL_MAPPING[config_class]
-            made = classes[0] if isinstance(classes, list | tuple) else classes
-            found["class"] = made.__name__
-            config = shrink(config_class())
-            for setting in filter(None, settings.split(",")):
-                name, _, value = setting.partition("=")
-                setattr(config, name, json.loads(value))
-            config._attn_implementation = "eager"  # noqa: SLF001
-            with torch.device("meta"):
-                number = sum(part.numel() for part in made(config).parameters())
-            if number > MAX_PARAMETERS:
-                raise NotBuiltError(f"still {number:,} parameters after shrinking")
             torch.manual_seed(0)
-            model = made(config).eval()
+            model, config = make_vision(kind) if "/" in kind else make(kind)
+            found["class"] = type(model).__name__
             randomize(model)
             how, seen = run(model, config)
-            model.save_pretrained(folder)
+            if "/" in kind:
+                save_vision(kind, model, folder)
+            else:
+                model.save_pretrained(folder)
             save_file(
                 {"difference": seen.difference.contiguous(), "sums": seen.sums.contiguous()},
                 folder / "oracle.safetensors",
@@ -123,6 +112,26 @@ def build(kind: str, folder: Path) -> dict[str, Any]:
     return found
 
 
+def make(kind: str) -> tuple[Any, Any]:
+    """A random model of a kind of the transformers library, and its shrunk configuration."""
+    from transformers import CONFIG_MAPPING, MODEL_MAPPING
+
+    kind, _, settings = kind.partition(":")
+    config_class = CONFIG_MAPPING[kind]
+    classes = MODEL_MAPPING[config_class]
+    made = classes[0] if isinstance(classes, list | tuple) else classes
+    config = shrink(config_class())
+    for setting in filter(None, settings.split(",")):
+        name, _, value = setting.partition("=")
+        setattr(config, name, json.loads(value))
+    config._attn_implementation = "eager"  # noqa: SLF001
+    with torch.device("meta"):
+        number = sum(part.numel() for part in made(config).parameters())
+    if number > MAX_PARAMETERS:
+        raise NotBuiltError(f"still {number:,} parameters after shrinking")
+    return made(config).eval(), config
+
+
 def run(model: torch.nn.Module, config: Any) -> tuple[str, Added]:
     """What the model's own forward pass adds."""
     reasons = ["it takes neither tokens nor images"]
@@ -130,7 +139,7 @@ def run(model: torch.nn.Module, config: Any) -> tuple[str, Added]:
         length = LENGTH
         if how == "image":
             size = patch_size(config)
-            rows, cols = pair[0]["pixel_values"].shape[-2:]
+            rows, cols = next(iter(pair[0].values())).shape[-2:]
             length = (rows // size) * (cols // size)
         try:
             one, other = (events(model, inputs) for inputs in pair)
@@ -170,8 +179,9 @@ def compare(folder: Path) -> dict[str, Any]:
     except OrthoganError as error:
         return found | {"verdict": "refused", "why": str(error).replace(f"{folder}", "FOLDER")}
     found["read"] = tables.codes
-    if tables.codes == "unknown":
-        why = next((note for note in tables.notes if "not known" in note), "")
+    if tables.codes in {"unknown", "absent"}:
+        said = "not known" if tables.codes == "unknown" else "No position table"
+        why = next((note for note in tables.notes if said in note), "")
         return found | {"verdict": "refused", "why": why}
     if found["seen"] == "unclear":
         # Positions act, but not as a sum that can be seen from outside: only "none" can be right,
@@ -313,10 +323,11 @@ def main() -> None:
         import transformers
 
         quiet()
+        every = asked.only or [*kinds(), *VARIANTS, *vision_kinds()]
         with tempfile.TemporaryDirectory() as temporary:
-            rows = measure(asked.only or [*kinds(), *VARIANTS], asked.keep or Path(temporary))
+            rows = measure(every, asked.keep or Path(temporary))
         record = {
-            "provenance": provenance() | {"transformers": transformers.__version__},
+            "provenance": provenance() | {"transformers": transformers.__version__} | libraries(),
             "summary": summary(rows),
             "rows": rows,
         }

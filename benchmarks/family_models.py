@@ -199,11 +199,13 @@ def inputs_of(model: nn.Module, config: Any) -> Iterator[tuple[str, list[dict[st
         yield "text", texts
         for extra in _companions(names, config):
             yield "text", [each | extra for each in texts]
-    if "pixel_values" in names and "input_ids" not in names:
+    if {"x", "pixel_values"} & names and "input_ids" not in names:
         images = [image_inputs(config, pixel) for pixel in pixels_of(config)]
         if "noise" in names:  # it orders the patches, which are masked in this order
             patches = (IMAGE // patch_size(config)) ** 2
             images = [each | {"noise": torch.arange(float(patches))[None]} for each in images]
+        if "x" in names:  # timm and torchvision
+            images = [{"x": each["pixel_values"]} for each in images]
         yield "image", images
 
 

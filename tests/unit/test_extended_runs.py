@@ -77,7 +77,7 @@ def test_schedules_are_planned_over_the_new_budget(
     del seen[:]
     minutes = (record(tmp_path / "run")["seconds"] + 0.4) / 60
     assert go_on(tmp_path / "run", minutes=minutes).status == "done"  # from images to time
-    assert 0 < seen[0] < seen[-1] < 1
+    assert 0 < seen[0] <= seen[-1] < 1  # a slow machine takes a single step in that time
 
 
 def test_the_history_of_budgets_is_kept(train_tiny, go_on, tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ def model_tables(model: Model, options: LoadOptions, labels: Labels | None = Non
     check_quantised(model)
     check_readable(model, options)
     name = embedding_name(model, options, notes)
+    if options.embedding is None:
+        check_of_pixels(model, name)
     tokens, own_labels = read_tokens(model, name, options.limit, notes)
     if options.embedding is None:
         check_stated_width(model, name, tokens.shape[1])
@@ -108,6 +110,20 @@ def check_readable(model: Model, options: LoadOptions) -> None:
         raise DataError(
             f"{model.where}: a model of the family '{model.kind('')}' has no table of tokens to "
             f"read: {family.why}; name a tensor with embedding= to read it by itself."
+        )
+
+
+def check_of_pixels(model: Model, name: str) -> None:
+    """Nothing, unless the patches of a model of images are of features and not of pixels.
+
+    Raises:
+        DataError: a network stands between the pixels and their projection.
+    """
+    backbone = f"{_home(name)}.backbone."
+    if len(model.tensors[name].shape) == 4 and any(n.startswith(backbone) for n in model.tensors):
+        raise DataError(
+            f"{model.where}: '{name}' projects what a network ('{backbone[:-1]}') makes of the "
+            "pixels, so there is no table of patches; name it with embedding= to read it by itself."
         )
 
 

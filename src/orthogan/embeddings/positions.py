@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ POSITIONS = (
     r"positional_embedding(\.weight)?",  # CLIP as OpenAI stores it
     r"positions?(\.weight)?",  # files written by hand
 )
+# Tokens that are no patch and may have rows of their own in a table of positions.
+OTHER_TOKENS = re.compile(r"(^|[._])(cls|class|dist|distillation|reg|register)_(tokens?|embedding)$")
 STORED_COPIES = (r"embed_positions\.weight",)  # of codes that are computed: Marian, Pegasus
 LENGTHS = ("max_position_embeddings", "max_target_positions", "n_positions", "max_source_positions")
 NUM_COMPUTED = 512  # of computed codes, where the configuration names no length
@@ -267,8 +270,7 @@ def image_grid(
     grid = _stated_grid(model, patches)
     if grid is None or math.prod(grid) > num_rows:
         side = math.isqrt(num_rows)
-        is_named = any("cls_token" in n or "class_" in n for n in model.tensors)
-        grid = (side, side) if num_rows - side * side <= (2 if is_named else 0) else None
+        grid = (side, side) if num_rows - side * side <= _num_other_tokens(model) else None
     if grid is None:
         notes.append("The grid of the positions is not known: image_size and patch_size say it.")
         return None
@@ -278,6 +280,12 @@ def image_grid(
     )
     notes.append(f"{first}The positions of patches form a grid of {grid[0]} x {grid[1]}, by rows.")
     return grid
+
+
+def _num_other_tokens(model: Model) -> int:
+    """How many tokens a model of images keeps beside those of the patches."""
+    shapes = [tensor.shape for name, tensor in model.tensors.items() if OTHER_TOKENS.search(name)]
+    return sum(math.prod(shape[:-1]) for shape in shapes)
 
 
 def _stated_grid(model: Model, patches: str) -> tuple[int, int] | None:

@@ -267,7 +267,7 @@ def events(model: nn.Module, inputs: dict[str, Any]) -> list[tuple[str, Tensor]]
 
 
 def _as_rows(value: Tensor) -> Tensor | None:
-    if not value.is_floating_point() or value.numel() > 2_000_000:
+    if not value.is_floating_point() or value.numel() > 4_000_000:
         return None
     value = value.detach()
     if value.dim() == 3 and value.shape[0] == 1:

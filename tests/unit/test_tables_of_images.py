@@ -44,6 +44,27 @@ def test_rows_of_other_tokens_are_no_patches(
     assert tables.num_prefix == extra
 
 
+def test_a_grid_of_positions_is_read_by_rows(tmp_path: Path) -> None:
+    places = torch.randn(1, SIDE, SIDE + 1, WIDTH, generator=SOURCE)
+    path = tmp_path / "model.safetensors"
+    save_file({"pos_embed": places, "patch_embed.proj.weight": KERNEL}, path)
+    (tmp_path / "config.json").write_text('{"image_size": [6, 8], "patch_size": 2}')
+    tables = read_tables(tmp_path)
+    assert tables.grid == (SIDE, SIDE + 1)
+    assert tables.positions is not None
+    assert torch.equal(tables.positions, places.reshape(-1, WIDTH))
+
+
+def test_a_grid_whose_width_comes_first_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(
+        {"pos_embed": torch.zeros(1, WIDTH, SIDE, SIDE), "patch_embed.proj.weight": KERNEL}, path
+    )
+    tables = read_tables(path)
+    assert tables.positions is None
+    assert any("has width 3, the tokens 4" in note for note in tables.notes)
+
+
 @pytest.mark.parametrize("tokens", [{}, {"cls_token": (1, 1, WIDTH)}])
 def test_rows_that_nothing_explains_leave_the_grid_unknown(
     tmp_path: Path, tokens: dict[str, tuple[int, ...]]

@@ -210,7 +210,7 @@ def position_table(
         return _described(model, name, notes)
     # All that are named like positions, not only by the first pattern: the parts of one model may
     # name theirs differently.
-    found = [name for pattern in patterns for name in model.matching((pattern,), (2, 3))]
+    found = [name for pattern in patterns for name in model.matching((pattern,), (2, 3, 4))]
     if not found:
         return None
     chosen = min(found, key=lambda other: (-_shared(other, embedding or ""), "decoder" in other))
@@ -224,13 +224,13 @@ def position_table(
 
 def _described(model: Model, name: str, notes: list[str]) -> PositionTable:
     shape = model.find(name).shape
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] != 1) or 0 in shape:
+    if len(shape) not in (2, 3, 4) or (len(shape) > 2 and shape[0] != 1) or 0 in shape:
         raise ShapeError(
             f"{model.where}: a position table has one row a position, '{name}' has shape {shape}; "
             "name another tensor with positions=."
         )
-    length, width = shape[-2:]
-    start = first_position(model, name, length)
+    length, width = math.prod(shape[:-1]), shape[-1]  # 1 H W D: a grid, as of SAM
+    start = first_position(model, name, length) if len(shape) < 4 else 0
     if start >= length:
         raise ShapeError(
             f"{model.where}: '{name}' has {length} rows, of which {start} are padding; "

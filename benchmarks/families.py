@@ -4,11 +4,12 @@
     python benchmarks/families.py --only bert gpt2 biogpt  # some
     python benchmarks/families.py --table                  # docs/families.md anew, from the JSON
 
-For each kind of model that the installed libraries offer (timm and torchvision:
-`vision_models.py`): its default configuration, shrunk; random weights; what the library's own forward pass adds to the tokens at each position
-(`family_oracle.py`); the checkpoint that the library saves, read by `orthogan.embeddings`; and
-whether both agree. Nothing is fetched. Checkpoints and oracles are kept under --keep and are not
-made a second time, so an interrupted run goes on where it was.
+For each kind of model that the installed libraries offer (those of timm and torchvision in
+`vision_models.py`): its default configuration, shrunk; random weights; what the library's own
+forward pass adds to the tokens at each position (`family_oracle.py`); the checkpoint that the
+library saves, read by `orthogan.embeddings`; and whether both agree. Nothing is fetched.
+Checkpoints and oracles are kept under --keep and are not made a second time, so an interrupted
+run goes on where it was.
 """
 
 from __future__ import annotations
@@ -180,8 +181,8 @@ def compare(folder: Path) -> dict[str, Any]:
         return found | {"verdict": "refused", "why": str(error).replace(f"{folder}", "FOLDER")}
     found["read"] = tables.codes
     if tables.codes in {"unknown", "absent"}:
-        said = "not known" if tables.codes == "unknown" else "No position table"
-        why = next((note for note in tables.notes if said in note), "")
+        said = ("not known", "No position table")
+        why = next((note for note in tables.notes if any(part in note for part in said)), "")
         return found | {"verdict": "refused", "why": why}
     if found["seen"] == "unclear":
         # Positions act, but not as a sum that can be seen from outside: only "none" can be right,
@@ -283,7 +284,9 @@ def obstacle(row: dict[str, Any]) -> str:
     if "neither tokens nor images" in why:
         return "it takes neither tokens nor images (sound, series, grids of patches)"
     if "ImportError" in why:
-        return "it needs a package that is not installed (timm, detectron2)"
+        return "it needs a package that is not installed"
+    if "windows that overlap" in why:
+        return "its patches overlap: a convolution stands in front of the tokens"
     if why.startswith("no guessed input runs"):
         return "no guessed input runs"
     if "parameters after shrinking" in why:

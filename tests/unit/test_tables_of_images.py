@@ -74,6 +74,17 @@ def test_rows_that_nothing_explains_leave_the_grid_unknown(
     assert any("grid of the positions is not known" in note for note in tables.notes)
 
 
+@pytest.mark.parametrize(
+    ("tensor", "codes"),
+    [("blocks.0.attn.relative_position_bias_table", "none"), ("blocks.0.attn.q", "unknown")],
+)
+def test_a_model_of_images_is_lent_no_codes(tmp_path: Path, tensor: str, codes: str) -> None:
+    save_file(
+        {tensor: torch.zeros(2), "patch_embed.proj.weight": KERNEL}, tmp_path / "a.safetensors"
+    )
+    assert read_tables(tmp_path / "a.safetensors").codes == codes
+
+
 def test_what_a_network_makes_of_pixels_is_no_patch(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.safetensors", 9, patch_embed__backbone__stem=(2, 2))
     with pytest.raises(DataError, match=r"'patch_embed\.backbone'.* name it with embedding="):

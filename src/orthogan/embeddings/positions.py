@@ -32,7 +32,10 @@ POSITIONS = (
     r"positions?(\.weight)?",  # files written by hand
 )
 # Tokens that are no patch and may have rows of their own in a table of positions.
-OTHER_TOKENS = re.compile(r"(^|[._])(cls|class|dist|distillation|reg|register)_(tokens?|embedding)$")
+OTHER_TOKENS = re.compile(
+    r"(^|[._])(cls|class|dist|distillation|reg|register)_(tokens?|embedding)$"
+)
+RELATIVE_BIASES = re.compile(r"relative_attention_bias|relative_position_bias_table")
 STORED_COPIES = (r"embed_positions\.weight",)  # of codes that are computed: Marian, Pegasus
 LENGTHS = ("max_position_embeddings", "max_target_positions", "n_positions", "max_source_positions")
 NUM_COMPUTED = 512  # of computed codes, where the configuration names no length
@@ -162,7 +165,8 @@ def _of_unknown(
         notes.append(
             "No position table was recognised; if the source holds one, name it with positions=."
         )
-        return Codes("absent")
+        # A projection of patches is of a model; vectors of words may be of none.
+        return Codes("unknown" if len(model.tensors[embedding].shape) == 4 else "absent")
     return Codes("own", table)
 
 
@@ -306,7 +310,7 @@ def _why_none(model: Model) -> str | None:
     rotary = any(config.get(key) is not None for key in ROTARY_SETTINGS)
     if rotary or any(name.endswith(("rotary_emb.inv_freq", "rope.freqs")) for name in names):
         return ROTARY
-    if any("relative_attention_bias" in name for name in names):
+    if any(RELATIVE_BIASES.search(name) for name in names):
         return RELATIVE
     return ALIBI if config.get("alibi") is True else None
 

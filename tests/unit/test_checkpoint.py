@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import random
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -218,63 +212,6 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(
     monkeypatch.undo()
     assert names(tmp_path) == ["000000100", "latest"]
     assert loaded_images(tmp_path) == 100
-
-
-KILLER = Path(__file__).with_name("killed_writers.py")
-NUM_KILLS = int(os.environ.get("KILLS", "10"))  # more: KILLS=1000 pytest tests/unit/...
-
-
-def kill_seed() -> int:
-    """Another one each time; `KILL_SEED` repeats one."""
-    return int(os.environ.get("KILL_SEED", str(random.SystemRandom().randrange(10**6))))
-
-
-def kills(folder: Path, *words: str) -> list[dict[str, Any]]:
-    """What was found after each kill."""
-    done = subprocess.run(
-        [sys.executable, str(KILLER), str(folder), *words],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
-def test_a_kill_at_any_moment_leaves_a_healthy_checkpoint(tmp_path: Path) -> None:
-    seed = kill_seed()
-    again = f"KILL_SEED={seed} KILLS={NUM_KILLS} repeats the moments"
-    found = kills(tmp_path, "moments", str(seed), str(NUM_KILLS))
-    assert len(found) == NUM_KILLS, again
-    for kill in found:
-        assert kill["healthy"], (kill, again)
-        assert (kill["note"], kill["left"]) == ("", []), (kill, again)
-        assert kill["images"] >= kill["before"], (kill, again)
-    assert found[-1]["images"] > 0, again
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
-    seed, num_kills = kill_seed(), math.ceil(0.4 * NUM_KILLS)  # these take longer
-    again = f"KILL_SEED={seed} KILLS={NUM_KILLS} repeats the moments"
-    data = Path(__file__).parents[1] / "fixtures" / "version-0.1" / "blobs.npz"
-    *found, end = kills(tmp_path, "runs", str(seed), str(num_kills), str(data))
-    assert len(found) == num_kills, again
-    assert [kill["note"] for kill in found] == [""] * num_kills, (found, again)
-    seen = [kill["images"] for kill in found]
-    assert seen == sorted(seen), (found, again)
-    assert end == {"status": 0, "same": [True] * 3}, (found, end, again)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_kill_before_any_flush_or_rename_costs_one_save_at_most(tmp_path: Path) -> None:
-    found = kills(tmp_path, "calls")
-    assert [kill["call"] for kill in found] == list(range(len(found)))
-    assert len(found) >= 3 * 6  # two files, two folders, the pointer: flushed; two renames
-    for kill in found:
-        assert kill["healthy"], kill
-        assert (kill["note"], kill["left"]) == ("", []), kill
-        # The save that was killed may have come so far that it counts.
-        assert kill["images"] in (kill["saved"], kill["saved"] + 1), kill
 
 
 def test_the_pointer_is_moved_after_its_folder_is_there(

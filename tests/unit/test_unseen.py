@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from orthogan import data as image_data
 from orthogan.data import ImageSet
 from orthogan.data.inspection import inspections
 from orthogan.errors import ConfigError
@@ -52,6 +54,22 @@ def test_a_source_without_one_or_with_one_of_another_form_has_none(tmp_path: Pat
     np.savez(tmp_path / "two.npz", x_train=PIXELS[:40], x_test=PIXELS[40:])
     assert unseen_images(config(tmp_path / "two.npz"), of(40, size=20)) is None
     assert unseen_images(config(tmp_path / "gone.npz"), of(40)) is None
+
+
+def test_a_run_until_converged_reads_them_once(
+    train_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "set.npz"
+    np.savez(path, x_train=PIXELS[:40], x_test=PIXELS[40:])
+    load, splits = image_data.load, []
+
+    def counted(*given: Any, **form: Any) -> ImageSet:
+        splits.append(form.get("split", "train"))
+        return load(*given, **form)
+
+    monkeypatch.setattr(image_data, "load", counted)
+    train_tiny(tmp_path / "run", "until=converged", source=path, images=16)
+    assert splits == ["train", "test"]
 
 
 @pytest.mark.parametrize(("count", "kept"), [(512, 128), (2047, 128), (3200, 200), (60_000, 2048)])

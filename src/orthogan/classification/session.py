@@ -57,7 +57,8 @@ class ClassificationSession(Session[ClassifierTrainer]):
         return score_answers(answers, test.targets[index], self.split.scheme)
 
     def _finish(self) -> None:
-        score = self._score(torch.arange(len(self.split.test)))
+        with self.stop.at_once():
+            score = self._score(torch.arange(len(self.split.test)))
         self._keep_scores(
             {
                 "accuracy": score.accuracy,

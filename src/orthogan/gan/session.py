@@ -124,14 +124,16 @@ class GanSession(WatchedSession):
         )
 
     def _finish(self) -> None:
-        if self._measured_at != self.trainer.images_seen:
-            self.measure()
+        with self.stop.at_once():
+            if self._measured_at != self.trainer.images_seen:
+                self.measure()
         self._add_to_course()
         self.checkpoint()
         self._refuse_collapse()
-        best = self._better_than_the_last()
-        generator = self.trainer.average if best is None else best.generator
-        self._judge(generator)
+        with self.stop.at_once():
+            best = self._better_than_the_last()
+            generator = self.trainer.average if best is None else best.generator
+            self._judge(generator)
         card = self._card(self._card_scores())
         if best is not None:
             self._log({"event": "best", "reason": best.sentence, "kept": best.images})

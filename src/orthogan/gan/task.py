@@ -29,6 +29,7 @@ from orthogan.gan.trainer import Trainer
 from orthogan.gan.unseen import num_kept_back, unseen_images
 from orthogan.organizing.leaving_out import DROP, without_copies
 from orthogan.parallel import current
+from orthogan.training.config import DataConfig
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.task import TASKS, Task
@@ -41,6 +42,9 @@ class GanTask(Task[TrainingConfig, ImageSet]):
     name = "gan"
     recipes = RECIPES
     default_recipe = run_suffix = "attention-gan"
+
+    def __init__(self) -> None:
+        self._unseen: tuple[DataConfig, ImageSet, ImageSet | None] | None = None
 
     def locate(self, source: str) -> str:
         """The name of a data set as it is, a path absolute."""
@@ -58,7 +62,7 @@ class GanTask(Task[TrainingConfig, ImageSet]):
             generator=config.generator.fitted(data.size, data.colours).to_dict(),
             discriminator=config.discriminator.fitted(data.size, data.colours).to_dict(),
         )
-        if config.until == "converged" and unseen_images(config, data) is None:
+        if config.until == "converged" and self._unseen_images(config, data) is None:
             num_kept_back(config, data)  # refuses a set that is too small, before a run begins
         return resolved_emphasis(
             resolved_augmentation(resolved_condition(shaped, data), data), data
@@ -91,7 +95,8 @@ class GanTask(Task[TrainingConfig, ImageSet]):
     ) -> GanSession:
         """A session with a live score, where the images are enough for one."""
         clusters = kept_clusters(config, folder.path, len(data))
-        trainer = Trainer(config, data, device, clusters, unseen_images(config, data), current())
+        unseen = self._unseen_images(config, data)
+        trainer = Trainer(config, data, device, clusters, unseen, current())
         score = _live_score(data, trainer.unseen, telling(display.note))
         if score is None:
             display.note(f"{len(data)} images are too few to score during training.")
@@ -109,8 +114,14 @@ class GanTask(Task[TrainingConfig, ImageSet]):
 
     def follower(self, config: TrainingConfig, data: ImageSet, device: torch.device) -> Trainer:
         """A trainer that the first process has take its steps."""
-        unseen = unseen_images(config, data)
+        unseen = self._unseen_images(config, data)
         return Trainer(config, data, device, unseen=unseen, ranks=current())
+
+    def _unseen_images(self, config: TrainingConfig, images: ImageSet) -> ImageSet | None:
+        """As `unseen_images`, of one source once: it may be large, or far away."""
+        if self._unseen is None or self._unseen[0] != config.data or self._unseen[1] is not images:
+            self._unseen = (config.data, images, unseen_images(config, images))
+        return self._unseen[2]
 
     def next_words(self, path: Path) -> list[str | Path]:
         """Look at what it draws."""

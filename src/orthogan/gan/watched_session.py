@@ -14,7 +14,7 @@ from orthogan.gan.trainer import Trainer
 from orthogan.gan.watch.alarm import Finding
 from orthogan.gan.watch.geometry_signs import geometry_signs
 from orthogan.gan.watch.saturation import UNFOLDED_STEPS
-from orthogan.training.checkpoint import set_aside
+from orthogan.training.checkpoint import Checkpoint, set_aside
 from orthogan.training.health import CollapseError
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
@@ -47,6 +47,8 @@ class WatchedSession(Session[Trainer]):
             if self.config.signals_every is None
             else Signals(self.config, trainer.images, trainer.precision)
         )
+        self._before = 0  # images seen before the latest step
+        self._is_at_milestone = False  # which has not been measured to the end
 
     def _place(self) -> dict[str, Any]:
         return super()._place() | {"attempt": self.trainer.attempt}
@@ -58,7 +60,7 @@ class WatchedSession(Session[Trainer]):
             self._go_back_or_give_up(error)
 
     def _step(self, progress: float) -> StepRecord | None:
-        before = self.trainer.images_seen
+        before = self._before = self.trainer.images_seen
         with self.ranks.step(self.trainer, progress):
             record = self.trainer.step(progress)
         if self.trainer.watch.is_saturated:
@@ -66,7 +68,6 @@ class WatchedSession(Session[Trainer]):
             return None
         self._heed(self.trainer.eyes.take_findings(), "finding")
         self._measure_geometry_if_due(before)
-        self._measure_if_milestone(before)
         return record
 
     def _heed(self, found: list[Finding], event: str) -> None:
@@ -166,10 +167,10 @@ class WatchedSession(Session[Trainer]):
             self._log({"event": "ending", "reason": reason})
             self.display.note(reason)
 
-    def _measure_if_milestone(self, before: int) -> None:
+    def _measure_by_count(self) -> None:
         budget, seen = self.config.budget.images, self.trainer.images_seen
         every = max((budget or 0) // self._milestones_a_run, LEAST_MILESTONE)
-        if budget is None or before // every == seen // every or seen >= budget:
+        if budget is None or self._before // every == seen // every or seen >= budget:
             return
         self._reach_milestone()
 
@@ -177,15 +178,37 @@ class WatchedSession(Session[Trainer]):
         if self.config.budget.images is None:
             self._reach_milestone()
         else:  # asked for beside the milestones, and no part of what decides
-            self.measure()
+            super()._measure_by_the_clock()
 
     def _reach_milestone(self) -> None:
         """A score that decides, and a checkpoint to go back to."""
-        self.measure()
+        self._is_at_milestone = True
+        with self.stop.at_once():
+            self.measure()
         self._add_to_course()
         self._end_if_settled()
         self.trainer.health.keep_milestone(self.trainer.images_seen)
+        self._is_at_milestone = False
         self.checkpoint()
+
+    def _loop(self) -> None:
+        if self._is_at_milestone:  # the session before was stopped in the middle of it
+            self._reach_milestone()
+        super()._loop()
+
+    def _stopped(self) -> tuple[str, str]:
+        try:
+            return super()._stopped()
+        except DivergedError as error:  # it fell ill in the very step after which it was stopped
+            self._go_back_or_give_up(error)
+            return super()._stopped()
+
+    def _extra_state(self) -> dict[str, Any]:
+        return {"at_milestone": True} if self._is_at_milestone else {}
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        super()._restore(checkpoint)
+        self._is_at_milestone = checkpoint.state.get("at_milestone") is True
 
     @abstractmethod
     def _add_to_course(self) -> None:

@@ -68,7 +68,8 @@ class LanguageSession(Session[LanguageTrainer]):
         return super()._facts() | {"unit": self.unit}
 
     def _finish(self) -> None:
-        score = self._score(None)
+        with self.stop.at_once():
+            score = self._score(None)
         self.checkpoint()
         write_json(self.run.path / "score.json", score.to_dict())
         write_atomic(self.run.path / SAMPLE_FILE, self._sample().encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -53,10 +54,10 @@ class Clock:
         left_s = spent_s * max(1 - reached, 0.0) / gained if gained > 0 else 0.0
         return left_s, (images_seen - images) / spent_s
 
-    def is_due(self, name: str, every_s: float) -> bool:
-        """True once every `every_s` seconds; the first time after that long."""
+    def is_due(self, name: str, every_s: float, first_s: float = math.inf) -> bool:
+        """True once every `every_s` seconds; the first time after that long, or after `first_s`."""
         now = self._here_s
-        if now < self.due.setdefault(name, every_s):
+        if now < self.due.setdefault(name, min(every_s, first_s)):
             return False
         self.due[name] = now + every_s
         return True

@@ -21,7 +21,7 @@ from orthogan.files import clean_leftovers, read_json, storage_errors, write_jso
 from orthogan.training.budgets import BUDGET, HISTORY, entry, refuse_used_up, replanned
 from orthogan.training.checkpoint import standing
 from orthogan.training.lock import FolderLock
-from orthogan.training.metrics_file import append_metrics, read_metrics
+from orthogan.training.metrics_file import append_metrics, flush_metrics, read_metrics
 from orthogan.training.run_list import RunSummary, list_runs
 from orthogan.training.run_record import (
     DATA_PLACES,
@@ -216,6 +216,14 @@ class RunFolder:
             StorageError: the file cannot be written.
         """
         append_metrics(self.metrics_path, record)
+
+    def flush_metrics(self) -> None:
+        """Flushes `metrics.jsonl` to disk, which must happen before a checkpoint is made.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        flush_metrics(self.metrics_path)
 
     def close(self) -> None:
         """Lets other processes open the folder."""

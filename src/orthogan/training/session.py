@@ -20,9 +20,11 @@ from orthogan.training.duration import duration
 from orthogan.training.progress import ProgressDisplay
 from orthogan.training.run_folder import RunFolder
 from orthogan.training.stop_request import withdraw_stop
-from orthogan.training.stop_signals import StopSignals
+from orthogan.training.stop_signals import StopNow, StopSignals
 
 METRICS_EVERY_S = 1.0
+# So long after a session has begun, however seldom checkpoints are: an early kill costs little.
+FIRST_CHECKPOINT_S = 5.0
 SHOW_EVERY_S = 0.25
 LOOK_FOR_STOP_EVERY_S = 0.5
 MIN_SCORE_EVERY_S = 10.0
@@ -116,9 +118,14 @@ class Session(ABC, Generic[TrainerT]):
         try:
             with self.stop.noted(), self.clock.pulse.beating():
                 self._resume()
-                with self.display:
-                    self._loop()
-                return self._stopped() if self.stop.received else self._finished()
+                try:
+                    with self.display:
+                        self._loop()
+                    if not self.stop.received:
+                        return self._finished()
+                except StopNow:  # in the middle of measuring, which is done again later
+                    pass
+                return self._stopped()
         except DivergedError as error:
             reason = self._diverged(error)
             self.run.update_status("diverged", reason=reason, **self._facts())
@@ -141,6 +148,8 @@ class Session(ABC, Generic[TrainerT]):
         # So that a run can be used before it is done, and while it goes on.
         state["model"] = self._description() | {"part": self.part, "card": self._card({})}
         state["healthy"] = self._healthy_before()
+        state |= self._extra_state()
+        self.run.flush_metrics()  # what led here must not be lost where this is kept
         seen, spared = trainer.images_seen, self._spared()
         save_checkpoint(self.run.path, seen, tensors, state, spared=spared)
         self.run.update_status("running", **self._facts())
@@ -148,6 +157,10 @@ class Session(ABC, Generic[TrainerT]):
     @abstractmethod
     def _description(self) -> dict[str, Any]:
         """What a model has besides weights and card: the other arguments of `save_bundle`."""
+
+    def _extra_state(self) -> dict[str, Any]:
+        """What else of this session has to go on in the next one."""
+        return {}
 
     def _healthy_before(self) -> int | None:
         """None unless the run shows signs of trouble; then the newest checkpoint before them.
@@ -206,13 +219,18 @@ class Session(ABC, Generic[TrainerT]):
             self._log({"event": "step", **record.numbers()})
         if clock.is_due("show", SHOW_EVERY_S):
             self._show(record.numbers())
+        self._measure_by_count()
         if clock.is_due("score", self._score_every_s):
             self._measure_by_the_clock()
-        if clock.is_due("checkpoint", trainer.config.checkpoint_every_s):
+        if clock.is_due("checkpoint", trainer.config.checkpoint_every_s, FIRST_CHECKPOINT_S):
             self.checkpoint()
 
+    def _measure_by_count(self) -> None:
+        """What is due at image counts, once the step itself is written down."""
+
     def _measure_by_the_clock(self) -> None:
-        self.measure()
+        with self.stop.at_once():
+            self.measure()
 
     def _is_stopped(self) -> bool:
         """Whether a signal came, or somebody asked for a stop in the run folder."""

@@ -9,11 +9,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class StopNow(BaseException):
+    """A signal to stop, in the middle of something that may be left there and done again later.
+
+    No `Exception`: nobody but who asked for it may catch it.
+    """
+
+
 class StopSignals:
     """Notes the first signal to stop; `received` is 0 until then."""
 
     def __init__(self) -> None:
         self.received = 0
+        self._is_open = False
 
     @property
     def status(self) -> str:
@@ -35,6 +43,8 @@ class StopSignals:
             if self.received:
                 raise KeyboardInterrupt
             self.received = number
+            if self._is_open:
+                raise StopNow
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -42,3 +52,18 @@ class StopSignals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, a signal ends the block where it is; for what takes long and changes nothing.
+
+        Raises:
+            StopNow: a signal came, inside or before.
+        """
+        self._is_open = True
+        try:
+            if self.received:
+                raise StopNow
+            yield
+        finally:
+            self._is_open = False

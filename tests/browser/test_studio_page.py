@@ -102,6 +102,31 @@ def run(address: str, tiny_settings: Callable[..., tuple[str, ...]]) -> str:
     return str(seen.values[-1])
 
 
+def test_a_fork_begins_from_a_checkpoint(address: str, run: str) -> None:
+    (seen,) = visited(Visit(address=address, steps=(
+        ("goto", run),
+        ("click", "a:text-is('Fork')"),
+        until("location.pathname === '/new' && document.readyState === 'complete'"),
+        "document.querySelector('h1').textContent",
+        "Number(document.querySelectorAll('#begin option')[1].value)",
+        ("selectOption", "#begin", {"index": 1}),
+        ("click", "button.main >> nth=0"),
+        until(f"{STATUS} === 'running' && {SEEN} > 0"),
+        "window.begun = " + SEEN,
+        until(f"{SEEN} > begun"),
+        ("click", "text=Stop"),
+        until(f"{STATUS} === 'interrupted'"),
+        SEEN,
+        "document.querySelector('#timeline').textContent",
+    )))  # fmt: skip
+    quiet(seen, address)
+    begin, end = seen.values[4], seen.values[-2]
+    assert seen.values[3] == f"Fork of {TINY}"
+    assert 0 < begin < end
+    assert seen.values[8] >= begin
+    assert f"from a checkpoint of {TINY}" in seen.values[-1]
+
+
 def test_a_latent_is_dragged_and_a_patch_pointed_at(address: str, run: str) -> None:
     has_drawn = "document.querySelector('#said')?.textContent !== 'Drawing...'"
     drawn = ("within", "#view", "until", has_drawn)

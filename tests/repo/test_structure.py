@@ -16,7 +16,7 @@ MAX_PARAMETERS = 8
 COMMANDS = {
     *("cli/train.py:train", "cli/classify.py:classify", "cli/language.py:language"),
     *("cli/compare.py:compare", "cli/geometry.py:geometry", "cli/generate.py:generate"),
-    "cli/sample.py:sample",
+    *("cli/sample.py:sample", "cli/fork.py:fork"),
     *("gan/api.py:resolve", "classification/api.py:resolve_classification"),
     *("gan/api.py:train", "classification/api.py:classify", "language/api.py:train_language"),
     *("experiments/compare.py:compare", "analysis/api.py:analyze"),

@@ -191,7 +191,8 @@ def noise(source: random.Random) -> str:
 
 def spoilt(source: random.Random) -> bytes:
     """A form in which something is wrong."""
-    fields = {"recipe": "attention-gan", "source": "x", "name": "n", "amount": "1", "unit": "hours"}
+    fields = {"recipe": "attention-gan", "source": "x", "name": "n", "amount": "1", "unit": "hours",
+              "fork": "x", "begin": ""}  # fmt: skip
     name = source.choice(list(fields))
     fields[name] = source.choice(("", "../x", "\x00", "-1", "nan", "/etc", "a" * 3000, "\u202e"))
     fields["source"] = source.choice(("x", "mnist", "/etc", "0" * 16))  # no id of any data

@@ -165,6 +165,56 @@ def test_a_fork_has_what_was_asked_for_and_another_name(root: Path, guest: TestC
     page = guest.get(f"/new?from={key_of('wide')}").text
     assert 'value="48"' in page
     assert "Fork of wide" in page
+    assert '<option value="640">from its checkpoint at 640 images</option>' in page
+
+
+def forked(root: Path, **changes: str) -> dict[str, str]:
+    """The form of a fork of a run that trained on shipped images, as a browser sends it."""
+    config = RECIPES["attention-gan"]().evolve("loss=hinge", "budget.seconds=90").to_dict()
+    make_run(root, "left", config=config)
+    asked = Desk(root).fork(Desk(root).shelf.run(key_of("left")))
+    (source,) = [key for key, each in Desk(root).sources().items() if each.value == "mnist"]
+    form = {"recipe": asked.recipe, "source": source, "name": asked.name, "seed": asked.seed,
+            "amount": "3", "unit": "minutes", "fork": asked.fork, "begin": "640"}  # fmt: skip
+    return form | {f"set:{name}": text for name, text in asked.settings.items()} | changes
+
+
+def test_a_fork_begins_from_a_checkpoint(root: Path, guest: TestClient, started: list[Any]) -> None:
+    form = forked(root, **{"set:batch_size": "32", "seed": "7"})
+    assert guest.post("/runs", data=form).status_code == 303
+    assert started == [("left-fork", [
+        "fork", f"--run={root / 'left-fork'}", "--at=640", "--for=180s", "--seed=7",
+        "--set=batch_size=32", "--", str(root / "left"),
+    ])]  # fmt: skip
+    usual = {"set:loss": RECIPES["attention-gan"]().loss, "name": "usual"}
+    assert guest.post("/runs", data=form | usual).status_code == 303
+    assert f"--set=loss={usual['set:loss']}" in started[1][1]  # as the recipe has it again
+    assert guest.post("/runs", data=form | {"begin": "", "name": "anew"}).status_code == 303
+    assert started[2][1][0] == "train"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"begin": "641"}, "is not there any more"),
+        ({"begin": "../../../etc"}, "is not there any more"),
+        ({"begin": "\u0666\u0664\u0660"}, "is not there any more"),
+        ({"fork": "x" * 16}, "is not there any more"),
+        ({"fork": "../left"}, "is not there any more"),
+        ({"fork": ""}, "is not there any more"),
+        ({"recipe": "conv-gan"}, "the recipe and the data"),
+        ({"amount": "0"}, "A budget is a number above zero"),
+        ({"set:batch_size": "1"}, "batch_size"),
+    ],
+)
+def test_a_fork_of_what_is_not_there_is_refused(
+    root: Path, guest: TestClient, started: list[Any], change: dict[str, str], said: str
+) -> None:
+    answer = guest.post("/runs", data=forked(root, **change))
+    assert answer.status_code == 422
+    assert said in html.unescape(answer.text)
+    assert started == []
+    assert not (root / "left-fork").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from orthogan.cli.compare import compare
 from orthogan.cli.doctor import doctor
 from orthogan.cli.evaluate import evaluate
 from orthogan.cli.export import export
+from orthogan.cli.fork import fork
 from orthogan.cli.generate import generate
 from orthogan.cli.geometry import geometry
 from orthogan.cli.judge import judge
@@ -60,7 +61,7 @@ def _options(
 
 
 for command in (
-    organize, pack, train, sample, project, evaluate, look, report, studio, judge, compare,
+    organize, pack, train, fork, sample, project, evaluate, look, report, studio, judge, compare,
     classify, language, generate, geometry, export, recipes, parts, runs, doctor,
 ):  # fmt: skip
     app.command()(command)

@@ -193,7 +193,13 @@ def _verdict(line: Record) -> str:
     return f"Judged: {found}" if isinstance(found, str) else ""
 
 
+def _fork(line: Record) -> str:
+    source = line.get("run")
+    return f"Began here, from a checkpoint of {source}." if isinstance(source, str) else ""
+
+
 EVENTS: dict[str, Callable[[Record], str]] = {
+    "fork": _fork,
     "resume": lambda _: "Went on from here.",
     "escape": _restart,
     "alarm": _alarm,

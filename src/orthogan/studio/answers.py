@@ -23,6 +23,7 @@ from orthogan.studio.guard import FRAMED
 from orthogan.studio.pages import new_run, run_list, view
 from orthogan.studio.pages import run as run_pages
 from orthogan.studio.pages.layout import message
+from orthogan.studio.pages.new_run import Origin
 from orthogan.studio.schema import Asked
 from orthogan.studio.views import VIEWS, views_of
 
@@ -101,15 +102,14 @@ class Answers:
     async def new(self, request: Request) -> Response:
         """The form that starts a run, empty or with the settings of another."""
         asked = dict(request.query_params)
-        origin = ""
         if "from" in asked:
             run = await run_in_threadpool(self.desk.shelf.run, asked["from"])
             if run is None:
                 raise HTTPException(404, "There is no such run.")
-            wanted, origin = await run_in_threadpool(self.desk.fork, run), run_name(run.path)
+            wanted = await run_in_threadpool(self.desk.fork, run)
         else:
             wanted = await run_in_threadpool(self.desk.blank, asked.get("recipe"))
-        return await run_in_threadpool(self._form, wanted, origin)
+        return await run_in_threadpool(self._form, wanted)
 
     async def start(self, request: Request) -> Response:
         """Starts what a form asks for; the form again, with a sentence, where that cannot be."""
@@ -186,12 +186,16 @@ class Answers:
         why = problem or self.desk.processes.failure(key)
         return why or "The folder of this run is gone, or its run.json cannot be read."
 
-    def _form(self, asked: Asked, origin: str = "", fault: str = "", status: int = 200) -> Response:
-        runs = self.desk.shelf.look().runs.values()
-        live = sum(run.status == "running" for run in runs)
+    def _form(self, asked: Asked, fault: str = "", status: int = 200) -> Response:
+        runs = self.desk.shelf.look().runs
+        left = runs.get(asked.fork)
+        origin = None
+        if left is not None:
+            origin = Origin(run_name(left.path), self.desk.beginnings(asked.fork))
         page = new_run.new_run_page(
-            asked, self.desk.sources(), fault=fault, live=live, origin=origin
-        )
+            asked, self.desk.sources(), fault=fault, origin=origin,
+            live=sum(run.status == "running" for run in runs.values()),
+        )  # fmt: skip
         return HTMLResponse(page, status)
 
     def _refused(self, asked: Asked, fault: str) -> Response:

@@ -20,6 +20,7 @@ from orthogan.studio.shelf import Shelf, key_of
 from orthogan.studio.sources import Source, offered
 from orthogan.studio.standing import Standing, standing
 from orthogan.studio.views import Views
+from orthogan.training.checkpoint import image_counts
 from orthogan.training.stop_request import ask_to_stop
 from orthogan.training.task import TASKS
 
@@ -72,13 +73,14 @@ class Desk:
         """Starts a run; its id.
 
         Raises:
-            ConfigError: something that is asked for does not fit.
+            ConfigError: something that is asked for does not fit, or the run or the checkpoint to
+                begin from is not there.
             UnknownNameError: no such recipe.
             StorageError: the folder cannot be written.
         """
         name = schema.checked_name(asked.name)
         path, key = self.root / name, key_of(name)
-        words = schema.words(asked, str(path))
+        words = self._forking(asked, path) if asked.begin else schema.words(asked, str(path))
         if path.exists() or self.processes.is_alive(key):
             raise ConfigError(f"A run is called '{name}' already; choose another name.")
         with storage_errors(self.root):
@@ -132,8 +134,23 @@ class Desk:
             amount="5", unit="minutes", settings={},
         )  # fmt: skip
 
+    def _forking(self, asked: Asked, path: Path) -> list[str]:
+        """The command of a run that begins from a checkpoint of another."""
+        run = self.shelf.run(asked.fork)
+        if run is None or asked.begin not in map(str, self.beginnings(asked.fork)):
+            raise ConfigError("The checkpoint to begin from is not there any more; choose another.")
+        return schema.fork_words(asked, self.fork(run), str(run.path), str(path))
+
+    def beginnings(self, key: str) -> list[int]:
+        """The image counts of the checkpoints of a run that another may begin from."""
+        run = self.shelf.run(key)
+        try:
+            return [] if run is None else [count for count in image_counts(run.path) if count]
+        except OSError:  # it is being moved
+            return []
+
     def fork(self, run: RunFacts) -> Asked:
-        """A form with the settings of a run, for another that begins anew.
+        """A form with the settings of a run, for another that begins anew or from a checkpoint.
 
         Raises:
             ConfigError: the run trains no GAN, or its recipe is not of this version.
@@ -151,7 +168,7 @@ class Desk:
         return Asked(
             name=schema.free_name(f"{run.path.name}-fork", self._names()), recipe=recipe,
             source=str(run.settings.get("data.source", DEFAULT_SOURCE)), amount=amount, unit=unit,
-            seed=str(run.seed), settings=settings,
+            seed=str(run.seed), fork=key_of(run.path.name), settings=settings,
         )  # fmt: skip
 
     def _names(self) -> Sequence[str]:

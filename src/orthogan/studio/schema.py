@@ -25,7 +25,11 @@ _AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,6})?")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A run that somebody asks for, as the form has it: texts, checked by `words`."""
+    """A run that somebody asks for, as the form has it: texts, checked by `words`.
+
+    Of a fork, `fork` is the id of the run that it leaves, and `begin` the image count of the
+    checkpoint that it begins from; empty where it begins anew.
+    """
 
     name: str
     recipe: str
@@ -34,6 +38,8 @@ class Asked:
     unit: str
     seed: str = "0"
     threads: str = ""
+    fork: str = ""
+    begin: str = ""
     settings: Mapping[str, str]
 
 
@@ -66,8 +72,13 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def assignments(asked: Asked) -> list[str]:
+def assignments(asked: Asked, before: Mapping[str, str] | None = None) -> list[str]:
     """What differs from the recipe, as `--set` takes it.
+
+    Args:
+        asked: The form.
+        before: Settings that differed from the recipe before the form was filled in, in the place
+            of those of the recipe.
 
     Raises:
         UnknownNameError: no such recipe.
@@ -75,8 +86,9 @@ def assignments(asked: Asked) -> list[str]:
     """
     changed = []
     for setting in asked_for(asked.recipe):
-        text = asked.settings.get(setting.name, as_text(setting.value)).strip()
-        if text == as_text(setting.value):
+        usual = (before or {}).get(setting.name, as_text(setting.value))
+        text = asked.settings.get(setting.name, usual).strip()
+        if text == usual:
             continue
         if len(text) > MOST_CHARACTERS or not text.isprintable():
             raise ConfigError(
@@ -108,6 +120,34 @@ def words(asked: Asked, folder: str) -> list[str]:
     options += [f"--set={each}" for each in changed]
     is_plain = not asked.source.startswith("-")
     return ["train", *([asked.source, *options] if is_plain else [*options, "--", asked.source])]
+
+
+def fork_words(asked: Asked, before: Asked, run: str, folder: str) -> list[str]:
+    """The command that starts a run from a checkpoint of another, after `orthogan`.
+
+    Args:
+        asked: What is asked for.
+        before: The form of that run as it was at first.
+        run: Its folder.
+        folder: The new run folder.
+
+    Raises:
+        UnknownNameError: no such recipe.
+        ConfigError: something does not fit, or the recipe or the data are not those of the run.
+    """
+    if (asked.recipe, asked.source) != (before.recipe, before.source):
+        raise ConfigError(
+            "From a checkpoint a run goes on with the recipe and the data that it was trained "
+            "with; leave them as they are, or let it begin anew."
+        )
+    changed = assignments(asked, before.settings)
+    options = [f"--run={folder}", f"--at={_whole('A checkpoint', asked.begin, 0, LARGEST_SEED)}"]
+    options += budget(asked.amount, asked.unit)
+    seed = _whole("The seed", asked.seed, 0, LARGEST_SEED)
+    options += [f"--seed={seed}"] if str(seed) != before.seed else []
+    if asked.threads.strip():
+        options.append(f"--threads={_whole('Threads', asked.threads, 1, MOST_THREADS)}")
+    return ["fork", *options, *(f"--set={each}" for each in changed), "--", run]
 
 
 def budget(amount: str, unit: str) -> list[str]:

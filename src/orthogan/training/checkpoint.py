@@ -114,6 +114,11 @@ def newest_until(run: Path, images_seen: int) -> int:
     return max((count for count in counts if count <= images_seen), default=0)
 
 
+def image_counts(run: Path) -> list[int]:
+    """The image counts of the checkpoints of a run, the first one first."""
+    return sorted(map(_images, _folders(run / "checkpoints")))
+
+
 def set_aside(run: Path, images_seen: int) -> None:
     """Keeps the checkpoint at an image count out of the way of a run that starts again.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orthogan.config import Setting, about
 from orthogan.gan.recipes import RECIPES
@@ -15,8 +15,26 @@ from orthogan.studio.sources import Source
 from orthogan.terminal import printable
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The run that a fork leaves.
+
+    Attributes:
+        name: What it is called.
+        beginnings: Image counts of its checkpoints, the first one first.
+    """
+
+    name: str
+    beginnings: Sequence[int]
+
+
 def new_run_page(
-    asked: Asked, sources: Mapping[str, Source], *, fault: str = "", live: int = 0, origin: str = ""
+    asked: Asked,
+    sources: Mapping[str, Source],
+    *,
+    fault: str = "",
+    live: int = 0,
+    origin: Origin | None = None,
 ) -> str:
     """The form.
 
@@ -25,7 +43,7 @@ def new_run_page(
         sources: What can be trained on.
         fault: Why what was sent is not done; empty at first.
         live: Runs that train now.
-        origin: The name of the run that is forked; empty without one.
+        origin: The run that is forked, if one is.
     """
     warning = (
         element("p", "A run is training now. Two at once share the processor, and each takes far "
@@ -33,12 +51,13 @@ def new_run_page(
         if live else None
     )  # fmt: skip
     beginning = (
-        f"It begins anew, with the settings of {origin}." if origin else
+        f"It has the settings of {origin.name}, begins anew or from one of its checkpoints, and "
+        "leaves it as it is." if origin else
         "It trains in a process of its own, which goes on when this page or the studio is closed."
     )  # fmt: skip
     return whole(
         "New run",
-        element("h1", f"Fork of {origin}" if origin else "New run"),
+        element("h1", f"Fork of {origin.name}" if origin else "New run"),
         element("p", beginning, class_="summary"),
         element("p", fault, class_="fault", role="alert") if fault else None,
         warning,
@@ -46,6 +65,7 @@ def new_run_page(
         element(
             "form",
             element("input", type="hidden", name="recipe", value=asked.recipe),
+            _origin(asked, origin) if origin else None,
             _basics(asked, sources),
             _start(),
             element("h2", "Every setting of the recipe"),
@@ -73,6 +93,26 @@ def _recipes(chosen: str) -> Html:
         element("div", element("select", *options, name="recipe", id="recipe"),
                 element("button", "Use this recipe"), class_="row"),
         method="get", action="/new", class_="asked",
+    )  # fmt: skip
+
+
+def _origin(asked: Asked, origin: Origin) -> Html:
+    """Where a fork begins."""
+    options = [
+        element("option", text, value=value, selected="" if value == asked.begin else None)
+        for value, text in [
+            ("", "anew, with untrained networks"),
+            *((str(count), f"from its checkpoint at {count:,} images")
+              for count in reversed(origin.beginnings)),
+        ]
+    ]  # fmt: skip
+    return element(
+        "fieldset",
+        element("legend", "Where it begins"),
+        element("input", type="hidden", name="fork", value=asked.fork),
+        _field("Begins", element("select", *options, name="begin", id="begin"), "begin",
+               "From a checkpoint it keeps the networks, the condition and the data, and its "
+               "budget is what both train in all."),
     )  # fmt: skip
 
 

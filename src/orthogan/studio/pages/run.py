@@ -33,16 +33,17 @@ def run_page(key: str, run: RunFacts, now: Standing) -> str:
         element("a", view.title, href=f"/runs/{key}/{name}", class_="button")
         for name, view in views_of(run).items()
     ]
-    fork = element("a", "Fork", href=f"/new?from={key}", class_="button", title="A new run that "
-                   "begins with these settings") if run.task == "gan" else None  # fmt: skip
+    is_gan = run.task == "gan"
+    fork = element("a", "Fork", href=f"/new?from={key}", class_="button",
+                   title="A new run with these settings, or from a checkpoint")  # fmt: skip
     return whole(
         run_name(run.path),
         element("p", f"{NAMES.get(run.task, 'run')} on "
                 f"{printable(str(run.settings.get('data.source', 'its data')))}", class_="kicker"),
         element("h1", run_name(run.path)),
         element("div", live(run, now), id="live", data_stream=f"/runs/{key}/events"),
-        element("div", element("div", actions(key, run, now), id="actions"), fork, *links,
-                class_="row actions"),
+        element("div", element("div", actions(key, run, now), id="actions"),
+                fork if is_gan else None, *links, class_="row actions"),
         _pictures(key, run),
         element("section", element("h2", "Curves"), element("div", id="curves", class_="curves"),
                 element("p", "The curves begin with the second measurement.", id="no-curves",

@@ -2,22 +2,28 @@
 
 One case for every registered loss, penalty and augmentation, and for every other setting by which
 the rows of a batch could come to depend on each other. Networks are tiny; in float64 what is left
-is rounding alone.
+is rounding alone; in float32 Muon makes a hundred times more of it.
+
+    python benchmarks/process_parity.py         # choices mixed: four minutes on two idle cores
+    python benchmarks/process_parity.py --all   # one at a time
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from plain_step import in_float64
+from provenance import provenance
 from torch import distributed as dist
 
 from orthogan.data import ImageSet
@@ -32,6 +38,7 @@ from orthogan.parallel.several import SeveralRanks
 
 Case: TypeAlias = tuple[str, tuple[str, ...]]
 
+RESULTS = Path(__file__).parent / "results" / "process_parity.json"
 DEFAULT = "attention-gan"
 SIZE_PX, NUM_IMAGES, BATCH = 16, 512, 16
 # Of Adam, which divides each gradient by its size. A relativistic loss feels no offset of all
@@ -232,9 +239,43 @@ def _member(
 
 
 def write_differences(
-    ranks: Callable[[], Ranks], steps: int, dtype: torch.dtype, path: Path
+    ranks: Callable[[], Ranks],
+    chosen: Mapping[str, Case],
+    steps: int,
+    dtype: torch.dtype,
+    path: Path,
 ) -> None:
     """Measures cases, and writes what was found as JSON; to be run in each process."""
-    found = {name: difference(each, ranks(), steps, dtype) for name, each in cases().items()}
+    found = {name: difference(each, ranks(), steps, dtype) for name, each in chosen.items()}
     if ranks().is_first:
         path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def main() -> None:
+    """Compares some numbers of processes with one, in both precisions, and writes what differs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--all", action="store_true", help="one thing at a time: many more cases")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    chosen = cases() if asked.all else covering_cases()
+    found: dict[str, dict[str, float]] = {}
+    for dtype in (torch.float64, torch.float32):
+        for count in (2, 4):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "found.json"
+                in_processes(count, write_differences, (chosen, asked.steps, dtype, path))
+                name = f"{count} processes, {str(dtype).removeprefix('torch.')}"
+                found[name] = json.loads(path.read_text(encoding="utf-8"))
+            print(name, f"worst {max(found[name].values()):.1e}", flush=True)
+    settings = {name: " ".join([recipe, *each]) for name, (recipe, each) in chosen.items()}
+    summary = {name: max(each.values()) for name, each in found.items()}
+    record = {"provenance": provenance(), "steps": asked.steps, "batch": BATCH, "cases": settings}
+    asked.out.write_text(
+        json.dumps(record | {"largest difference": found, "summary": summary}, indent=2) + "\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -90,7 +90,7 @@ def train(
     taken from the run. A longer --for or --images extends it, also once it is done.
     """
     check_device(device)
-    if not dry_run and processes is not None and not is_launched(processes):
+    if processes is not None and not dry_run and not is_launched(processes):
         return launched(typed_words(context)[1:], processes)
     given = {
         "compile": compile_steps,

@@ -167,5 +167,5 @@ def _environment() -> Iterator[None]:
 def _quieten() -> None:
     """The launcher's own words: this package says what a user needs."""
     for name in list(logging.root.manager.loggerDict):
-        if name.startswith("torch.distributed"):
+        if name.startswith(("torch.distributed", "torch.multiprocessing")):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -43,8 +43,13 @@ def noticing_loss() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, dist.DistError) as error:
-        reason = shortened(str(error).strip().partition("\n")[0])
         raise LostError(
-            f"Another process of this run has ended or cannot be reached ({reason}). Its newest "
-            "checkpoint is whole: repeat the command to go on from it."
+            f"Another process of this run has ended or cannot be reached: {_reason(error)}. The "
+            "newest checkpoint is whole: repeat the command to go on from it."
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The words of a message of gloo or NCCL, without where in their sources they stand."""
+    first = str(error).strip().partition("\n")[0]
+    return shortened(first.rpartition("] ")[2].partition(". ")[0].rstrip("."))

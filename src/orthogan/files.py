@@ -232,7 +232,7 @@ def clean_leftovers(folder: Path, *, exclusive: bool = False) -> None:
     """
     for entry in sorted(folder.iterdir()):
         match = _LEFTOVER.fullmatch(entry.name)
-        if match is None or (not exclusive and _is_alive(int(match["pid"]))):
+        if match is None or (not exclusive and is_alive(int(match["pid"]))):
             continue
         destination = folder / match["name"]
         if match["kind"] == "old" and not destination.exists():
@@ -308,7 +308,8 @@ def _sibling(path: Path, kind: str) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.{kind}")
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number on this machine."""
     if pid == os.getpid():
         return True
     try:

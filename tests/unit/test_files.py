@@ -256,7 +256,7 @@ def test_another_users_process_counts_as_alive(monkeypatch: pytest.MonkeyPatch) 
         raise PermissionError
 
     monkeypatch.setattr(files.os, "kill", refuse)
-    assert files._is_alive(1)
+    assert files.is_alive(1)
 
 
 class Watched:

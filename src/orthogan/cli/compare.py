@@ -13,6 +13,8 @@ from orthogan.cli.options import AsJson, ConfigFile, Size, Threads, check_device
 from orthogan.cli.output import say, show, show_json, show_table
 from orthogan.cli.training import EXIT_CODES
 
+UNUSABLE = 3
+
 
 def compare(
     *,
@@ -94,6 +96,14 @@ def compare(
     plan: Annotated[
         bool, typer.Option("--plan", help="Train nothing; show one command for each run.")
     ] = False,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join",
+            help="Share the runs with every other process that runs the same command, on this "
+            "machine or another with the same folder.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -128,6 +138,7 @@ def compare(
         metrics=None if metrics is None else [name.strip() for name in metrics.split(",")],
         num_images=num_images,
         plan=plan,
+        join=join,
         out=out,
     )
     if as_json:
@@ -135,7 +146,8 @@ def compare(
     else:
         _show(result)
     say(" ".join([result.reason, *_next(result)]))
-    return (EXIT_CODES | {"waiting": PREEMPTED}).get(result.status, 0)
+    codes = EXIT_CODES | {"waiting": PREEMPTED, "failed": UNUSABLE}
+    return codes.get(result.status, 0)
 
 
 def _show(result: Any) -> None:

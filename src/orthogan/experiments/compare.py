@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orthogan.devices import pick_device
-from orthogan.errors import ConfigError, ResumeError, UnknownNameError
+from orthogan.errors import ConfigError, UnknownNameError
 from orthogan.experiments.groups import (
     existing_runs,
     grouped,
@@ -15,6 +15,7 @@ from orthogan.experiments.groups import (
     refuse_mixed_data,
     shared_task,
 )
+from orthogan.experiments.joined import PATIENCE_S, Worker, held
 from orthogan.experiments.plan import Plan, make_plan
 from orthogan.experiments.record import (
     read_plan,
@@ -30,7 +31,6 @@ from orthogan.experiments.task import COMPARED, DEFAULT_TASK, ComparedTask, name
 from orthogan.experiments.trials import Group, RunState, read_trial, run_trials
 from orthogan.experiments.variants import checked_vary
 from orthogan.files import storage_errors
-from orthogan.training.lock import FolderLock
 from orthogan.training.precision import resolve_precision
 from orthogan.training.progress import ProgressDisplay
 from orthogan.version import __version__
@@ -61,6 +61,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     num_images: int | None = None,
     plan: bool = False,
+    join: bool = False,
     out: Path | str | None = None,
     show_progress: bool = True,
 ) -> Comparison:
@@ -95,6 +96,8 @@ def compare(
         num_images: Images that each GAN is measured on; by default as many as the scores that
             are stored, else 10,000.
         plan: Train nothing; return one command for each run that is missing.
+        join: Share the runs with every other process that makes the same call at the same time:
+            each takes the next run that nobody trains, and all return the same result.
         out: Folder of the runs and results; `comparisons/<data>-<settings>` by default. With
             `runs`, results are written only if it is given.
         show_progress: Show progress on stderr.
@@ -119,6 +122,8 @@ def compare(
             )
         return _of_existing(runs, measure, target)
     _check_matching(parameters, match)
+    if plan and join:
+        raise ConfigError("plan trains nothing, so join has no effect; leave one of them out.")
     spec = ExperimentSpec(
         vary=checked_vary(vary or {}),
         seeds=_seeds(seeds),
@@ -137,7 +142,7 @@ def compare(
     )
     target = target or _default_out(spec)
     display = ProgressDisplay(target.name, show_progress)
-    return _of_spec(spec, target, measure, plan, display)
+    return _of_spec(spec, target, measure, (plan, join), display)
 
 
 def _of_existing(names: Sequence[str | Path], measure: Measure, out: Path | None) -> Comparison:
@@ -202,33 +207,34 @@ def _of_spec(
     spec: ExperimentSpec,
     out: Path,
     measure: Measure,
-    only_plan: bool,
+    how: tuple[bool, bool],
     display: ProgressDisplay,
 ) -> Comparison:
+    only_plan, join = how
     refuse_foreign(out)
-    earlier = read_plan(out)
-    found = resolve_precision("auto", pick_device(spec.device))
-    precision = found if earlier is None else earlier["precision"]
+    precision = _precision(spec, out)
     plan = make_plan(spec, out, precision)
     plan.task.check_scores(measure, plan.variants[0].config)  # not after hours of training
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FolderLock(out / ".lock")
-    except ResumeError:
-        raise ResumeError(
-            f"{out}: another process works on this comparison; wait for it, stop it, or choose "
-            "another --out."
-        ) from None
-    try:
-        notes = (*plan.notes, *write_plan(plan, precision))
+    with held(out, PATIENCE_S if join else 0.0):
+        if (decided := _precision(spec, out)) != precision:  # by a worker on another machine
+            plan = make_plan(spec, out, decided)
+        notes = (*plan.notes, *write_plan(plan, decided))
         for note in notes:
             display.note(note)
         if only_plan:
             return _planned(plan, notes)
-        return _run_and_summarize(plan, measure, notes, display)
-    finally:
-        lock.release()
+        if not join:
+            return _run_and_summarize(plan, measure, notes, display)
+    return _join_and_summarize(plan, measure, notes, display)
+
+
+def _precision(spec: ExperimentSpec, out: Path) -> str:
+    """What `auto` means in every trial, wherever it runs."""
+    earlier = read_plan(out)
+    found = resolve_precision("auto", pick_device(spec.device))
+    return found if earlier is None else earlier["precision"]
 
 
 def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
@@ -247,40 +253,74 @@ def _planned(plan: Plan, notes: Sequence[str]) -> Comparison:
 def _run_and_summarize(
     plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
 ) -> Comparison:
-    kept = Kept(folders=(plan.out / KEPT,), target=plan.out / KEPT)
-
-    def measured(state: RunState) -> dict[str, Any]:
-        reason = plan.task.why_again(state.path, measure, kept)
-        if reason and (plan.out / KEPT / f"{state.path.name}.json").exists():
-            display.note(f"{state.path.name} is scored again: {reason}.")
-        return plan.task.evaluation(state.path, measure, kept)
-
-    def finished(state: RunState) -> None:
-        if state.status == "done":
-            scores = measured(state)["scores"]
-            name = next(iter(scores))
-            display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
-
+    measured = _Measured(plan, measure, display)
     try:
-        status = run_trials(plan, display.note, finished, show_progress=display.show)
+        status = run_trials(plan, display.note, measured.tell, show_progress=display.show)
         if status == "done":
-            groups = [
-                Group(
-                    label=variant.label,
-                    runs=tuple(read_trial(each) for each in plan.trials if each.variant is variant),
-                )
-                for variant in plan.variants
-            ]
-            evaluations = {run.path: measured(run) for group in groups for run in group.done}
-            return summarize(groups, evaluations, notes, plan.out)
+            return measured.summary(notes)
     except KeyboardInterrupt:
         status = "interrupted"
+    wait = "Another process trains the rest" if status == "waiting" else "Stopped"
+    return _unfinished(plan, status, wait, notes)
+
+
+def _join_and_summarize(
+    plan: Plan, measure: Measure, notes: Sequence[str], display: ProgressDisplay
+) -> Comparison:
+    measured = _Measured(plan, measure, display)
+    worker = Worker(plan, display.note, measured.tell, show_progress=display.show)
+    try:
+        status = worker.run()
+        if status == "done":
+            with held(plan.out, PATIENCE_S):
+                return measured.summary(notes)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    return _unfinished(plan, status, worker.failures().rstrip(".") or "Stopped", notes)
+
+
+class _Measured:
+    """The scores of the runs of a plan, each measured when its run ends."""
+
+    def __init__(self, plan: Plan, measure: Measure, display: ProgressDisplay) -> None:
+        self._plan, self._measure, self._display = plan, measure, display
+        self._kept = Kept(folders=(plan.out / KEPT,), target=plan.out / KEPT)
+
+    def scores(self, state: RunState) -> dict[str, Any]:
+        """Those of a run."""
+        task, name = self._plan.task, state.path.name
+        reason = task.why_again(state.path, self._measure, self._kept)
+        if reason and (self._plan.out / KEPT / f"{name}.json").exists():
+            self._display.note(f"{name} is scored again: {reason}.")
+        return task.evaluation(state.path, self._measure, self._kept)
+
+    def tell(self, state: RunState) -> None:
+        """Measures a run that has ended, and says what came out."""
+        if state.status == "done":
+            scores = self.scores(state)["scores"]
+            name = next(iter(scores))
+            self._display.note(f"{state.path.name}: {name} {scores[name]['value']:.4g}")
+
+    def summary(self, notes: Sequence[str]) -> Comparison:
+        """The result, where every run has ended."""
+        plan = self._plan
+        groups = [
+            Group(
+                label=variant.label,
+                runs=tuple(read_trial(each) for each in plan.trials if each.variant is variant),
+            )
+            for variant in plan.variants
+        ]
+        evaluations = {run.path: self.scores(run) for group in groups for run in group.done}
+        return summarize(groups, evaluations, notes, plan.out)
+
+
+def _unfinished(plan: Plan, status: str, why: str, notes: Sequence[str]) -> Comparison:
     states = [read_trial(trial) for trial in plan.trials]
     count = sum(state.is_finished for state in states)
-    wait = "Another process trains the rest" if status == "waiting" else "Stopped"
     return Comparison(
         status=status,
-        reason=f"{wait}; {count} of {len(states)} runs are finished and everything is saved.",
+        reason=f"{why}; {count} of {len(states)} runs are finished and everything is saved.",
         task=plan.task.name,
         notes=tuple(notes),
         out=plan.out,

@@ -25,7 +25,7 @@ class Comparison:
 
     Attributes:
         status: `done`; `diverged` if every run was; `waiting` if another process trains some;
-            `interrupted` or `preempted`; `planned`.
+            `failed` if joined workers gave one up; `interrupted` or `preempted`; `planned`.
         reason: One sentence on why it stopped.
         task: What kind of runs: `gan`, `classify` or `language`.
         variants: One row per variant, the first is what the others are compared with; empty while

@@ -214,15 +214,15 @@ def _plant(trainer: Trainer, place: str, share: float, value: float) -> None:
         trainer._take = spoilt  # type: ignore[method-assign]  # noqa: SLF001
         return
     if place == "latents":
-        generate = trainer._backend.generate  # noqa: SLF001
+        generate = trainer.backend.generate
 
         def spoilt_latents(generator: Any, latents: Any, labels: Any) -> Any:
-            trainer._backend.generate = generate  # type: ignore[method-assign]  # noqa: SLF001
+            trainer.backend.generate = generate  # type: ignore[method-assign]
             latents = latents.clone()
             latents.view(-1)[int(share * latents.numel())] = value
             return generate(generator, latents, labels)
 
-        trainer._backend.generate = spoilt_latents  # type: ignore[method-assign]  # noqa: SLF001
+        trainer.backend.generate = spoilt_latents  # type: ignore[method-assign]
         return
     tensors = [
         tensor

@@ -12,6 +12,7 @@ OrthoganError
 |-- ResumeError(ValueError)        config, data or code differ; the difference         exit 6
 |-- StorageError(OSError)          a run folder that cannot be written                 exit 3
 |-- LostError(ConnectionError)     another process of the run is gone                  exit 8
+|-- OutOfMemoryError(MemoryError)  a step, also in parts; the last checkpoint            exit 5
 `-- MissingExtraError(ImportError) pip install 'orthogan[extra]'                       exit 2
 
 A message states the rule, the two values that clash, and what to do. Whatever foreign text it
@@ -103,6 +104,12 @@ class DivergedError(OrthoganError, ArithmeticError):
     """Training produced non-finite values; the last healthy checkpoint is kept."""
 
     exit_code = 4
+
+
+class OutOfMemoryError(OrthoganError, MemoryError):
+    """A step does not fit into memory, nor do its smallest parts; the last checkpoint is kept."""
+
+    exit_code = 5
 
 
 class ResumeError(OrthoganError, ValueError):

@@ -138,9 +138,9 @@ def test_the_watch_sees_the_fakes_as_they_are(make_trainer, monkeypatch) -> None
         trainer.watch, "observe", lambda *images: (seen.append(images), observe(*images))
     )
     made = []
-    generate = trainer._backend.generate
+    generate = trainer.backend.generate
     monkeypatch.setattr(
-        trainer._backend, "generate", lambda *a: made.append(generate(*a)) or made[-1]
+        trainer.backend, "generate", lambda *a: made.append(generate(*a)) or made[-1]
     )
     trainer.step(0.0)
     real, fake, _ = seen[0]

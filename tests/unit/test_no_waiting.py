@@ -45,7 +45,7 @@ def trainer_of(*settings: str) -> Trainer:
     pixels = torch.randint(0, 256, (64, 1, 16, 16), dtype=torch.uint8, generator=source)
     images = ImageSet(pixels, torch.arange(64) % 4, ("a", "b", "c", "d"))
     trainer = Trainer(resolve(images, settings=settings), images, torch.device("cpu"))
-    trainer._backend.update = DeferredUpdate()
+    trainer.backend.update = DeferredUpdate()
     trainer.watch.steps = STEPS_BETWEEN_MEASUREMENTS - 2  # fake steps are slow: the last two
     return trainer
 
@@ -70,5 +70,5 @@ def test_only_the_step_that_looks_waits_for_the_device(case: str) -> None:
 def test_a_step_that_asks_whether_it_is_finite_waits() -> None:
     """The check itself: as the update is made where nothing has to be waited for."""
     trainer = trainer_of(*SMALL)
-    trainer._backend = type(trainer._backend)()
+    trainer.backend = type(trainer.backend)()
     assert steps_without_waiting(trainer) == 0

@@ -220,7 +220,7 @@ def test_a_deferred_look_leaves_a_bad_player_as_it_was(
 ) -> None:
     settings = [f"{p}_optimizer.{s}" for p in PLAYERS for s in (f"kind={kind}", "beta1=0.5")]
     trainer = make_trainer(*settings)
-    trainer._backend.update = trainer._deferred = DeferredUpdate()
+    trainer.backend.update = trainer._deferred = DeferredUpdate()
     advance(trainer, 2)
     with torch.no_grad():
         next(getattr(trainer, player).parameters()).view(-1)[0] = float("nan")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -16,6 +18,9 @@ from orthogan.gan.objectives import (
 )
 from orthogan.shapes import Images, Labels, Latents, Scalar
 
+# The weights of a network that an optimizer moves.
+Moved: TypeAlias = list[Tensor]
+
 
 class Backend:
     """The reference: every number of a step, as PyTorch's autograd computes it.
@@ -25,10 +30,11 @@ class Backend:
 
     Attributes:
         gradient_norms: Of the latest update of each network, by its name.
+        parts: Into how many a batch is divided, so that it fits into memory.
     """
 
     def __init__(self, update: Update = update_now) -> None:
-        self.update = update
+        self.update, self.parts = update, 1
         self.gradient_norms: dict[str, Scalar] = {}
 
     def apply(self, loss: Scalar, optimizer: Optimizer, network: str) -> None:
@@ -45,7 +51,7 @@ class Backend:
         return images
 
     def at_discriminator(
-        self, discriminator: nn.Module, weights: list[Tensor], batch: Batch, objective: Objective
+        self, discriminator: nn.Module, weights: Moved, batch: Batch, objective: Objective
     ) -> DiscriminatorStep:
         """Leaves gradients at these weights of the discriminator."""
         measured = discriminator_objective(discriminator, batch, objective)

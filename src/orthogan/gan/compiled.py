@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from orthogan.gan.backend import Backend
+from orthogan.gan.backend import Backend, Moved
 from orthogan.gan.finite import Update, update_now
 from orthogan.gan.losses import Loss
 from orthogan.gan.objectives import (
@@ -58,7 +58,7 @@ class CompiledBackend(Backend):
         return self._images_of(generator, latents, labels)
 
     def at_discriminator(
-        self, discriminator: nn.Module, weights: list[Tensor], batch: Batch, objective: Objective
+        self, discriminator: nn.Module, weights: Moved, batch: Batch, objective: Objective
     ) -> DiscriminatorStep:
         """Leaves gradients at these weights of the discriminator."""
         moved = _named(discriminator, weights)

@@ -16,7 +16,6 @@ from orthogan.data.ordering import ordered
 from orthogan.errors import ResumeError
 from orthogan.gan import schedule
 from orthogan.gan.augmenting import Augmenter, Part, num_held_out, split
-from orthogan.gan.backend import Backend
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
@@ -27,6 +26,7 @@ from orthogan.gan.emphasised import Judge
 from orthogan.gan.ending import Ending
 from orthogan.gan.finite import DeferredUpdate, update_now
 from orthogan.gan.losses import LOSSES
+from orthogan.gan.micro_batches import backend_for
 from orthogan.gan.objectives import Batch, DiscriminatorStep, Objective
 from orthogan.gan.optimizing import optimizer_of, set_schedule
 from orthogan.gan.overfitting import STEPS_BETWEEN_LOOKS, Overfitting
@@ -93,7 +93,7 @@ class Trainer:
         self.images_seen = 0
         self.attempt = 0
         self.is_compiled = False
-        self._backend = Backend()
+        self.backend = backend_for(config)
         self._start()
 
     def _start(self) -> None:
@@ -129,7 +129,7 @@ class Trainer:
         self.health = Health()
         self.augmenter = Augmenter(config.augmentation, config.seed, ranks=self._ranks)
         self._deferred = DeferredUpdate() if self.device.type == "cuda" else None
-        self._backend.update = self._ranks.averaging(self._deferred or update_now)
+        self.backend.update = self._ranks.averaging(self._deferred or update_now)
 
     def _calibrate(self) -> None:
         """Both networks take the statistics of their tokens from the first images of the run."""
@@ -179,7 +179,7 @@ class Trainer:
             self._ranks.draws(noise, batch, self._fraction),
         )
         with autocast(self.precision, self.device):
-            fake = self._backend.generate(self.generator, latents, labels)
+            fake = self.backend.generate(self.generator, latents, labels)
         fake = at_least_float32(fake)
         # Both networks' steps see the pairs so; the watch sees the fakes as they are.
         pairs = self.augmenter.pairs(Batch(real, fake, labels), self.images_seen)
@@ -187,7 +187,7 @@ class Trainer:
         unseen = self._held_out_logits(batch)
         with autocast(self.precision, self.device):
             judged = discriminator_step(
-                self._judge, self.discriminator_optimizer, pairs, objective, self._backend
+                self._judge, self.discriminator_optimizer, pairs, objective, self.backend
             )
             pairs = pairs._replace(real_logits=judged.real)
             numbers = (judged.loss, weight * judged.penalty, judged.real.mean(), judged.fake.mean())
@@ -195,7 +195,7 @@ class Trainer:
             self.discriminator.requires_grad_(False)
             try:
                 loss = generator_step(
-                    self._judge, self.generator_optimizer, pairs, self.loss, self._backend
+                    self._judge, self.generator_optimizer, pairs, self.loss, self.backend
                 )
             finally:
                 self.discriminator.requires_grad_(True)
@@ -210,8 +210,8 @@ class Trainer:
             real_logit=means[2],
             fake_logit=means[3],
             generator_loss=means[4],
-            discriminator_gradient=self._backend.gradient_norms["discriminator"],
-            generator_gradient=self._backend.gradient_norms["generator"],
+            discriminator_gradient=self.backend.gradient_norms["discriminator"],
+            generator_gradient=self.backend.gradient_norms["generator"],
             **self.augmenter.numbers(),
         )
 
@@ -250,7 +250,7 @@ class Trainer:
     def _look(self, shown: Batch, judged: DiscriminatorStep) -> None:
         """What the watch sees of this step; it changes nothing."""
         steps = self.watch.steps
-        self.eyes.look(steps, shown, judged, self._backend.gradient_norms, self._networks())
+        self.eyes.look(steps, shown, judged, self.backend.gradient_norms, self._networks())
         if not self.eyes.is_to_ask(steps):
             return
         unseen, count = None, min(NUM_ASKED, self.images.num_images)
@@ -275,7 +275,7 @@ class Trainer:
         """
         self.is_compiled = True
         quicker = partial(compiled, device=self.device.type)
-        self._backend = CompiledBackend(quicker, self._backend.update)
+        self.backend = CompiledBackend(quicker, self.backend.update)
 
     def _note_health(self, batch: int) -> None:
         self._settle()
@@ -329,8 +329,7 @@ class Trainer:
     @property
     def _fraction(self) -> float:
         """The fraction of the pairs that is penalized; without a penalty all are judged at once."""
-        penalty = self.config.penalty
-        return 1.0 if penalty.kind == "none" else penalty.share
+        return 1.0 if self.config.penalty.kind == "none" else self.config.penalty.share
 
     def _set_schedules(self, progress: float) -> None:
         gentleness = self.remedies.rate / self._caution
@@ -363,6 +362,7 @@ class Trainer:
             "remedies": self.remedies.state(),
             "course": self.course.state(),
             "ending": self.ending.state(),
+            "parts": self.backend.parts,
         } | ({"overfitting": overfitting} if self.augmenter.is_adaptive else {})
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -383,6 +383,7 @@ class Trainer:
         self.remedies = Remedies(**state.get("remedies", {}))
         self.course = Course(**state.get("course", {}))
         self.ending = Ending(**state.get("ending", {}))
+        self.backend.parts = min(max(state.get("parts", 1), 1), self.config.batch_size)
         self.health = Health(**state.get("health", {}))
         self.augmenter.overfitting = Overfitting(**state.get("overfitting", {}))
         if self.clusters is not None:

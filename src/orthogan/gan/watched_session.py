@@ -61,14 +61,25 @@ class WatchedSession(Session[Trainer]):
 
     def _step(self, progress: float) -> StepRecord | None:
         before = self._before = self.trainer.images_seen
+        parts = self.trainer.backend.parts
         with self.ranks.step(self.trainer, progress):
             record = self.trainer.step(progress)
+        if self.trainer.backend.parts > parts:
+            self._tell_parts()
         if self.trainer.watch.is_saturated:
             self._restart_or_stop()
             return None
         self._heed(self.trainer.eyes.take_findings(), "finding")
         self._measure_geometry_if_due(before)
         return record
+
+    def _tell_parts(self) -> None:
+        reason = (
+            f"Out of memory at {self.trainer.images_seen:,} images: from here on each step is "
+            f"computed in {self.trainer.backend.parts} parts, with the same numbers to rounding."
+        )
+        self._log({"event": "memory", "reason": reason})
+        self.display.note(reason)
 
     def _heed(self, found: list[Finding], event: str) -> None:
         """Tells what the watch has confirmed, and leaves the course where that is called for.

@@ -207,6 +207,7 @@ EVENTS: dict[str, Callable[[Record], str]] = {
     "rollback": _rollback,
     "best": _said,
     "ending": _said,
+    "memory": _said,
     "collapse": _collapse,
     "stop": _pause,
     "verdict": _verdict,

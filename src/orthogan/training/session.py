@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor
 
 from orthogan.config import check_shape
-from orthogan.errors import DivergedError, ResumeError
+from orthogan.errors import DivergedError, OutOfMemoryError, ResumeError
 from orthogan.parallel import Ranks, current
 from orthogan.training.budgets import course
 from orthogan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -113,6 +113,7 @@ class Session(ABC, Generic[TrainerT]):
         Raises:
             DivergedError: a step was not finite, or the run is lost; the last healthy checkpoint
                 is kept and named.
+            OutOfMemoryError: a step does not fit, nor do its smallest parts; as above.
             StorageError: the disk is full; the earlier checkpoints are intact.
         """
         try:
@@ -130,6 +131,10 @@ class Session(ABC, Generic[TrainerT]):
             reason = self._diverged(error)
             self.run.update_status("diverged", reason=reason, **self._facts())
             raise DivergedError(reason) from None
+        except OutOfMemoryError as error:
+            reason = f"{error} {self._kept()}"
+            self.run.update_status("out of memory", reason=reason, **self._facts())
+            raise OutOfMemoryError(reason) from None
 
     def checkpoint(self) -> None:
         """Save everything that continuing needs.
@@ -330,12 +335,12 @@ class Session(ABC, Generic[TrainerT]):
         return "done", reason
 
     def _diverged(self, error: DivergedError) -> str:
+        return f"Diverged at {self.trainer.images_seen:,} {self.unit}: {error} {self._kept()}"
+
+    def _kept(self) -> str:
         checkpoint = load_checkpoint(self.run.path)
         kept = checkpoint.images_seen if checkpoint else 0
-        return (
-            f"Diverged at {self.trainer.images_seen:,} {self.unit}: {error} "
-            f"The checkpoint at {kept:,} {self.unit} is kept in {self.run.path}."
-        )
+        return f"The checkpoint at {kept:,} {self.unit} is kept in {self.run.path}."
 
     def _facts(self) -> dict[str, Any]:
         return {

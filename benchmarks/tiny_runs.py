@@ -114,6 +114,8 @@ def start(data: Path, run: Path, kind: str, before: Callable[[], object] = lambd
     if child:
         return child
     code = 1
+    # Whoever starts a process in the background may have it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         log = os.open(f"{run}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)

@@ -25,6 +25,7 @@ TREE = {
     "BundleError": (ValueError, 3),
     "StorageError": (OSError, 3),
     "DivergedError": (ArithmeticError, 4),
+    "OutOfMemoryError": (MemoryError, 5),
     "ResumeError": (ValueError, 6),
     "MissingExtraError": (ImportError, 2),
 }

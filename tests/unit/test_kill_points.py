@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks" / "kill_points.py"
-COUNTS = {"random": 4, "aimed": 16, "damages": 200}
+COUNTS = {"random": 10, "aimed": 10, "damages": 100}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs SIGKILL and fork")

@@ -55,6 +55,8 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], None]:
     # Networks as small as these take longer to unfold than the runs here last.
     monkeypatch.setattr(saturation, "SUSPICIOUS_SPREAD", 0.0)
     monkeypatch.setattr(session, "SUSPICIOUS_SPREAD", 0.0)
+    # A verdict on the images takes longer than the runs here, and decides nothing of this.
+    monkeypatch.setattr(session, "judged", lambda *_: None)
 
     def use(script: Script, has_unseen: bool = True) -> None:
         monkeypatch.setattr(task, "_live_score", lambda *_: Scripted(script, has_unseen))

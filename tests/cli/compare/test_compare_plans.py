@@ -39,7 +39,7 @@ def test_planned_commands_fill_the_folder_and_compare_only_reads(
         assert run["provenance"]["data_fingerprint"]
         assert run["images_seen"] == 64
         ((name, score),) = run["evaluation"]["scores"].items()
-        assert name.startswith("fd[general@")
+        assert name.startswith("fd[digits-cls@")
         assert score["n"] == 160
     first, second = tree["variants"]
     (difference,) = second["differences"].values()

@@ -15,11 +15,13 @@ from types import FunctionType
 from typing import Any, get_args, get_type_hints
 
 import jaxtyping
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from beartype.roar import BeartypeException
-from jaxtyping import AbstractArray, config, install_import_hook
+from jaxtyping import AbstractArray, TypeCheckError, config, install_import_hook
 
 _whole = jaxtyping.jaxtyped
+# A TypeError, as what is wrong would be without checks: callers that take one for damage catch it.
+_strict = beartype(conf=BeartypeConf(violation_type=TypeCheckError))
 
 
 def install(package: str) -> None:
@@ -46,7 +48,7 @@ def checked(fn: Any = None, *, typechecker: Any = None) -> Any:
     written = fn.__annotations__.copy()
     try:
         hints = get_type_hints(fn, include_extras=True)
-        strict = beartype(fn)
+        strict = _strict(fn)
     except (
         NameError,
         BeartypeException,

@@ -163,7 +163,7 @@ def test_everybody_can_read_it(address: str, run: str, width: int, scheme: str) 
     visits = [
         Visit(address=address, width=width, scheme=scheme, axe=axe,
               steps=(("goto", place), ("waitForTimeout", 1500), fits))
-        for place in (own, f"{own}new", run) for axe in (False, True)
+        for place in (own, f"{own}new?from={run.rpartition('/')[2]}", run) for axe in (False, True)
     ]  # fmt: skip
     for visit, seen in zip(visits, visited(*visits), strict=True):
         if visit.axe:

@@ -11,9 +11,9 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-EVERY_S = 1.0  # training writes a line a second
-# Looking takes at most a fiftieth of a core, however long the history of a run is.
-REST = 50.0
+EVERY_S = 2.0  # training writes a line a second; looks take images from it where cores are few
+# Looking takes at most a two-hundredth of a core, however long the history of a run is.
+REST = 200.0
 PING_EVERY_S = 15.0  # so that a closed page is noticed
 MOST_STREAMS = 32  # pages that are open at the same time; a browser has a few
 
@@ -28,7 +28,7 @@ class Streams:
         """A stream of what `parts` returns, each part when it changes; None if too many are open.
 
         Args:
-            parts: Called about once a second, in a thread.
+            parts: Called every two seconds, or less often where it takes long; in a thread.
         """
         if self.open >= MOST_STREAMS:
             return None

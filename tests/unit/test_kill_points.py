@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kill_points import table
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "benchmarks" / "kill_points.py"
@@ -33,3 +34,8 @@ def test_a_slice_of_the_kill_points(tmp_path: Path) -> None:
         summary = found[name]["summary"]
         assert (summary["tried"], summary["fine"]) == (count, count), f"KILL_SEED={seed}"
     assert found["aimed"]["summary"]["points"] > 500
+
+
+def test_the_page_shows_what_the_whole_script_found() -> None:
+    record = json.loads((ROOT / "benchmarks" / "results" / "kill_points.json").read_text())
+    assert table(record) in (ROOT / "docs" / "reliability.md").read_text()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asking import CELLS, VARY, question
+from asking import CELLS
 
-from orthogan.experiments import claims, compare, joined
+from orthogan.cli import main
+from orthogan.experiments import Comparison, claims, compare, joined
 from orthogan.experiments.claims import WORKING, Claims
 from orthogan.gan import api
 
@@ -34,32 +33,56 @@ def table(out: str) -> list[list[str]]:
     return [row for row in cells if len(row) == 4]  # not the sentences below the table
 
 
-def start_worker(shared: tuple[str, ...], folder: Path, *more: str) -> subprocess.Popen[str]:
-    words = ["compare", *VARY, "--seeds", "2", "--images", "64", "--out", "out", *shared, *more]
-    return subprocess.Popen(
-        [sys.executable, "-m", "orthogan", *words],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def small(tiny_file: Path, tiny_classifier: tuple[str, ...], here: Path) -> dict[str, Any]:
+    """A question about classifiers, whose runs take a second each."""
+    return {
+        "task": "classify",
+        "vary": {"network.score": ["softmax", "cosine"]},
+        "seeds": 2,
+        "images": 64,
+        "source": str(tiny_file),
+        "threads": 1,
+        "settings": tiny_classifier,
+    }
 
 
-def test_two_workers_end_in_the_table_of_one(
-    shared: tuple[str, ...], filled: Path, ask, tmp_path: Path
-) -> None:
-    _, wanted, _ = ask()
-    other = tmp_path / "other"
-    other.mkdir()
-    workers = [start_worker(shared, other, "--join") for _ in range(2)]
+def words_of(small: dict[str, Any], *more: str) -> list[str]:
+    settings = [word for each in small["settings"] for word in ("--set", each)]
+    fixed = ["--vary", "network.score=softmax,cosine", "--seeds", "2", "--images", "64"]
+    data = ["--data", small["source"], "--threads", "1"]
+    return ["compare", "--task", "classify", *fixed, *data, *settings, *more]
+
+
+def rows(found: Comparison) -> list[list[str]]:
+    """The table without times, which differ."""
+    return [row[:4] for row in found.table[1]]
+
+
+def test_two_workers_end_in_the_table_of_one(small: dict[str, Any], here: Path) -> None:
+    wanted = compare(**small, out="alone", show_progress=False)
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "orthogan", *words_of(small, "--join", "--out", "joined")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
     told = [worker.communicate() for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], told
-    assert table(told[0][0]) == table(told[1][0]) == table(wanted) != []
-    trained = [line.split()[-1].rstrip(".") for _, err in told for line in err.splitlines()
-               if "This worker trains" in line]  # fmt: skip
-    assert sorted(trained) == sorted(CELLS)
-    made = json.loads((other / "out" / "result.json").read_text())
-    assert len(made["runs"]) == len(CELLS)
+    trained = [
+        line.split()[-1].rstrip(".")
+        for _, err in told
+        for line in err.splitlines()
+        if "This worker trains" in line
+    ]
+    names = [
+        f"network.score={score}-seed{seed}" for score in ("cosine", "softmax") for seed in "01"
+    ]
+    assert sorted(trained) == names
+    assert rows(compare(here / "joined", show_progress=False)) == rows(wanted) != []
 
 
 @pytest.mark.usefixtures("quick_polls")
@@ -109,7 +132,7 @@ def test_plan_and_join_exclude_each_other(ask) -> None:
 
 
 def test_the_commands_of_a_plan_run_under_gnu_parallel(
-    shared: tuple[str, ...], filled: Path, ask, tmp_path: Path, monkeypatch
+    small: dict[str, Any], here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parallel = shutil.which("parallel")
     if (
@@ -120,12 +143,9 @@ def test_the_commands_of_a_plan_run_under_gnu_parallel(
         ).stdout
     ):
         pytest.skip("GNU parallel is not installed")
-    _, wanted, _ = ask()
-    (tmp_path / "there").mkdir()
-    monkeypatch.chdir(tmp_path / "there")
-    code, commands, _ = ask("--plan")
-    assert (code, len(commands.splitlines())) == (0, len(CELLS))
-    shim = tmp_path / "bin" / "orthogan"
+    assert main(words_of(small, "--plan", "--out", "planned")) == 0
+    commands = capsys.readouterr().out
+    shim = here / "bin" / "orthogan"
     shim.parent.mkdir()
     shim.write_text(ORTHOGAN)
     shim.chmod(0o755)
@@ -138,39 +158,28 @@ def test_the_commands_of_a_plan_run_under_gnu_parallel(
         env=os.environ | {"PATH": f"{shim.parent}{os.pathsep}{os.environ['PATH']}"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    code, found, _ = ask()
-    assert (code, table(found)) == (0, table(wanted))
+    found = compare(**small, out="planned", show_progress=False)
+    assert rows(found) == rows(compare(**small, out="alone", show_progress=False)) != []
 
 
-def both(submit: Callable[..., Any], gather: Callable[[Any], Any], ask_for: dict[str, Any]) -> Any:
-    """What two workers of a scheduler return."""
-    return [gather(job) for job in [submit(**ask_for, join=True) for _ in range(2)]]
-
-
-def test_submitit_runs_workers(
-    shared: tuple[str, ...], filled: Path, here: Path, tmp_path: Path
-) -> None:
+def test_submitit_runs_workers(small: dict[str, Any], here: Path) -> None:
     submitit = pytest.importorskip("submitit", reason="submitit is not installed")
-    wanted = compare(**question(shared), show_progress=False)
-    executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
+    executor = submitit.LocalExecutor(folder=here / "jobs")
     executor.update_parameters(timeout_min=10)
-    there = {**question(shared), "out": str(tmp_path / "submitted"), "show_progress": False}
-    found = both(lambda **asked: executor.submit(compare, **asked), lambda job: job.result(), there)
-    for each in found:
-        assert [row[:3] for row in each.table[1]] == [row[:3] for row in wanted.table[1]]
+    there = small | {"out": str(here / "joined"), "join": True, "show_progress": False}
+    jobs = [executor.submit(compare, **there) for _ in range(2)]
+    wanted = rows(compare(**small, out="alone", show_progress=False))
+    assert [rows(job.result()) for job in jobs] == [wanted, wanted]
 
 
-def test_ray_runs_workers(
-    shared: tuple[str, ...], filled: Path, here: Path, tmp_path: Path
-) -> None:
+def test_ray_runs_workers(small: dict[str, Any], here: Path) -> None:
     ray = pytest.importorskip("ray", reason="ray is not installed")
-    wanted = compare(**question(shared), show_progress=False)
     ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
     try:
         work = ray.remote(num_cpus=1)(lambda asked: compare(**asked).table)
-        there = {**question(shared), "out": str(tmp_path / "rayed"), "show_progress": False}
-        found = both(lambda **asked: work.remote(asked), ray.get, there)
+        there = small | {"out": str(here / "joined"), "join": True, "show_progress": False}
+        found = ray.get([work.remote(there) for _ in range(2)])
     finally:
         ray.shutdown()
-    for _, rows in found:
-        assert [row[:3] for row in rows] == [row[:3] for row in wanted.table[1]]
+    wanted = rows(compare(**small, out="alone", show_progress=False))
+    assert [[row[:4] for row in table_rows] for _, table_rows in found] == [wanted, wanted]

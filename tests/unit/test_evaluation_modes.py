@@ -20,7 +20,6 @@ def test_the_floor_of_a_perfect_uniform_generator_is_the_published_0_0193():
     scores = [modes.divergence(draw(26_000, seed), UNIFORM) for seed in range(50)]
     assert np.mean(scores) == pytest.approx(0.0193, abs=3e-4)
     assert np.std(scores) == pytest.approx(0.0008, abs=3e-4)
-    assert modes.perfect_divergence(UNIFORM, 26_000) == pytest.approx(0.0193, abs=6e-4)
 
 
 def test_the_correction_removes_that_floor():

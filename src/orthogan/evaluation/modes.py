@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -72,13 +71,3 @@ def histogram_interval(statistic: Callable[[Tensor], float], counts: Tensor, see
     draws = stream(seed, "histogram-interval").multinomial(n, shares, NUM_RESAMPLES)
     resampled = [statistic(row) for row in torch.from_numpy(draws)]
     return centred_interval(statistic(counts), resampled)
-
-
-def perfect_divergence(target: Tensor, n: int, num_draws: int = 20, seed: int = 0) -> float:
-    """The mean KL that n images of a generator with exactly the target's shares would score.
-
-    >>> round(perfect_divergence(uniform_shares(1000), 26_000), 3)
-    0.019
-    """
-    draws = stream(seed, "perfect-divergence").multinomial(n, target.numpy(), num_draws)
-    return float(np.mean([divergence(row, target) for row in torch.from_numpy(draws)]))

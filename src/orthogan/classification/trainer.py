@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,15 @@ from orthogan.classification.examples import Examples
 from orthogan.data import ImageSet, Order, to_floats
 from orthogan.data.balance import CLASSES, Balanced
 from orthogan.data.ordering import Arrangement, check_arrangement, ordered
-from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
+from orthogan.networks.calibration import (
+    CALIBRATION_IMAGES,
+    calibrate,
+    check_whitening,
+    needs_calibration,
+    whiten_by_all,
+)
 from orthogan.networks.classifier import Classifier
+from orthogan.shapes import Images
 from orthogan.training import schedule
 from orthogan.training.average import average_of
 from orthogan.training.precision import autocast, resolve_precision
@@ -63,14 +71,22 @@ class ClassifierTrainer:
             self.network: Classifier = config.network.build()
         # Convolutions with the colours innermost are the quicker ones here, on CPUs too.
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        check_whitening(config.data.whitening, self.network)
         if needs_calibration(self.network):
             index = self.order.batch(0, min(CALIBRATION_IMAGES, len(examples))).to(device)
             calibrate(self.network.train(), to_floats(self.images[index]))
+            if config.data.whitening == "all":
+                whiten_by_all(self.network, self._all_images)
         self.average = average_of(self.network)
         chosen = config.optimizer
         self.optimizer = adamw(
             self.network, chosen.learning_rate, (chosen.beta1, chosen.beta2), chosen.weight_decay
         )
+
+    def _all_images(self) -> Iterator[tuple[Images]]:
+        """Every image once, as the network takes them."""
+        for pixels in self.images.split(CALIBRATION_IMAGES):
+            yield (to_floats(pixels),)
 
     def step(self, progress: float) -> StepRecord:
         """Show one batch to the network.

@@ -16,6 +16,7 @@ from orthogan.data.ordering import ordered
 from orthogan.errors import ResumeError
 from orthogan.gan import schedule
 from orthogan.gan.augmenting import Augmenter, Part, num_held_out, split
+from orthogan.gan.calibrating import Calibration
 from orthogan.gan.compilation import compiled
 from orthogan.gan.compiled import CompiledBackend
 from orthogan.gan.conditions import class_shares, clusters_of
@@ -40,7 +41,6 @@ from orthogan.gan.watch.eyes import Eyes
 from orthogan.gan.watch.judge_signs import NUM_ASKED
 from orthogan.gan.watch.remedies import Remedies
 from orthogan.gan.watch.saturation import SaturationWatch
-from orthogan.networks.calibration import CALIBRATION_IMAGES, calibrate, needs_calibration
 from orthogan.parallel import ALONE, Ranks
 from orthogan.shapes import Images, Labels, Logits
 from orthogan.training.average import average_of, update_average
@@ -108,8 +108,8 @@ class Trainer:
         if shares is not None:
             self.generator.class_shares.copy_(shares)
             self.discriminator.class_shares.copy_(shares)
-        if needs_calibration(self.generator) or needs_calibration(self.discriminator):
-            self._calibrate()
+        calibration = Calibration(config, self.images.num_images, self._take, self.device)
+        calibration.run(self.generator, self.discriminator, partial(self.order.batch, 0))
         self.average = average_of(self.generator)
         self.loss = decorrelated(
             LOSSES[config.loss],
@@ -130,16 +130,6 @@ class Trainer:
         self.augmenter = Augmenter(config.augmentation, config.seed, ranks=self._ranks)
         self._deferred = DeferredUpdate() if self.device.type == "cuda" else None
         self.backend.update = self._ranks.averaging(self._deferred or update_now)
-
-    def _calibrate(self) -> None:
-        """Both networks take the statistics of their tokens from the first images of the run."""
-        config, count = self.config, min(CALIBRATION_IMAGES, self.images.num_images)
-        real, labels = self._take(self.order.batch(0, count))
-        noise = rng.stream(config.seed, "statistics")
-        latents = rng.normal((count, config.generator.latent_size), noise).to(self.device)
-        fake = calibrate(self.generator, latents, labels)
-        both = None if labels is None else labels.repeat(2)
-        calibrate(self.discriminator, torch.cat([real, fake]), both)
 
     def real_images(self, count: int) -> Images:
         """The first images of the run."""

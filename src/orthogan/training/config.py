@@ -39,6 +39,12 @@ class DataConfig(Config):
         "its proportion; decorrelated: unlike ones; correlated: alike ones, to compare",
     )
 
+    whitening: Literal["first", "all"] = Field(
+        "first",
+        description="whose statistics whitened keys take before training: first: of the first 256 "
+        "images; all: of all images, which takes a pass over them for each layer",
+    )
+
     copies: Literal["keep", "drop"] = Field(
         "keep",
         description="keep: all images; drop: without images that are there twice, also moved, "

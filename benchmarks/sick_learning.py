@@ -38,10 +38,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "win_low": ("frozen-discriminator",),
     "data_drift": ("half-swapped",),
     "overfitting": ("duplicated-data",),
-    "class_use_low": ("label-noise",),
 }
 # Ratios, whose middle is the geometric mean; the others are logarithms or shares already.
-RATIOS = ("roughness", "spread", "dimension", "data_drift", "class_use")
+RATIOS = ("roughness", "spread", "dimension", "data_drift")
 SPARE = 1.0  # beyond the healthy extreme by as much again as it lies from the healthy median
 HARMLESS = 1.2  # times the healthy distance
 

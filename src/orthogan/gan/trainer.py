@@ -241,17 +241,15 @@ class Trainer:
         """What the watch sees of this step; it changes nothing."""
         steps = self.watch.steps
         self.eyes.look(steps, shown, judged, self.backend.gradient_norms, self._networks())
-        if not self.eyes.is_to_ask(steps):
+        if self.unseen is None or not self.eyes.is_to_ask(steps):
             return
-        unseen, count = None, min(NUM_ASKED, self.images.num_images)
-        real, labels = self._take(self.order.batch(self.images_seen, count))
-        shown = Batch(real, shown.fake, labels)
-        if self.unseen is not None:
-            order = self.unseen.order(self.config.seed)
-            index = order.batch(self.images_seen, min(NUM_ASKED, len(self.unseen)))
-            unseen = self.unseen.floats(rng.to_device(index, self.device))
+        count = min(NUM_ASKED, self.images.num_images)
+        real, _ = self._take(self.order.batch(self.images_seen, count))
+        order = self.unseen.order(self.config.seed)
+        index = order.batch(self.images_seen, min(NUM_ASKED, len(self.unseen)))
+        unseen = self.unseen.floats(rng.to_device(index, self.device))
         with torch.no_grad(), autocast(self.precision, self.device):
-            self.eyes.ask(steps, self.discriminator, shown, unseen)
+            self.eyes.ask(steps, self.discriminator, real, unseen, shown.fake)
 
     @property
     def is_suspicious(self) -> bool:

@@ -212,15 +212,4 @@ STEPS: tuple[Detector, ...] = (
         "images to fakes",
         is_collapse=False,
     ),
-    Detector(
-        name="classes without meaning",
-        since=1000,  # a discriminator starts without any use of them
-        sign="class_use",
-        threshold=0.018,
-        is_below=True,
-        patience=QUESTION_PATIENCE,
-        sentence="under a wrong class a real image looks only {:.2f} standard deviations less "
-        "real; the labels may be mixed up",
-        is_collapse=False,
-    ),
 )

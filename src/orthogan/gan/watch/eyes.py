@@ -49,10 +49,10 @@ class Eyes:
         self._heed(steps, self.latest)
 
     def ask(
-        self, steps: int, discriminator: nn.Module, shown: Batch, unseen: Images | None
+        self, steps: int, discriminator: nn.Module, real: Images, unseen: Images, fake: Images
     ) -> None:
         """Takes the answers of the discriminator; to be called without gradients."""
-        answers = self._answers.look(discriminator, shown, unseen)
+        answers = self._answers.look(discriminator, real, unseen, fake)
         self.latest |= answers
         self._heed(steps, answers)
 

@@ -1,4 +1,4 @@
-"""What the discriminator answers: does it know images by heart, and do classes matter?"""
+"""What the discriminator answers: does it know images by heart?"""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from orthogan.gan.objectives import Batch
 from orthogan.shapes import Images
 
 # Five passes of D without gradients: well below a hundredth of so many steps.
@@ -22,9 +21,8 @@ class JudgeSigns:
     r"""Running answers of the discriminator.
 
     The overfitting is $r = (E[D(x)] - E[D(x')]) / (E[D(x)] - E[D(G(z))])$ over training images x
-    and unseen ones x' (Karras et al. 2020, equation 1), as in `gan.overfitting`. The use of the
-    classes is how much less real images look under a class that is not theirs, in standard
-    deviations of the logit over images: near 0 where the classes say nothing about the images.
+    and unseen ones x' (Karras et al. 2020, equation 1), as in `gan.overfitting`. What a wrong class
+    changes is not asked: late in a healthy run it changes nothing (docs/log.md).
 
     Args:
         means: The running means by their names; empty at a start.
@@ -34,37 +32,24 @@ class JudgeSigns:
         self.means: dict[str, float] = dict(means or {})
 
     def look(
-        self, discriminator: nn.Module, shown: Batch, unseen: Images | None
+        self, discriminator: nn.Module, real: Images, unseen: Images, fake: Images
     ) -> dict[str, float]:
-        """The signs that can be had, by their names.
+        """The signs, by their names.
 
         Args:
             discriminator: The player that is asked.
-            shown: The pairs of a step.
+            real: Training images.
             unseen: Images that no step has shown.
+            fake: Generated images of the same step.
         """
-        found = {}
-        if unseen is not None:
-            parts = [shown.real, unseen, shown.fake]
-            logits = discriminator(torch.cat(parts), None).float()
-            at_real, at_unseen, at_fake = (
-                float(part.mean()) for part in logits.split([len(part) for part in parts])
-            )
-            gap = self._mean("gap", at_real - at_unseen)
-            lead = self._mean("lead", at_real - at_fake)
-            found["overfitting"] = gap / lead if lead > SMALLEST_LEAD else 0.0
-        if shown.labels is not None and bool((shown.labels != shown.labels[0]).any()):
-            found["class_use"] = self._class_use(discriminator, shown.real, shown.labels)
-        return found
-
-    def _class_use(self, discriminator: nn.Module, real: Images, labels: Tensor) -> float:
-        others = labels.roll(1)
-        both = discriminator(torch.cat([real, real]), torch.cat([labels, others])).float()
-        own, other = both.chunk(2)
-        differ = labels != others
-        scale = float(both.std())
-        mean = float((own - other)[differ].mean()) if scale > 0 else 0.0
-        return self._mean("class_use", mean / scale if scale > 0 else 0.0)
+        parts = [real, unseen, fake]
+        logits = discriminator(torch.cat(parts), None).float()
+        at_real, at_unseen, at_fake = (
+            float(part.mean()) for part in logits.split([len(part) for part in parts])
+        )
+        gap = self._mean("gap", at_real - at_unseen)
+        lead = self._mean("lead", at_real - at_fake)
+        return {"overfitting": gap / lead if lead > SMALLEST_LEAD else 0.0}
 
     def _mean(self, name: str, value: float) -> float:
         before = self.means.get(name, value)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -125,6 +125,7 @@ def test_the_whitening_defect_is_zero_iff_the_form_is_an_inverse_covariance(
 
 
 @settings(deadline=None, max_examples=50)
+@example(tokens=6, width=1, seed=342, scale=30.0)
 @given(st.integers(1, 8), st.integers(1, 8), seeds, st.sampled_from([0.1, 1.0, 30.0]))
 def test_tied_attention_is_a_reversible_chain_with_a_spectrum_from_0_to_1(
     tokens: int, width: int, seed: int, scale: float
@@ -138,7 +139,8 @@ def test_tied_attention_is_a_reversible_chain_with_a_spectrum_from_0_to_1(
     assert chain.is_positive
     assert chain.spectrum[0] == pytest.approx(1, abs=1e-9)
     assert chain.spectrum[-1] >= -1e-9
-    plain = torch.linalg.eigvals(weights)
+    # LAPACK's iteration does not end on weights of 1e-200 (tokens 6, width 1, seed 342, scale 30).
+    plain = torch.linalg.eigvals(weights.where(weights > 1e-100, 0.0))
     assert float(plain.imag.abs().max()) < 1e-5
     wanted = plain.real.sort(descending=True).values
     torch.testing.assert_close(

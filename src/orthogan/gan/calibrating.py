@@ -18,7 +18,7 @@ from orthogan.networks.calibration import (
     needs_calibration,
     whiten_by_all,
 )
-from orthogan.shapes import Images, Labels, Latents
+from orthogan.shapes import Images, Indices, Labels, Latents
 
 Taken: TypeAlias = tuple[Images, Labels | None]
 
@@ -36,11 +36,11 @@ class Calibration:
 
     config: TrainingConfig
     num_images: int
-    take: Callable[[Tensor], Taken]
+    take: Callable[[Indices], Taken]
     device: torch.device
 
     def run(
-        self, generator: nn.Module, discriminator: nn.Module, first: Callable[[int], Tensor]
+        self, generator: nn.Module, discriminator: nn.Module, first: Callable[[int], Indices]
     ) -> None:
         """Statistics of the first images of the run, or of all (`data.whitening`).
 
@@ -74,7 +74,7 @@ class Calibration:
             end = min(start + CALIBRATION_IMAGES, self.num_images)
             yield self._batch(torch.arange(start, end), start)
 
-    def _batch(self, index: Tensor, counter: int) -> tuple[Images, Latents, Labels | None]:
+    def _batch(self, index: Indices, counter: int) -> tuple[Images, Latents, Labels | None]:
         real, labels = self.take(index)
         noise = rng.stream(self.config.seed, "statistics", counter)
         draws = rng.normal((len(index), self.config.generator.latent_size), noise)

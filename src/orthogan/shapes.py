@@ -38,6 +38,8 @@ Scalar = Float[Tensor, ""]
 
 # Images, from latents to logits.
 Images = Float[Tensor, "B C H W"]
+UnseenImages = Float[Tensor, "U C H W"]  # that no step has shown
+FakeImages = Float[Tensor, "F C H W"]  # where there are not as many as real ones
 Pixels = UInt8[Tensor, "B C H W"]
 OtherPixels = UInt8[Tensor, "R C H W"]  # of another set
 UnseenPixels = UInt8[Tensor, "U C H W"]  # of a third one

@@ -12,7 +12,7 @@ from orthogan.gan.watch.alarm import Alarm, Finding
 from orthogan.gan.watch.detectors import STEPS
 from orthogan.gan.watch.judge_signs import STEPS_BETWEEN_QUESTIONS, JudgeSigns
 from orthogan.gan.watch.signs import StepSigns
-from orthogan.shapes import Images, Scalar
+from orthogan.shapes import FakeImages, Images, Scalar, UnseenImages
 
 
 class Eyes:
@@ -49,7 +49,12 @@ class Eyes:
         self._heed(steps, self.latest)
 
     def ask(
-        self, steps: int, discriminator: nn.Module, real: Images, unseen: Images, fake: Images
+        self,
+        steps: int,
+        discriminator: nn.Module,
+        real: Images,
+        unseen: UnseenImages,
+        fake: FakeImages,
     ) -> None:
         """Takes the answers of the discriminator; to be called without gradients."""
         answers = self._answers.look(discriminator, real, unseen, fake)

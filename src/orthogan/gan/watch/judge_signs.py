@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from orthogan.shapes import Images
+from orthogan.shapes import FakeImages, Images, UnseenImages
 
 # Five passes of D without gradients: well below a hundredth of so many steps.
 STEPS_BETWEEN_QUESTIONS = 64
@@ -32,7 +32,7 @@ class JudgeSigns:
         self.means: dict[str, float] = dict(means or {})
 
     def look(
-        self, discriminator: nn.Module, real: Images, unseen: Images, fake: Images
+        self, discriminator: nn.Module, real: Images, unseen: UnseenImages, fake: FakeImages
     ) -> dict[str, float]:
         """The signs, by their names.
 

@@ -211,13 +211,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
 
     asked = parser.parse_args()
+    torch.set_num_threads(1)  # a process that has had threads cannot be forked into one that has
+    found = [several(count, threads=2) for count in COUNTS if count > 1]
     device = device_here()
     one = {
         "processes": 1,
         "step_s": device.seconds(BATCH),
         "sum of one network's gradients_s": 0.0,
     }
-    found = [several(count, threads=2) for count in COUNTS if count > 1]
     parameters = statistics.mean(found[0]["parameters of each network"])
     record = {
         "provenance": provenance(),

@@ -115,10 +115,11 @@ def _show(layout: Layout, out: Path, as_json: bool) -> None:
     for note in layout.notes:
         say(note)
     channels = {1: "gray", 3: "RGB", 4: "RGBA"}[layout.colours]
+    classes = len(layout.class_names)
     plural = "" if layout.num_shards == 1 else "s"
     show(
         f"{out}: {layout.num_images:,} images of {layout.size} x {layout.size}, {channels}, "
-        f"{len(layout.class_names)} classes, {held / 1e6:,.1f} MB in {layout.num_shards} "
+        f"{classes or 'no'} classes, {held / 1e6:,.1f} MB in {layout.num_shards} "
         f"shard{plural}."
     )
     show(f"Next: {pasteable(['orthogan', 'train', out])}")

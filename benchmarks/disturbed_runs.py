@@ -26,7 +26,7 @@ from orthogan.training.session import Session
 
 SLOW_S = 8.0  # longer than a stop may take
 # Where a run is slow, and how it may end there: a report is no part of the run.
-SLOW = {"score": (75, 130), "last score": (75, 130), "verdict": (75, 130), "report": (0, 75)}
+SLOW = {"score": (75, 130), "last score": (75, 130), "verdict": (75, 130), "report": (0, 75, 130)}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ TINY = (
 )
 
 # What differs from one session to the next, whatever happens.
-OF_THE_CLOCK = {"elapsed_s", "seconds"}
+# Whether a number that is none is found by a step or by a checkpoint depends on the clock, and the
+# reason of a rollback says which it was.
+OF_THE_CLOCK = {"elapsed_s", "seconds", "reason"}
 OF_A_SESSION = {"resume", "stop"}
 
 

@@ -56,9 +56,10 @@ TINY = (
 )
 
 # What differs from one session to the next, whatever happens.
-# Whether a number that is none is found by a step or by a checkpoint depends on the clock, and the
+OF_THE_CLOCK = {"elapsed_s", "seconds"}
+# Whether a step or a checkpoint meets a number that is none first depends on the clock, and the
 # reason of a rollback says which it was.
-OF_THE_CLOCK = {"elapsed_s", "seconds", "reason"}
+OF_A_ROLLBACK = {"reason"}
 OF_A_SESSION = {"resume", "stop"}
 
 
@@ -183,7 +184,7 @@ def fingerprints(run: Path) -> dict[str, str]:
         part = "optimizers" if player.endswith("optimizer") else "weights"
         parts["average" if player == "average" else part][name] = tensor
     metrics = [
-        _timeless(line)
+        _timeless(_without_its_finder(line))
         for line in read_metrics(run / "metrics.jsonl")
         if line.get("event") not in OF_A_SESSION
     ]
@@ -197,6 +198,12 @@ def fingerprints(run: Path) -> dict[str, str]:
         "leftovers": str(sorted(path.name for path in run.rglob("*") if is_leftover(path.name))),
         "status": json.loads((run / "run.json").read_text())["status"],
     }
+
+
+def _without_its_finder(line: dict[str, Any]) -> dict[str, Any]:
+    if line.get("event") != "rollback":
+        return line
+    return {key: value for key, value in line.items() if key not in OF_A_ROLLBACK}
 
 
 def _timeless(value: Any) -> Any:
